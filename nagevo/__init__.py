@@ -1,0 +1,1 @@
+"""Learn the accuracy–latency frontier once, then answer any budget by inference."""

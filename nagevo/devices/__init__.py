@@ -1,0 +1,19 @@
+"""Devices by the name of their backend."""
+
+from __future__ import annotations
+
+from nagevo.devices.base import Device
+from nagevo.registry import create, resolve
+
+BACKENDS = {
+    "torch": "nagevo.devices.torch:TorchDevice",
+    "onnxruntime": "nagevo.devices.onnxruntime:ONNXRuntimeDevice",
+    "command": "nagevo.devices.command:CommandDevice",
+    "table": "nagevo.devices.table:TableDevice",
+    "lookup": "nagevo.devices.lookup:LookupDevice",
+}
+
+
+def create_device(backend: str, **options) -> Device:
+    """Return the device with this backend (built in, or ``package.module:Class``) and its options."""
+    return create("backend", resolve("backend", backend, BACKENDS), **options)

@@ -1,0 +1,60 @@
+"""What turns architectures into accuracies."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from nagevo.spaces.base import SearchSpace
+
+OK = "ok"
+"""Status of a row that was measured; any other status is the reason why it was not."""
+
+
+class Evaluator(ABC):
+    """Reads the accuracy of architectures of one space.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    seed : int
+        Fixes data splits, initial weights and the order of training.
+
+    Attributes
+    ----------
+    needs_training : bool
+        Whether :meth:`train` has to run once, and its file be given to :meth:`load`, before :meth:`evaluate`.
+    """
+
+    needs_training: ClassVar[bool] = False
+
+    def __init__(self, space: SearchSpace, *, seed: int = 0):
+        self.space, self.seed = space, seed
+
+    @abstractmethod
+    def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
+        """Return one row for each architecture, in order.
+
+        Parameters
+        ----------
+        choices : ndarray of int8, shape (n_architectures, n_choices)
+        split : {"validation", "test"}
+            The search reads ``validation``; ``test`` is for what is reported.
+
+        Returns
+        -------
+        DataFrame
+            ``accuracy`` (percent; NaN where it could not be read) and ``status`` (``"ok"`` or the reason).
+        """
+
+    def train(self, path: str | os.PathLike) -> None:
+        """Train once whatever all evaluations share, resuming from ``path`` beside it when interrupted."""
+        raise NotImplementedError(f"{type(self).__name__} has nothing to train")
+
+    def load(self, path: str | os.PathLike) -> None:
+        """Take what :meth:`train` wrote."""
+        raise NotImplementedError(f"{type(self).__name__} has nothing to load")

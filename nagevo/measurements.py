@@ -1,0 +1,122 @@
+"""What was measured of which architecture: the table that all stages share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from nagevo.errors import DataError
+from nagevo.spaces.base import SearchSpace
+
+EXTRA_ROUND = -1
+"""Round of rows that carry latencies only and are no evaluations."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All that is known of the measured architectures, in the order in which it was read.
+
+    Attributes
+    ----------
+    choices : ndarray of int8, shape (n, n_choices)
+        In canonical form, all distinct.
+    round : ndarray of int, shape (n,)
+        The round that proposed each; ``EXTRA_ROUND`` for latencies without an accuracy.
+    accuracy : ndarray, shape (n,)
+        Percent; NaN where it failed or was not read.
+    latency_ms : dict of ndarray, shape (n,)
+        By device; NaN where it failed.
+    """
+
+    choices: np.ndarray
+    round: np.ndarray
+    accuracy: np.ndarray
+    latency_ms: dict[str, np.ndarray]
+
+    @classmethod
+    def empty(cls, space: SearchSpace, devices: Sequence[str]) -> Measurements:
+        """Return a table without rows."""
+        nothing = np.empty(0)
+        choices = np.empty((0, space.n_choices), dtype=np.int8)
+        return cls(choices, np.empty(0, dtype=int), nothing, {device: nothing for device in devices})
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices."""
+        return tuple(self.latency_ms)
+
+    @property
+    def n_rounds(self) -> int:
+        """Number of rounds told so far."""
+        return int(self.round.max(initial=-1)) + 1
+
+    @property
+    def n_evaluations(self) -> int:
+        """Number of distinct architectures whose accuracy was read or tried."""
+        return int((self.round != EXTRA_ROUND).sum())
+
+    def rows(self, mask: np.ndarray) -> Measurements:
+        """Return the rows that a boolean mask or an index array selects."""
+        latency_ms = {device: values[mask] for device, values in self.latency_ms.items()}
+        return Measurements(self.choices[mask], self.round[mask], self.accuracy[mask], latency_ms)
+
+    def rounds(self) -> Iterator[Measurements]:
+        """Yield the rows of each round in turn."""
+        for number in range(self.n_rounds):
+            yield self.rows(self.round == number)
+
+    def complete(self, device: str) -> Measurements:
+        """Return the rows that have both an accuracy and a latency on the device."""
+        return self.rows(np.isfinite(self.accuracy) & np.isfinite(self.latency_ms[device]))
+
+    def objectives(self, device: str) -> np.ndarray:
+        """Return error (percent) and latency (ms) of every row, shape (n, 2), both minimized."""
+        return np.column_stack([100.0 - self.accuracy, self.latency_ms[device]])
+
+    def extended(self, other: Measurements) -> Measurements:
+        """Return these rows followed by the other's; both must know the same devices."""
+        joined = {
+            device: np.concatenate([self.latency_ms[device], other.latency_ms[device]]) for device in self.devices
+        }
+        return Measurements(
+            np.concatenate([self.choices, other.choices]),
+            np.concatenate([self.round, other.round]),
+            np.concatenate([self.accuracy, other.accuracy]),
+            joined,
+        )
+
+    def to_frame(self, space: SearchSpace) -> pd.DataFrame:
+        """Return the table as it is written: ``architecture, round, accuracy, latency_ms_<device>…``."""
+        columns = {"architecture": space.to_text(self.choices), "round": self.round, "accuracy": self.accuracy}
+        return pd.DataFrame(columns | {f"latency_ms_{device}": values for device, values in self.latency_ms.items()})
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, space: SearchSpace) -> Measurements:
+        """Return what :meth:`to_frame` wrote.
+
+        Raises
+        ------
+        DataError
+            If an architecture stands in it twice or a latency is not positive.
+        """
+        choices = space.canonical(space.from_text(frame["architecture"].tolist()))
+        if len(np.unique(choices, axis=0)) < len(choices):
+            raise DataError(
+                "the measurements name an architecture twice (texts that mean the same network count as one)"
+            )
+        prefix = "latency_ms_"
+        latency_ms = {
+            column.removeprefix(prefix): frame[column].to_numpy(dtype=float)
+            for column in frame.columns
+            if column.startswith(prefix)
+        }
+        for device, values in latency_ms.items():
+            if (values <= 0).any() or np.isinf(values).any():
+                raise DataError(f"the measurements hold a latency on {device} that is not a positive finite number")
+        return cls(choices, frame["round"].to_numpy(dtype=int), frame["accuracy"].to_numpy(dtype=float), latency_ms)

@@ -1,0 +1,57 @@
+"""From a name in the config to a class: built-in names are imported when used, others are ``package.module:Class``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+
+from nagevo.errors import ConfigError, MissingDependency, unknown
+
+
+def resolve(what: str, name: str, builtin: Mapping[str, str]) -> type:
+    """Return the class called ``name``.
+
+    Parameters
+    ----------
+    what : str
+        What the class is for, as the user calls it (``"strategy"``); used in errors only.
+    name : str
+        A key of ``builtin``, or ``package.module:Class``.
+    builtin : mapping of str to str
+        From name to ``package.module:Class``.
+
+    Raises
+    ------
+    ConfigError
+        If the name is neither, or the class cannot be imported.
+    MissingDependency
+        If the class needs an optional package that is not installed.
+    """
+    target = builtin.get(name, name)
+    module, colon, attribute = target.partition(":")
+    if not colon:
+        raise ConfigError(unknown(what, name, builtin))
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if name in builtin:
+            raise MissingDependency(f'{what} "{name}" needs the package {error.name}, which is not installed') from None
+        raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
+    except AttributeError:
+        raise ConfigError(f'{what} "{name}" cannot be imported: {module} has no {attribute}') from None
+
+
+def create(what: str, cls: type, *args, **options):
+    """Return ``cls(*args, **options)``, naming the option when one is missing or unknown.
+
+    Raises
+    ------
+    ConfigError
+        If an option is not one of the constructor's, or a required one is missing.
+    """
+    try:
+        inspect.signature(cls).bind(*args, **options)
+    except TypeError as error:
+        raise ConfigError(f"{what} {cls.__name__}: {error}") from None
+    return cls(*args, **options)

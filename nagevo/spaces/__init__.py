@@ -1,0 +1,17 @@
+"""Search spaces by name."""
+
+from __future__ import annotations
+
+from nagevo.registry import create, resolve
+from nagevo.spaces.base import SearchSpace
+
+SPACES = {
+    "mobilenetv3": "nagevo.spaces.mobilenetv3:MobileNetV3Space",
+    "nasbench201": "nagevo.spaces.nasbench201:NASBench201Space",
+    "nasbench_graph": "nagevo.spaces.nasbench_graph:NASBenchGraphSpace",
+}
+
+
+def create_space(name: str, **options) -> SearchSpace:
+    """Return the space called ``name`` (built in, or ``package.module:Class``) with its options."""
+    return create("space", resolve("space", name, SPACES), **options)

@@ -1,0 +1,194 @@
+"""What a search space is: which architectures exist, how they vary, and how they are written.
+
+An architecture is a row of option indices, one for each choice; a population is one array of such rows. Every
+operation takes and returns whole populations.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nagevo.errors import ArchitectureError, ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class SearchSpace(ABC):
+    """A categorical space of architectures.
+
+    A subclass sets :attr:`n_options`, and defines the text form and :meth:`canonical`; a space whose architectures
+    can be built also defines :meth:`network`, :attr:`input_shape` and :meth:`costs`.
+
+    Attributes
+    ----------
+    n_options : tuple of int, length n_choices
+        How many options each choice has. Options are ordered from the cheapest to the dearest wherever such an order
+        exists: index 0 everywhere is the smallest architecture.
+    choice_names : tuple of str, length n_choices
+        What each choice decides, for people.
+
+    Notes
+    -----
+    ``choices`` below is always an int8 array of shape (n_architectures, n_choices) of option indices.
+    """
+
+    n_options: tuple[int, ...]
+    choice_names: tuple[str, ...]
+
+    @property
+    def n_choices(self) -> int:
+        """Number of choices of an architecture."""
+        return len(self.n_options)
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of distinct architectures, those that mean the same network counted once."""
+
+    @abstractmethod
+    def canonical(self, choices: np.ndarray) -> np.ndarray:
+        """Return the representative of each architecture: equal rows if and only if they mean the same network."""
+
+    @abstractmethod
+    def to_text(self, choices: np.ndarray) -> list[str]:
+        """Return the text form of each architecture."""
+
+    @abstractmethod
+    def _parse(self, text: str) -> Sequence[int]:
+        """Return the option indices of one text; raise ValueError saying what is wrong with it."""
+
+    def from_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the choices, shape (n_texts, n_choices), that the texts describe.
+
+        Raises
+        ------
+        ArchitectureError
+            If a text is not an architecture of this space.
+        """
+        rows = np.empty((len(texts), self.n_choices), dtype=np.int8)
+        for i, text in enumerate(texts):
+            try:
+                rows[i] = self._parse(text)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ArchitectureError(f"{str(text)[:120]!r} is not an architecture of {self}: {error}") from None
+        return rows
+
+    def check(self, choices: np.ndarray) -> np.ndarray:
+        """Return the choices as an int8 array of shape (n, n_choices).
+
+        Raises
+        ------
+        ArchitectureError
+            If the shape or an index is out of range.
+        """
+        array = np.atleast_2d(np.asarray(choices))
+        if array.ndim != 2 or array.shape[1] != self.n_choices:
+            raise ArchitectureError(f"expected choices of shape (n, {self.n_choices}) for {self}, got {array.shape}")
+        if array.size and ((array < 0) | (array >= np.asarray(self.n_options))).any():
+            raise ArchitectureError(f"expected option indices below {self.n_options} for {self}")
+        return array.astype(np.int8)
+
+    def features(self, choices: np.ndarray) -> np.ndarray:
+        """Return what surrogates see: float32 of shape (n, n_features), equal for equal networks."""
+        canonical = self.canonical(choices)
+        one_hot = [canonical[:, [i]] == np.arange(n) for i, n in enumerate(self.n_options)]
+        return np.concatenate(one_hot, axis=1).astype(np.float32)
+
+    def extremes(self) -> np.ndarray:
+        """Return the smallest and the largest architecture, shape (2, n_choices)."""
+        largest = np.asarray(self.n_options) - 1
+        return self.canonical(np.stack([np.zeros_like(largest), largest]).astype(np.int8))
+
+    def sample(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
+        """Return n architectures, each choice drawn uniformly, in canonical form; duplicates are possible."""
+        return self.canonical(rng.integers(0, self.n_options, size=(n, self.n_choices), dtype=np.int8))
+
+    def sample_distinct(self, n: int, *, rng: np.random.Generator, exclude: np.ndarray | None = None) -> np.ndarray:
+        """Return n different architectures, none of them among ``exclude``.
+
+        Raises
+        ------
+        ConfigError
+            If the space does not have so many.
+        """
+        n_excluded = 0 if exclude is None else len(unique(self.canonical(exclude)))
+        if n > self.size - n_excluded:
+            raise ConfigError(f"expected at most {self.size - n_excluded} new architectures from {self}, asked for {n}")
+        found = np.empty((0, self.n_choices), dtype=np.int8)
+        while len(found) < n:
+            drawn = unique(np.concatenate([found, self.sample(2 * n + 16, rng=rng)]))
+            found = drawn if exclude is None else without(drawn, self.canonical(exclude))
+        return found[:n]
+
+    def mutate(self, choices: np.ndarray, *, rng: np.random.Generator, rate: float | None = None) -> np.ndarray:
+        """Return each architecture with every choice redrawn with probability ``rate`` (default 1 / n_choices)."""
+        rate = 1.0 / self.n_choices if rate is None else rate
+        steps = 1 + rng.integers(0, np.maximum(np.asarray(self.n_options) - 1, 1), size=choices.shape)
+        moved = (choices + steps) % np.asarray(self.n_options)
+        return self.canonical(np.where(rng.random(choices.shape) < rate, moved, choices).astype(np.int8))
+
+    def crossover(self, first: np.ndarray, second: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+        """Return a child of each pair of rows, every choice taken from either parent with equal probability."""
+        return self.canonical(np.where(rng.random(first.shape) < 0.5, first, second).astype(np.int8))
+
+    def neighbors(self, choices: np.ndarray) -> np.ndarray:
+        """Return the distinct architectures that differ from one architecture in a single choice.
+
+        Parameters
+        ----------
+        choices : ndarray of int8, shape (n_choices,)
+
+        Returns
+        -------
+        ndarray of int8, shape (n_neighbors, n_choices)
+            In canonical form, the architecture itself left out.
+        """
+        rows = np.repeat(choices[None], sum(self.n_options), axis=0)
+        columns = np.repeat(np.arange(self.n_choices), self.n_options)
+        rows[np.arange(len(rows)), columns] = np.concatenate([np.arange(n) for n in self.n_options])
+        return without(unique(self.canonical(rows)), self.canonical(choices[None]))
+
+    def enumerate(self) -> np.ndarray:
+        """Return every architecture once, in canonical form, shape (size, n_choices); only for spaces that fit."""
+        grid = np.indices(self.n_options, dtype=np.int8).reshape(self.n_choices, -1).T
+        return unique(self.canonical(grid))
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape (channels, height, width) of what the networks take."""
+        raise ConfigError(f"{self} has no networks to build; use a table for its accuracies and latencies")
+
+    def network(self, choices: np.ndarray) -> torch.nn.Module:
+        """Return the untrained torch module of one architecture; ``choices`` has shape (n_choices,)."""
+        raise ConfigError(f"{self} has no networks to build; use a table for its accuracies and latencies")
+
+    def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what is known without measuring: ``parameters`` and ``macs`` of each architecture, where defined."""
+        return {}
+
+    def __str__(self) -> str:
+        return f"space {type(self).__name__}"
+
+
+def unique(choices: np.ndarray) -> np.ndarray:
+    """Return the distinct rows in the order in which they first appear."""
+    _, first = np.unique(choices, axis=0, return_index=True)
+    return choices[np.sort(first)]
+
+
+def row_keys(choices: np.ndarray) -> np.ndarray:
+    """Return one hashable key for each row, shape (n,), dtype void: equal keys if and only if equal rows."""
+    choices = np.ascontiguousarray(choices, dtype=np.int8)
+    return choices.view(np.dtype((np.void, choices.shape[1]))).ravel()
+
+
+def without(choices: np.ndarray, excluded: np.ndarray) -> np.ndarray:
+    """Return the rows that are not among the excluded ones, in order."""
+    if not len(choices) or not len(excluded):
+        return choices
+    return choices[~np.isin(row_keys(choices), row_keys(excluded))]
