@@ -1,0 +1,208 @@
+"""Dominance, hypervolume, and how good an answer to a budget is: pure functions of arrays.
+
+``objectives`` is always an array of shape (n, 2): error (percent) and latency (ms), both minimized. A row that is not
+finite stands for nothing: in a set it is left out, among answers it is a refusal. ``true`` holds the objectives of the
+true frontier, or of a best-known one, on the device in question.
+"""
+
+from __future__ import annotations
+
+import moocore
+import numpy as np
+
+ERROR, LATENCY = 0, 1
+"""Columns of ``objectives``."""
+
+REFERENCE_POINT = (1.1, 1.1)
+"""Where the hypervolume ends, in objectives scaled by the true frontier."""
+
+
+def is_nondominated(objectives: np.ndarray) -> np.ndarray:
+    """Return which rows are dominated by no other, the first of equal ones only; bool, shape (n,).
+
+    >>> is_nondominated(np.array([[30.0, 2.0], [20.0, 4.0], [30.0, 3.0], [20.0, 4.0], [np.nan, 1.0]])).tolist()
+    [True, True, False, False, False]
+    """
+    mask = np.isfinite(objectives).all(axis=1)
+    if mask.any():
+        mask[mask] = moocore.is_nondominated(objectives[mask])
+    return mask
+
+
+def frontier(objectives: np.ndarray) -> np.ndarray:
+    """Return the indices of the nondominated rows, fastest first."""
+    members = np.flatnonzero(is_nondominated(objectives))
+    return members[np.argsort(objectives[members, LATENCY])]
+
+
+def best_under(latency_ms: np.ndarray, accuracy: np.ndarray, budgets: np.ndarray) -> np.ndarray:
+    """Return for each budget the index of the most accurate entry that holds it: the lookup table.
+
+    Parameters
+    ----------
+    latency_ms, accuracy : ndarray, shape (n,)
+    budgets : ndarray, shape (n_budgets,)
+        In ms.
+
+    Returns
+    -------
+    ndarray of int, shape (n_budgets,)
+        The fastest of equally accurate entries; -1 where no entry holds the budget.
+
+    Examples
+    --------
+    >>> best_under(np.array([4.0, 2.0, 3.0]), np.array([80.0, 70.0, 60.0]), np.array([1.0, 3.5, 4.0])).tolist()
+    [-1, 1, 0]
+    """
+    order = np.lexsort((-accuracy, latency_ms))
+    order = order[np.isfinite(accuracy[order]) & np.isfinite(latency_ms[order])]
+    before = np.maximum.accumulate(np.concatenate([[-np.inf], accuracy[order]]))[:-1]
+    record = np.maximum.accumulate(np.where(accuracy[order] > before, np.arange(len(order)), 0))
+    n_holding = np.searchsorted(latency_ms[order], budgets, side="right")
+    return np.concatenate([[-1], order[record]])[n_holding]
+
+
+def scale(objectives: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Return the objectives min–max scaled over the true frontier, whose members fall into [0, 1]."""
+    low, high = true.min(axis=0), true.max(axis=0)
+    return (objectives - low) / np.where(high > low, high - low, 1.0)
+
+
+def hypervolume(objectives: np.ndarray, reference_point: np.ndarray) -> float:
+    """Return the area that the rows dominate up to the reference point.
+
+    >>> hypervolume(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([2.0, 2.0]))
+    3.0
+    """
+    finite = objectives[np.isfinite(objectives).all(axis=1)]
+    return float(moocore.hypervolume(finite, ref=reference_point)) if len(finite) else 0.0
+
+
+def hypervolume_ratio(objectives: np.ndarray, true: np.ndarray) -> float:
+    """Return the hypervolume of a set over that of the true frontier, both scaled by the latter; best is 1."""
+    return hypervolume(scale(objectives, true), REFERENCE_POINT) / hypervolume(scale(true, true), REFERENCE_POINT)
+
+
+def igd_plus(objectives: np.ndarray, true: np.ndarray) -> float:
+    """Return the mean scaled distance by which the set misses the members of the true frontier; best is 0.
+
+    References
+    ----------
+    Ishibuchi, Masuda, Tanigaki, Nojima 2015, "Modified Distance Calculation in Generational Distance and Inverted
+    Generational Distance": the definition of IGD+.
+    """
+    members = objectives[is_nondominated(objectives)]
+    return float(moocore.igd_plus(scale(members, true), ref=scale(true, true))) if len(members) else np.inf
+
+
+def gd_plus(objectives: np.ndarray, true: np.ndarray) -> float:
+    """Return the mean scaled distance by which the nondominated rows lie behind the true frontier; best is 0.
+
+    Notes
+    -----
+    It is IGD+ with the two sets, and with them the sense of the objectives, exchanged.
+    """
+    members = objectives[is_nondominated(objectives)]
+    if not len(members):
+        return np.inf
+    return float(moocore.igd_plus(scale(true, true), ref=scale(members, true), maximise=True))
+
+
+def budgets(true: np.ndarray, n: int = 100) -> np.ndarray:
+    """Return n budgets (ms), evenly spaced from the fastest member, left out, to the most accurate one.
+
+    >>> budgets(np.array([[30.0, 2.0], [20.0, 4.0]]), n=4).tolist()
+    [2.5, 3.0, 3.5, 4.0]
+    """
+    members = true[frontier(true)]
+    return np.linspace(members[0, LATENCY], members[-1, LATENCY], n + 1)[1:]
+
+
+def holds(answers: np.ndarray, budgets: np.ndarray) -> np.ndarray:
+    """Return which answers are no slower than their budget, shape (n_budgets,); a refusal is not one of them."""
+    return np.isfinite(answers).all(axis=1) & (answers[:, LATENCY] <= budgets)
+
+
+def violates(answers: np.ndarray, budgets: np.ndarray) -> np.ndarray:
+    """Return which answers are slower than their budget, shape (n_budgets,); a refusal is not one of them."""
+    return np.isfinite(answers).all(axis=1) & (answers[:, LATENCY] > budgets)
+
+
+def regret(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Return how many points of accuracy each answer stays below the best that holds its budget.
+
+    Parameters
+    ----------
+    answers : ndarray, shape (n_budgets, 2)
+        True objectives of what was answered to each budget; a row of NaN is a refusal.
+    budgets : ndarray, shape (n_budgets,)
+        In ms, none below the fastest member of the true frontier.
+    true : ndarray, shape (n, 2)
+
+    Returns
+    -------
+    ndarray, shape (n_budgets,)
+        An answer that violates its budget, and a refusal, count with the accuracy of the fastest architecture.
+    """
+    members = true[frontier(true)]
+    best = members[best_under(members[:, LATENCY], -members[:, ERROR], budgets), ERROR]
+    return np.where(holds(answers, budgets), answers[:, ERROR], members[0, ERROR]) - best
+
+
+def violation_rate(answers: np.ndarray, budgets: np.ndarray) -> float:
+    """Return the share of the answers that are slower than their budget; refusals are no answers."""
+    answered = np.isfinite(answers).all(axis=1)
+    return float(violates(answers, budgets).sum() / max(answered.sum(), 1))
+
+
+def overshoot_percent(answers: np.ndarray, budgets: np.ndarray) -> float:
+    """Return by how many percent the answers that violate their budget exceed it, on average; 0 where none does."""
+    mask = violates(answers, budgets)
+    return float(100.0 * (answers[mask, LATENCY] / budgets[mask] - 1.0).mean()) if mask.any() else 0.0
+
+
+def budget_use(answers: np.ndarray, budgets: np.ndarray) -> float:
+    """Return the mean share of its budget that an answer uses, over the answers that hold; 0 where none does."""
+    mask = holds(answers, budgets)
+    return float((answers[mask, LATENCY] / budgets[mask]).mean()) if mask.any() else 0.0
+
+
+def refusals(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> tuple[float, float]:
+    """Return the share of infeasible budgets that were refused and of feasible ones that were answered.
+
+    A budget is infeasible below the latency of the fastest member of the true frontier. A share of none is 1.
+    """
+    feasible = budgets >= true[:, LATENCY].min()
+    refused = ~np.isfinite(answers).all(axis=1)
+    return _share(refused[~feasible]), _share(~refused[feasible])
+
+
+def _share(mask: np.ndarray) -> float:
+    return float(mask.mean()) if len(mask) else 1.0
+
+
+def answer_metrics(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Return every metric of the answers to some budgets.
+
+    Parameters
+    ----------
+    answers : ndarray, shape (n_budgets, 2)
+        True objectives of what was answered to each budget; a row of NaN is a refusal.
+    budgets : ndarray, shape (n_budgets,)
+        In ms, at least one of them feasible; infeasible ones count only among the refusals.
+    true : ndarray, shape (n, 2)
+    """
+    infeasible_refused, feasible_answered = refusals(answers, budgets, true)
+    feasible = budgets >= true[:, LATENCY].min()
+    answers, budgets = answers[feasible], budgets[feasible]
+    points = regret(answers, budgets, true)
+    return {
+        "hypervolume_ratio": hypervolume_ratio(answers, true),
+        "mean_regret": float(points.mean()),
+        "max_regret": float(points.max()),
+        "violation_rate": violation_rate(answers, budgets),
+        "overshoot_percent": overshoot_percent(answers, budgets),
+        "budget_use": budget_use(answers, budgets),
+        "infeasible_refused": infeasible_refused,
+        "feasible_answered": feasible_answered,
+    }
