@@ -59,6 +59,12 @@ class Strategy(ABC):
         """Return the generator of the coming round: the same for the same seed and number of rounds told."""
         return np.random.default_rng([self.seed, self.measurements.n_rounds])
 
+    def shares(self, n: int) -> dict[str, int]:
+        """Return how many of n proposals are made for each device; what does not divide goes to one after the other."""
+        first = self.measurements.n_rounds % len(self.devices)
+        order = self.devices[first:] + self.devices[:first]
+        return {device: len(part) for device, part in zip(order, np.array_split(np.empty(n), len(order)), strict=True)}
+
     def evaluated(self) -> np.ndarray:
         """Return the architectures whose accuracy was read or tried, shape (n_evaluated, n_choices)."""
         return self.measurements.choices[self.measurements.round >= 0]
