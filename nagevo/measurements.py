@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nagevo.errors import DataError
+from nagevo.files import read_table
 from nagevo.spaces.base import SearchSpace
 
 EXTRA_ROUND = -1
@@ -22,7 +24,7 @@ class Measurements:
     Attributes
     ----------
     choices : ndarray of int8, shape (n, n_choices)
-        In canonical form, all distinct.
+        In normal form, all distinct.
     round : ndarray of int, shape (n,)
         The round that proposed each; ``EXTRA_ROUND`` for latencies without an accuracy.
     accuracy : ndarray, shape (n,)
@@ -79,6 +81,12 @@ class Measurements:
         """Return error (percent) and latency (ms) of every row, shape (n, 2), both minimized."""
         return np.column_stack([100.0 - self.accuracy, self.latency_ms[device]])
 
+    def for_devices(self, devices: Sequence[str]) -> Measurements:
+        """Return the same rows with just these devices; one that was never measured is NaN throughout."""
+        unknown = np.full(len(self), np.nan)
+        latency_ms = {device: self.latency_ms.get(device, unknown) for device in devices}
+        return Measurements(self.choices, self.round, self.accuracy, latency_ms)
+
     def extended(self, other: Measurements) -> Measurements:
         """Return these rows followed by the other's; both must know the same devices."""
         joined = {
@@ -97,6 +105,18 @@ class Measurements:
         return pd.DataFrame(columns | {f"latency_ms_{device}": values for device, values in self.latency_ms.items()})
 
     @classmethod
+    def from_files(cls, paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measurements:
+        """Return what several tables hold together, in the order of the rounds.
+
+        An architecture whose latency alone was read and that was evaluated later stands in it once, as evaluated.
+        """
+        tables = [read_table(path, ("architecture", "round", "accuracy")) for path in paths]
+        frame = pd.concat(tables).sort_values("round", kind="stable")
+        evaluated = frame.loc[frame["round"] != EXTRA_ROUND, "architecture"]
+        superseded = (frame["round"] == EXTRA_ROUND) & frame["architecture"].isin(evaluated)
+        return cls.from_frame(frame[~superseded], space)
+
+    @classmethod
     def from_frame(cls, frame: pd.DataFrame, space: SearchSpace) -> Measurements:
         """Return what :meth:`to_frame` wrote.
 
@@ -105,10 +125,10 @@ class Measurements:
         DataError
             If an architecture stands in it twice or a latency is not positive.
         """
-        choices = space.canonical(space.from_text(frame["architecture"].tolist()))
+        choices = space.normal(space.from_text(frame["architecture"].tolist()))
         if len(np.unique(choices, axis=0)) < len(choices):
             raise DataError(
-                "the measurements name an architecture twice (texts that mean the same network count as one)"
+                "the measurements name an architecture twice (texts with the same normal form count as one)"
             )
         prefix = "latency_ms_"
         latency_ms = {

@@ -1,1 +1,40 @@
+"""The ``nagevo`` command: one module for each subcommand, heavy imports inside its function."""
 
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from nagevo.cli import (
+    collect,
+    distill,
+    evaluate,
+    evolve,
+    generate,
+    profile,
+    propose,
+    score,
+    search,
+    surrogate,
+    train,
+)
+from nagevo.errors import NagevoError
+
+app = typer.Typer(
+    name="nagevo",
+    help="Learn the accuracy–latency frontier of a search space once, then answer any budget by inference.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for module in (generate, search, profile, train, propose, score, collect, surrogate, evolve, distill, evaluate):
+    app.command(module.__name__.rpartition(".")[2].replace("_", "-"))(module.run)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2 (3: infeasible budget)."""
+    try:
+        app()
+    except NagevoError as error:
+        print(f"nagevo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

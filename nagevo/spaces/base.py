@@ -48,11 +48,19 @@ class SearchSpace(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Number of distinct architectures, those that mean the same network counted once."""
+        """Number of distinct architectures in normal form."""
 
     @abstractmethod
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         """Return the representative of each architecture: equal rows if and only if they mean the same network."""
+
+    def normal(self, choices: np.ndarray) -> np.ndarray:
+        """Return the form in which architectures are proposed, measured and counted: equal rows are measured once.
+
+        It is the canonical form, unless what is measured tells texts of the same network apart, as tables do that
+        list every text of a space.
+        """
+        return self.canonical(choices)
 
     @abstractmethod
     def to_text(self, choices: np.ndarray) -> list[str]:
@@ -94,19 +102,19 @@ class SearchSpace(ABC):
         return array.astype(np.int8)
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see: float32 of shape (n, n_features), equal for equal networks."""
-        canonical = self.canonical(choices)
-        one_hot = [canonical[:, [i]] == np.arange(n) for i, n in enumerate(self.n_options)]
+        """Return what surrogates see: float32 of shape (n, n_features), equal for equal normal forms."""
+        normal = self.normal(choices)
+        one_hot = [normal[:, [i]] == np.arange(n) for i, n in enumerate(self.n_options)]
         return np.concatenate(one_hot, axis=1).astype(np.float32)
 
     def extremes(self) -> np.ndarray:
         """Return the smallest and the largest architecture, shape (2, n_choices)."""
         largest = np.asarray(self.n_options) - 1
-        return self.canonical(np.stack([np.zeros_like(largest), largest]).astype(np.int8))
+        return self.normal(np.stack([np.zeros_like(largest), largest]).astype(np.int8))
 
     def sample(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
-        """Return n architectures, each choice drawn uniformly, in canonical form; duplicates are possible."""
-        return self.canonical(rng.integers(0, self.n_options, size=(n, self.n_choices), dtype=np.int8))
+        """Return n architectures, each choice drawn uniformly, in normal form; duplicates are possible."""
+        return self.normal(rng.integers(0, self.n_options, size=(n, self.n_choices), dtype=np.int8))
 
     def sample_distinct(self, n: int, *, rng: np.random.Generator, exclude: np.ndarray | None = None) -> np.ndarray:
         """Return n different architectures, none of them among ``exclude``.
@@ -116,13 +124,13 @@ class SearchSpace(ABC):
         ConfigError
             If the space does not have so many.
         """
-        n_excluded = 0 if exclude is None else len(unique(self.canonical(exclude)))
+        n_excluded = 0 if exclude is None else len(unique(self.normal(exclude)))
         if n > self.size - n_excluded:
             raise ConfigError(f"expected at most {self.size - n_excluded} new architectures from {self}, asked for {n}")
         found = np.empty((0, self.n_choices), dtype=np.int8)
         while len(found) < n:
             drawn = unique(np.concatenate([found, self.sample(2 * n + 16, rng=rng)]))
-            found = drawn if exclude is None else without(drawn, self.canonical(exclude))
+            found = drawn if exclude is None else without(drawn, self.normal(exclude))
         return found[:n]
 
     def mutate(self, choices: np.ndarray, *, rng: np.random.Generator, rate: float | None = None) -> np.ndarray:
@@ -130,11 +138,11 @@ class SearchSpace(ABC):
         rate = 1.0 / self.n_choices if rate is None else rate
         steps = 1 + rng.integers(0, np.maximum(np.asarray(self.n_options) - 1, 1), size=choices.shape)
         moved = (choices + steps) % np.asarray(self.n_options)
-        return self.canonical(np.where(rng.random(choices.shape) < rate, moved, choices).astype(np.int8))
+        return self.normal(np.where(rng.random(choices.shape) < rate, moved, choices).astype(np.int8))
 
     def crossover(self, first: np.ndarray, second: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
         """Return a child of each pair of rows, every choice taken from either parent with equal probability."""
-        return self.canonical(np.where(rng.random(first.shape) < 0.5, first, second).astype(np.int8))
+        return self.normal(np.where(rng.random(first.shape) < 0.5, first, second).astype(np.int8))
 
     def neighbors(self, choices: np.ndarray) -> np.ndarray:
         """Return the distinct architectures that differ from one architecture in a single choice.
@@ -146,17 +154,17 @@ class SearchSpace(ABC):
         Returns
         -------
         ndarray of int8, shape (n_neighbors, n_choices)
-            In canonical form, the architecture itself left out.
+            In normal form, the architecture itself left out.
         """
         rows = np.repeat(choices[None], sum(self.n_options), axis=0)
         columns = np.repeat(np.arange(self.n_choices), self.n_options)
         rows[np.arange(len(rows)), columns] = np.concatenate([np.arange(n) for n in self.n_options])
-        return without(unique(self.canonical(rows)), self.canonical(choices[None]))
+        return without(unique(self.normal(rows)), self.normal(choices[None]))
 
     def enumerate(self) -> np.ndarray:
-        """Return every architecture once, in canonical form, shape (size, n_choices); only for spaces that fit."""
+        """Return every architecture once, in normal form, shape (size, n_choices); only for spaces that fit."""
         grid = np.indices(self.n_options, dtype=np.int8).reshape(self.n_choices, -1).T
-        return unique(self.canonical(grid))
+        return unique(self.normal(grid))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

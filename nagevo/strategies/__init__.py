@@ -13,10 +13,14 @@ STRATEGIES = {
     "random": "nagevo.strategies.random:RandomSearch",
 }
 
-__all__ = ["STRATEGIES", "Strategy", "create_strategy"]
+__all__ = ["STRATEGIES", "Strategy", "create_strategy", "resolve_strategy"]
+
+
+def resolve_strategy(name: str) -> type[Strategy]:
+    """Return the class of the strategy called ``name`` (built in, or ``package.module:Class``)."""
+    return resolve("strategy", name, STRATEGIES)
 
 
 def create_strategy(name: str, space: SearchSpace, devices: Sequence[str], *, seed: int, evaluations: int, **options):
     """Return the strategy called ``name`` (built in, or ``package.module:Class``) with its options."""
-    cls = resolve("strategy", name, STRATEGIES)
-    return create("strategy", cls, space, devices, seed=seed, evaluations=evaluations, **options)
+    return create("strategy", resolve_strategy(name), space, devices, seed=seed, evaluations=evaluations, **options)

@@ -50,7 +50,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self, n: int) -> np.ndarray:
-        """Return the next n architectures, shape (n, n_choices): canonical, distinct, not evaluated before.
+        """Return the next n architectures, shape (n, n_choices): in normal form, distinct, not evaluated before.
 
         Fewer only when the space has no more.
         """
@@ -71,7 +71,7 @@ class Strategy(ABC):
 
     def first_new(self, ranked: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
         """Return the first n of the ranked architectures that are new, completed by random ones where they run out."""
-        new = without(unique(self.space.canonical(ranked)), self.evaluated())[:n]
+        new = without(unique(self.space.normal(ranked)), self.evaluated())[:n]
         known = np.concatenate([self.evaluated(), new])
         missing = min(n - len(new), self.space.size - len(known))
         return np.concatenate([new, self.space.sample_distinct(missing, rng=rng, exclude=known)])

@@ -1,0 +1,35 @@
+"""``nagevo collect``: the accuracies and latencies of a round in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Architectures, Output
+
+
+def run(
+    architectures: Architectures,
+    output: Output,
+    tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
+    round_number: Annotated[int, typer.Option("--round", help="Number of the round.")] = 0,
+) -> None:
+    """Join what was measured of the proposed architectures, in their order, into one measurements table."""
+    import pandas as pd
+
+    from nagevo.files import read_table, write_table
+    from nagevo.measurements import EXTRA_ROUND
+
+    proposed = read_table(architectures, ("architecture",))["architecture"]
+    measured = [read_table(path, ("architecture", "status")).set_index("architecture") for path in tables]
+    columns = {"accuracy": pd.concat([table["accuracy"] for table in measured if "accuracy" in table])}
+    for table in measured:
+        if "latency_ms" in table:
+            columns |= {f"latency_ms_{name}": rows["latency_ms"] for name, rows in table.groupby("device")}
+    known = pd.Index(pd.concat([column.index.to_series() for column in columns.values()]).unique())
+    extra = known[~known.isin(proposed)]
+    joined = pd.DataFrame(columns, index=pd.Index([*extra, *proposed], name="architecture"))
+    joined.insert(0, "round", [EXTRA_ROUND] * len(extra) + [round_number] * len(proposed))
+    write_table(joined.reset_index(), output)

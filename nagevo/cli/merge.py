@@ -1,0 +1,24 @@
+"""``nagevo merge``: the measurements of all rounds in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Output
+
+
+def run(
+    config: Config,
+    output: Output,
+    measurements: Annotated[list[Path], typer.Argument(help="Measurements of each round.")],
+) -> None:
+    """Join the measurements of all rounds."""
+    from nagevo.config import load_config
+    from nagevo.files import write_table
+    from nagevo.measurements import Measurements
+
+    space = load_config(config).create_space()
+    write_table(Measurements.from_files(measurements, space).to_frame(space), output)

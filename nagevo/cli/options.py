@@ -1,0 +1,17 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[str, typer.Option("--config", help="The experiment: a YAML file, or JSON text with sections of it.")]
+Output = Annotated[Path, typer.Option("--output", help="Where the result is written.")]
+Architectures = Annotated[Path, typer.Option(help="Table with a column `architecture`.")]
+Devices = Annotated[str, typer.Option(help="Names of the devices, separated by commas.")]
+Measurements = Annotated[Path, typer.Option(help="The measurements table.")]
+Surrogates = Annotated[Path, typer.Option(help="Folder of the fitted surrogates.")]
+Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, where the evaluator needs it.")]
+Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]

@@ -1,0 +1,34 @@
+"""``nagevo propose``: the architectures that a round measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Devices, Output
+
+
+def run(
+    config: Config,
+    devices: Devices,
+    output: Output,
+    measurements: Annotated[list[Path] | None, typer.Argument(help="Measurements of every earlier round.")] = None,
+    round_number: Annotated[int, typer.Option("--round", help="Number of the round, from 0.")] = 0,
+) -> None:
+    """Ask the strategy for the architectures of a round."""
+    import pandas as pd
+
+    from nagevo.config import load_config
+    from nagevo.files import write_table
+    from nagevo.measurements import Measurements
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    names = tuple(devices.split(","))
+    strategy = experiment.create_strategy(space, names)
+    if measurements:
+        strategy.tell(Measurements.from_files(measurements, space).for_devices(names))
+    choices = strategy.ask(experiment.search.round_sizes()[round_number])
+    write_table(pd.DataFrame({"architecture": space.to_text(choices)}), output)

@@ -1,0 +1,32 @@
+"""``nagevo score``: accuracies of architectures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Architectures, Config, Output, Weights
+
+
+def run(
+    config: Config,
+    architectures: Architectures,
+    output: Output,
+    weights: Weights = None,
+    split: Annotated[str, typer.Option(help="Images that count: `validation` or `test`.")] = "validation",
+    shard: Annotated[int, typer.Option(help="Which part of the architectures, from 0.")] = 0,
+    shards: Annotated[int, typer.Option(help="Into how many parts they are split.")] = 1,
+) -> None:
+    """Read the accuracy of each architecture."""
+    from nagevo.config import load_config
+    from nagevo.files import read_table, write_table
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    evaluator = experiment.create_evaluator(space)
+    if weights is not None:
+        evaluator.load(weights)
+    table = read_table(architectures, ("architecture",))[["architecture"]].iloc[shard::shards]
+    scores = evaluator.evaluate(space.from_text(table["architecture"].tolist()), split=split)
+    write_table(table.reset_index(drop=True).join(scores), output)

@@ -1,0 +1,327 @@
+"""The configuration of an experiment: the only place that knows its shape.
+
+The manual of all keys, with defaults, units and ranges, is ``workflow/schemas/config.schema.yaml``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from nagevo.errors import ConfigError, unknown
+from nagevo.paths import project_root
+
+if TYPE_CHECKING:
+    from nagevo.devices import Device
+    from nagevo.evaluators import Evaluator
+    from nagevo.spaces import SearchSpace
+    from nagevo.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class Component:
+    """A named part of the experiment and its options."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeviceConfig:
+    """One device: its backend and how many latencies beyond the evaluated architectures are read."""
+
+    name: str
+    backend: Component
+    extra_measurements: int | str = 0
+
+    def create(self) -> Device:
+        """Open the device."""
+        from nagevo.devices import create_device
+
+        return create_device(self.backend.name, **self.backend.options)
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """What is measured: the strategy, the number of evaluations and their rounds."""
+
+    strategy: Component
+    evaluations: int
+    rounds: int | None
+    shards: int
+
+    def round_sizes(self) -> list[int]:
+        """Return how many architectures each round proposes."""
+        from nagevo.strategies import resolve_strategy
+
+        return resolve_strategy(self.strategy.name).round_sizes(self.evaluations, self.rounds)
+
+
+@dataclass(frozen=True)
+class EvolveConfig:
+    """Size of the evolution on the surrogates."""
+
+    population: int
+    generations: int
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Size of the generator and its distillation."""
+
+    hidden: int
+    steps: int
+    batch: int
+    learning_rate: float
+    candidates: int
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How the answers are checked."""
+
+    budgets: int
+    confidence: float
+    reference_point: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A validated configuration; ``raw`` is the same as plain dictionaries with every default filled in.
+
+    ``space`` and ``accuracy`` are None, and ``devices`` is empty, where a rule's command was not given those sections.
+    """
+
+    name: str
+    seed: int
+    space: Component | None
+    accuracy: Component | None
+    devices: Mapping[str, DeviceConfig]
+    search: SearchConfig
+    evolve: EvolveConfig
+    generator: GeneratorConfig
+    evaluation: EvaluationConfig
+    raw: Mapping[str, Any]
+
+    def create_space(self) -> SearchSpace:
+        """Return the search space."""
+        from nagevo.spaces import create_space
+
+        return create_space(self.space.name, **self.space.options)
+
+    def create_evaluator(self, space: SearchSpace) -> Evaluator:
+        """Return the evaluator for the space."""
+        from nagevo.evaluators import create_evaluator
+
+        return create_evaluator(self.accuracy.name, space, seed=self.seed, **self.accuracy.options)
+
+    def create_strategy(self, space: SearchSpace, devices: tuple[str, ...]) -> Strategy:
+        """Return the strategy that serves the devices, told nothing yet."""
+        from nagevo.strategies import create_strategy
+
+        strategy, evaluations = self.search.strategy, self.search.evaluations
+        return create_strategy(
+            strategy.name, space, devices, seed=self.seed, evaluations=evaluations, **strategy.options
+        )
+
+    def device(self, name: str) -> DeviceConfig:
+        """Return the settings of one device.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment has no such device.
+        """
+        if name not in self.devices:
+            raise ConfigError(unknown("device", name, self.devices))
+        return self.devices[name]
+
+
+def load_config(source: str | Path) -> Experiment:
+    """Return the experiment that a YAML or JSON file describes, or a JSON text with some of its sections.
+
+    Raises
+    ------
+    ConfigError
+        Naming every mistake in it at once.
+    """
+    inline = str(source).lstrip().startswith("{")
+    where, text = ("the given configuration", str(source)) if inline else (str(source), _read(Path(source)))
+    try:
+        return parse_config(yaml.safe_load(text), partial=inline)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
+    """Return the experiment that nested dictionaries describe; ``partial`` allows sections to be absent.
+
+    Raises
+    ------
+    ConfigError
+        Naming every mistake in them at once.
+    """
+    filled = _filled(schema(), deepcopy(raw))
+    problems = list(_problems(filled, partial))
+    if problems:
+        raise ConfigError("; ".join(problems))
+    for part, definition in _components(filled):
+        part |= _filled(definition, part)
+    return Experiment(
+        name=filled["experiment"],
+        seed=filled["seed"],
+        space=_component(filled["space"], "name") if "space" in filled else None,
+        accuracy=_component(filled["accuracy"], "evaluator") if "accuracy" in filled else None,
+        devices={
+            name: DeviceConfig(
+                name, _component(device, "backend", "extra_measurements"), device.get("extra_measurements", 0)
+            )
+            for name, device in filled.get("devices", {}).items()
+        },
+        search=SearchConfig(
+            strategy=_component(filled["search"], "strategy", "evaluations", "rounds", "shards"),
+            evaluations=filled["search"]["evaluations"],
+            rounds=filled["search"]["rounds"],
+            shards=filled["search"]["shards"],
+        ),
+        evolve=EvolveConfig(**filled["evolve"]),
+        generator=GeneratorConfig(**filled["generator"]),
+        evaluation=EvaluationConfig(
+            **filled["evaluation"] | {"reference_point": tuple(filled["evaluation"]["reference_point"])}
+        ),
+        raw=filled,
+    )
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the schema of the configuration."""
+    return yaml.safe_load((project_root() / "workflow/schemas/config.schema.yaml").read_text())
+
+
+_KINDS = {"space": "name", "accuracy": "evaluator", "search": "strategy", "device": "backend"}
+
+
+def component_schema(kind: str, name: str) -> dict[str, Any] | None:
+    """Return the schema of a built-in component's options, or None where the component is the user's own class."""
+    return schema()["$defs"].get(f"{kind}.{name}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigError(f"the configuration {path} cannot be read: {reason}") from None
+
+
+def _component(section: Mapping[str, Any], name_key: str, *other_keys: str) -> Component:
+    options = {key: value for key, value in section.items() if key not in {name_key, *other_keys}}
+    return Component(section[name_key], options)
+
+
+def _filled(definition: Mapping[str, Any], value: Any) -> Any:
+    """Return the value with the schema's defaults in the places of absent keys."""
+    if not isinstance(value, dict):
+        return value
+    for key, sub in definition.get("properties", {}).items():
+        if key not in value and "default" in sub:
+            value[key] = deepcopy(sub["default"])
+        if key in value:
+            value[key] = _filled(sub, value[key])
+    every = definition.get("additionalProperties")
+    if isinstance(every, dict):
+        value = {key: _filled(every, item) for key, item in value.items()}
+    return value
+
+
+def _problems(filled: Any, partial: bool) -> Iterator[str]:
+    """Yield one sentence for each mistake, in the order of the file."""
+    whole = {key: value for key, value in schema().items() if not (partial and key == "required")}
+    yield from _violations(whole, filled, "")
+    if not isinstance(filled, dict):
+        return
+    for kind, section, where in _sections(filled):
+        name, key = section.get(_KINDS[kind]), _KINDS[kind]
+        if not isinstance(name, str) or ":" in name:
+            continue
+        definition = component_schema(kind, name)
+        if definition is None:
+            names = [entry.split(".", 1)[1] for entry in schema()["$defs"] if entry.startswith(f"{kind}.")]
+            yield f"{where}: {unknown(key, name, [*names, 'package.module:Class'])}"
+            continue
+        shared = schema()["properties"].get(kind) or schema()["properties"]["devices"]["additionalProperties"]
+        allowed = {**shared["properties"], **definition["properties"]}
+        closed = {**definition, "type": "object", "properties": allowed, "additionalProperties": False}
+        own = {item: value for item, value in section.items() if item not in shared["properties"]}
+        yield from _violations(closed, own, where)
+
+
+def _sections(filled: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield kind, content and place of every section that names a component."""
+    for kind in ("space", "accuracy", "search"):
+        if isinstance(filled.get(kind), dict):
+            yield kind, filled[kind], kind
+    devices = filled.get("devices")
+    if isinstance(devices, dict):
+        for name, device in devices.items():
+            if isinstance(device, dict):
+                yield "device", device, f"devices.{name}"
+
+
+def _components(filled: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield each built-in component's section with the schema of its options."""
+    for kind, section, _ in _sections(filled):
+        definition = component_schema(kind, section[_KINDS[kind]])
+        if definition is not None:
+            yield section, definition
+
+
+def _violations(definition: Mapping[str, Any], value: Any, where: str) -> Iterator[str]:
+    """Yield one sentence for each violation of a schema."""
+    from jsonschema import Draft202012Validator
+
+    for error in Draft202012Validator(definition).iter_errors(value):
+        place = ".".join([where, *map(str, error.absolute_path)]).strip(".")
+        prefix = f"{place}: " if place else ""
+        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+            known = error.schema.get("properties", {})
+            yield from (f"{prefix}{unknown('key', key, known)}" for key in error.instance if key not in known)
+        elif error.validator == "required":
+            yield f"{prefix}{error.message.replace(' is a required property', ' is missing')}"
+        else:
+            yield f"{prefix}expected {_expectation(error)}, got {json.dumps(error.instance, default=str)[:80]}"
+
+
+def _expectation(error: Any) -> str:
+    """Return what a violated keyword of the schema asks for, in words."""
+    words = {
+        "type": lambda v: " or ".join(v) if isinstance(v, list) else v,
+        "minimum": lambda v: f"at least {v}",
+        "maximum": lambda v: f"at most {v}",
+        "exclusiveMinimum": lambda v: f"more than {v}",
+        "exclusiveMaximum": lambda v: f"less than {v}",
+        "enum": lambda v: f"one of {', '.join(map(str, v))}",
+        "pattern": lambda v: f"text that matches {v}",
+        "minProperties": lambda v: f"at least {v} entry",
+        "minItems": lambda v: f"at least {v} values",
+        "maxItems": lambda v: f"at most {v} values",
+        "oneOf": lambda v: " or ".join(_alternative(option) for option in v),
+        "anyOf": lambda v: " or ".join(_alternative(option) for option in v),
+    }
+    describe = words.get(error.validator)
+    return describe(error.validator_value) if describe else f"{error.validator} {error.validator_value}"
+
+
+def _alternative(option: Mapping[str, Any]) -> str:
+    kind = option.get("const", option.get("type", "a value"))
+    return f"{kind} of at least {option['minimum']}" if "minimum" in option else str(kind)

@@ -1,0 +1,122 @@
+"""Rounds of proposals, their accuracies and their latencies.
+
+A round's proposals take the earlier rounds as `ancient`, and the names of the devices outside of `params`: an
+experiment that gets another device keeps what it has measured, and measures the same architectures there.
+"""
+
+
+rule train:
+    """Train what all accuracy evaluations share: the supernet."""
+    output:
+        weights="results/{experiment}/supernet.safetensors",
+    log:
+        "results/{experiment}/logs/train.log",
+    benchmark:
+        "results/{experiment}/benchmarks/train.tsv"
+    params:
+        config=sections(experiment, "seed", "space", "accuracy"),
+        source=source_hash("nagevo.cli.train", components.space, components.evaluator),
+    threads: 2
+    shell:
+        "nagevo train --config {params.config:q} --output {output.weights} 2>&1 | tee {log} >&2"
+
+
+rule propose:
+    """Ask the strategy for the architectures of a round."""
+    input:
+        measurements=ancient(earlier_rounds),
+    output:
+        architectures="results/{experiment}/rounds/{round}/proposals.parquet",
+    log:
+        "results/{experiment}/logs/rounds/{round}/propose.log",
+    benchmark:
+        "results/{experiment}/benchmarks/rounds/{round}/propose.tsv"
+    params:
+        config=sections(experiment, "seed", "space", "search"),
+        source=source_hash("nagevo.cli.propose", components.space, components.strategy),
+        round="{round}",
+    threads: 2
+    shell:
+        "nagevo propose --config {params.config:q} --round {params.round} --devices {DEVICES}"
+        " --output {output.architectures} {input.measurements} 2> {log}"
+
+
+rule score:
+    """Read the accuracies of one shard of a batch of architectures."""
+    input:
+        architectures="results/{experiment}/{batch}/proposals.parquet",
+        weights=components.weights,
+    output:
+        accuracies="results/{experiment}/{batch}/{split}/{shard}.parquet",
+    log:
+        "results/{experiment}/logs/{batch}/score-{split}-{shard}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/{batch}/score-{split}-{shard}.tsv"
+    params:
+        config=sections(experiment, "seed", "space", "accuracy"),
+        source=source_hash("nagevo.cli.score", components.space, components.evaluator),
+        weights=components.weights_option,
+        shards=N_SHARDS,
+        shard="{shard}",
+        split="{split}",
+    shell:
+        "nagevo score --config {params.config:q} --architectures {input.architectures} {params.weights}"
+        " --split {params.split} --shard {params.shard} --shards {params.shards} --output {output.accuracies} 2> {log}"
+
+
+rule profile:
+    """Measure the latencies of a batch of architectures on one device, alone on the machine."""
+    input:
+        architectures="results/{experiment}/{batch}/proposals.parquet",
+    output:
+        latencies="results/{experiment}/{batch}/latency/{device}.parquet",
+    log:
+        "results/{experiment}/logs/{batch}/profile-{device}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/{batch}/profile-{device}.tsv"
+    params:
+        config=sections(experiment, "seed", "space", "devices/{device}"),
+        source=source_hash("nagevo.cli.profile", components.space, components.backends),
+        extra=branch("{batch}" == "rounds/0", then="--extra", otherwise=""),
+        device="{device}",
+    threads: workflow.cores
+    shell:
+        "nagevo profile --config {params.config:q} --device {params.device} {params.extra}"
+        " --architectures {input.architectures} --output {output.latencies} 2> {log}"
+
+
+rule collect:
+    """Join what was measured of a batch of architectures."""
+    input:
+        architectures="results/{experiment}/{batch}/proposals.parquet",
+        accuracies=expand("results/{{experiment}}/{{batch}}/validation/{shard}.parquet", shard=SHARDS),
+        latencies=expand("results/{{experiment}}/{{batch}}/latency/{device}.parquet", device=experiment.devices),
+    output:
+        measurements="results/{experiment}/{batch}/measurements.parquet",
+    log:
+        "results/{experiment}/logs/{batch}/collect.log",
+    benchmark:
+        "results/{experiment}/benchmarks/{batch}/collect.tsv"
+    params:
+        source=source_hash("nagevo.cli.collect"),
+        round=round_number,
+    shell:
+        "nagevo collect --architectures {input.architectures} --round {params.round}"
+        " --output {output.measurements} {input.accuracies} {input.latencies} 2> {log}"
+
+
+rule merge:
+    """Join the measurements of all rounds."""
+    input:
+        measurements=expand("results/{{experiment}}/rounds/{round}/measurements.parquet", round=ROUNDS),
+    output:
+        measurements="results/{experiment}/measurements.parquet",
+    log:
+        "results/{experiment}/logs/merge.log",
+    benchmark:
+        "results/{experiment}/benchmarks/merge.tsv"
+    params:
+        config=sections(experiment, "space"),
+        source=source_hash("nagevo.cli.merge", components.space),
+    shell:
+        "nagevo merge --config {params.config:q} --output {output.measurements} {input.measurements} 2> {log}"
