@@ -1,0 +1,45 @@
+"""Latencies read from a table of measurements."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from nagevo.devices.base import Device
+from nagevo.evaluators.base import OK
+from nagevo.spaces.base import SearchSpace
+from nagevo.tables import ArchitectureTable
+
+
+class TableDevice(Device):
+    """Read the latency of an architecture from a table.
+
+    Parameters
+    ----------
+    path : str
+        Parquet or CSV file with a column ``architecture``.
+    column : str
+        Name of the column of latencies in ms.
+    """
+
+    exact = True
+
+    def __init__(self, path: str | os.PathLike, column: str = "latency_ms"):
+        self.table = ArchitectureTable(path, column)
+
+    def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
+        """Return the latency of each architecture; what is absent or no latency has a status that says so.
+
+        Raises
+        ------
+        DataError
+            If the table is absent, damaged, lacks a column, or is of another space.
+        """
+        values = self.table.values(space, choices)
+        valid = np.isfinite(values) & (values > 0)
+        status = np.select(
+            [valid, np.isnan(values)], [OK, f"not in {self.table.path}"], "not a positive finite latency"
+        )
+        return pd.DataFrame({"latency_ms": np.where(valid, values, np.nan), "status": status})
