@@ -1,0 +1,54 @@
+"""Accuracies from a table."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from nagevo.evaluators.base import OK, Evaluator
+from nagevo.spaces.base import SearchSpace
+from nagevo.tables import ArchitectureTable
+
+
+class TableEvaluator(Evaluator):
+    """Read the accuracy of an architecture from a table.
+
+    Parameters
+    ----------
+    path : str
+        Parquet or CSV file with a column ``architecture``.
+    column : str
+        Name of the column of accuracies in percent that the search reads.
+    test_column : str, optional
+        Name of the column of accuracies of the test split; ``column`` where it is not given.
+
+    Raises
+    ------
+    DataError
+        If the table is absent, damaged, lacks a column, or is of another space.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        path: str | os.PathLike,
+        column: str,
+        test_column: str | None = None,
+    ):
+        super().__init__(space, seed=seed)
+        self.tables = {
+            "validation": ArchitectureTable(path, column),
+            "test": ArchitectureTable(path, test_column or column),
+        }
+        for table in self.tables.values():
+            table.values(space, space.extremes())  # a table that cannot be used shows itself now
+
+    def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
+        table = self.tables[split]
+        values = table.values(self.space, choices)
+        status = np.select([np.isfinite(values), np.isnan(values)], [OK, f"not in {table.path}"], "not finite")
+        return pd.DataFrame({"accuracy": np.where(np.isfinite(values), values, np.nan), "status": status})
