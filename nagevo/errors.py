@@ -35,6 +35,10 @@ class DeviceError(NagevoError, RuntimeError):
     """A device that cannot be opened or cannot measure anything."""
 
 
+class BudgetError(NagevoError, ValueError):
+    """A budget, a confidence or a device name that cannot be asked for."""
+
+
 class MissingDependency(NagevoError, ImportError):
     """An optional package that the asked feature needs."""
 

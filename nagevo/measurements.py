@@ -140,3 +140,24 @@ class Measurements:
             if (values <= 0).any() or np.isinf(values).any():
                 raise DataError(f"the measurements hold a latency on {device} that is not a positive finite number")
         return cls(choices, frame["round"].to_numpy(dtype=int), frame["accuracy"].to_numpy(dtype=float), latency_ms)
+
+
+def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
+    """Return what several jobs measured: ``accuracy`` and ``latency_ms_<device>…``, indexed by ``architecture``.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Tables with ``architecture`` and either ``accuracy``, or ``device`` and ``latency_ms``.
+    """
+    columns: dict[str, list[pd.Series]] = {}
+    for path in paths:
+        table = read_table(path, ("architecture", "status")).set_index("architecture")
+        if "accuracy" in table:
+            columns.setdefault("accuracy", []).append(table["accuracy"])
+        else:
+            for device, rows in table.groupby("device"):
+                columns.setdefault(f"latency_ms_{device}", []).append(rows["latency_ms"])
+    joined = {name: pd.concat(parts) for name, parts in columns.items()}
+    architectures = pd.concat([column.index.to_series() for column in joined.values()]).unique()
+    return pd.DataFrame(joined, index=pd.Index(architectures, name="architecture"))

@@ -16,40 +16,114 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nagevo.config import Experiment, parse_config
+from nagevo.config import parse_config
+from nagevo.devices import BACKENDS
 from nagevo.errors import NagevoError
+from nagevo.evaluators import EVALUATORS
+from nagevo.registry import resolve
+from nagevo.spaces import SPACES
+from nagevo.strategies import STRATEGIES
 
 
-def validated(config: Mapping[str, Any]) -> Experiment:
-    """Return the experiment of a workflow's config, or end the workflow with one line for a user's mistake."""
-    try:
-        experiment = parse_config(dict(config))
-        experiment.search.round_sizes()
-        return experiment
-    except NagevoError as error:
-        print(f"nagevo: the configuration is wrong: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-
-
-def sections(experiment: Experiment, *names: str) -> Callable[[Any], str]:
-    """Return a params function that gives some sections of the config as one JSON text.
+class Plan:
+    """What the rules know of an experiment.
 
     Parameters
     ----------
+    config : mapping
+        The workflow's config. A mistake in it ends the workflow with one line and exit code 2.
+
+    Attributes
+    ----------
     experiment : Experiment
-    *names : str
-        Top-level keys; ``"devices/{device}"`` stands for the one device that the wildcard names.
+    devices : list of str
+    rounds, shards : range
+    weights : list of str
+        What :meth:`Evaluator.train` writes, where the evaluator needs it.
     """
 
-    def text(wildcards: Any) -> str:
-        chosen: dict[str, Any] = {}
-        for name in names:
-            section, _, device = name.partition("/")
-            value = experiment.raw[section]
-            chosen[section] = {key: value[key] for key in [device.format(**wildcards)]} if device else value
-        return json.dumps(chosen, sort_keys=True)
+    def __init__(self, config: Mapping[str, Any]):
+        try:
+            self.experiment = parse_config(dict(config))
+            self.rounds = range(len(self.experiment.search.round_sizes()))
+            needs_training = resolve("evaluator", self.experiment.accuracy.name, EVALUATORS).needs_training
+        except NagevoError as error:
+            print(f"nagevo: the configuration is wrong: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        self.devices = list(self.experiment.devices)
+        self.shards = range(self.experiment.search.shards)
+        self.weights = ["results/{experiment}/supernet.safetensors"] if needs_training else []
 
-    return text
+    def source(self, command: str, *kinds: str) -> Callable[[Any], str]:
+        """Return a params function that gives the source hash of a command and of the components it opens.
+
+        Parameters
+        ----------
+        command : str
+            Name of the module of the command.
+        *kinds : {"space", "evaluator", "strategy", "device"}
+            The last is the device that the wildcard names.
+        """
+
+        def target(kind: str, wildcards: Any) -> str:
+            experiment = self.experiment
+            names = {
+                "space": lambda: (SPACES, experiment.space.name),
+                "evaluator": lambda: (EVALUATORS, experiment.accuracy.name),
+                "strategy": lambda: (STRATEGIES, experiment.search.strategy.name),
+                "device": lambda: (BACKENDS, experiment.devices[wildcards.device].backend.name),
+            }
+            builtin, name = names[kind]()
+            return builtin.get(name, name)
+
+        return lambda wildcards: source_hash(command, *(target(kind, wildcards) for kind in kinds))
+
+    def config(self, *names: str) -> Callable[[Any], str]:
+        """Return a params function that gives some sections of the config as one JSON text.
+
+        Parameters
+        ----------
+        *names : str
+            Top-level keys; ``"devices/{device}"`` stands for the one device that the wildcard names.
+        """
+
+        def text(wildcards: Any) -> str:
+            chosen: dict[str, Any] = {}
+            for name in names:
+                section, _, device = name.partition("/")
+                value = self.experiment.raw[section]
+                chosen[section] = {key: value[key] for key in [device.format(**wildcards)]} if device else value
+            return json.dumps(chosen, sort_keys=True)
+
+        return text
+
+    def earlier_rounds(self, wildcards: Any) -> list[str]:
+        """Return the measurements of the rounds before the one that the wildcard names."""
+        folder = f"results/{wildcards.experiment}/rounds"
+        return [f"{folder}/{number}/measurements.parquet" for number in range(int(wildcards.round))]
+
+    def accuracies(self, wildcards: Any) -> list[str]:
+        """Return the accuracy shards of all rounds."""
+        folder = f"results/{wildcards.experiment}/rounds"
+        return [f"{folder}/{k}/validation/{shard}.parquet" for k in self.rounds for shard in self.shards]
+
+    def latencies(self, wildcards: Any) -> list[str]:
+        """Return the latencies of all rounds on the device that the wildcard names."""
+        folder = f"results/{wildcards.experiment}/rounds"
+        return [f"{folder}/{k}/latency/{wildcards.device}.parquet" for k in self.rounds]
+
+    def round_number(self, wildcards: Any) -> int:
+        """Return the number of the round that a batch is; 0 for the batches of the evaluation."""
+        folder, _, number = wildcards.batch.partition("/")
+        return int(number) if folder == "rounds" else 0
+
+    def extra(self, wildcards: Any) -> str:
+        """Return the option that adds a device's extra measurements, in the first round."""
+        return "--extra" if wildcards.batch == "rounds/0" else ""
+
+    def weights_option(self, wildcards: Any) -> str:
+        """Return the option that gives the evaluator its weights, where it needs them."""
+        return f"--weights {self.weights[0].format(**wildcards)}" if self.weights else ""
 
 
 def source_hash(*modules: str) -> str:

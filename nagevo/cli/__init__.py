@@ -7,15 +7,17 @@ import sys
 import typer
 
 from nagevo.cli import (
+    answer,
     collect,
     distill,
     evaluate,
     evolve,
     generate,
+    merge,
     profile,
     propose,
+    sample,
     score,
-    search,
     surrogate,
     train,
 )
@@ -27,8 +29,23 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (generate, search, profile, train, propose, score, collect, surrogate, evolve, distill, evaluate):
-    app.command(module.__name__.rpartition(".")[2].replace("_", "-"))(module.run)
+_COMMANDS = (
+    generate,
+    train,
+    propose,
+    sample,
+    score,
+    profile,
+    collect,
+    merge,
+    surrogate,
+    evolve,
+    distill,
+    answer,
+    evaluate,
+)
+for command in _COMMANDS:
+    app.command(command.__name__.rpartition(".")[2].replace("_", "-"))(command.run)
 
 
 def main() -> None:

@@ -20,16 +20,11 @@ def run(
     import pandas as pd
 
     from nagevo.files import read_table, write_table
-    from nagevo.measurements import EXTRA_ROUND
+    from nagevo.measurements import EXTRA_ROUND, read_shards
 
     proposed = read_table(architectures, ("architecture",))["architecture"]
-    measured = [read_table(path, ("architecture", "status")).set_index("architecture") for path in tables]
-    columns = {"accuracy": pd.concat([table["accuracy"] for table in measured if "accuracy" in table])}
-    for table in measured:
-        if "latency_ms" in table:
-            columns |= {f"latency_ms_{name}": rows["latency_ms"] for name, rows in table.groupby("device")}
-    known = pd.Index(pd.concat([column.index.to_series() for column in columns.values()]).unique())
-    extra = known[~known.isin(proposed)]
-    joined = pd.DataFrame(columns, index=pd.Index([*extra, *proposed], name="architecture"))
+    measured = read_shards(tables)
+    extra = measured.index[~measured.index.isin(proposed)]
+    joined = measured.reindex(pd.Index([*extra, *proposed], name="architecture"))
     joined.insert(0, "round", [EXTRA_ROUND] * len(extra) + [round_number] * len(proposed))
     write_table(joined.reset_index(), output)

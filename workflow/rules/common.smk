@@ -1,19 +1,14 @@
-"""Names that all rules share; what they mean is in nagevo.workflow."""
+"""What all rules share; its meaning is in nagevo.workflow."""
 
 import re
 
-from nagevo.workflow import Components, sections, source_hash
-
-components = Components(experiment)
-DEVICES = list(experiment.devices)
-N_ROUNDS = len(experiment.search.round_sizes())
-SHARDS = range(experiment.search.shards)
+DEVICES = ",".join(plan.devices)
 
 
 wildcard_constraints:
-    experiment=re.escape(experiment.name),
+    experiment=re.escape(plan.experiment.name),
     batch=r"rounds/\d+|random|evaluation",
     round=r"\d+",
     shard=r"\d+",
-    device="|".join(map(re.escape, DEVICES)),
+    device="|".join(map(re.escape, plan.devices)),
     split="validation|test",

@@ -14,8 +14,8 @@ rule train:
     benchmark:
         "results/{experiment}/benchmarks/train.tsv"
     params:
-        config=sections(experiment, "seed", "space", "accuracy"),
-        source=source_hash("nagevo.cli.train", components.space, components.evaluator),
+        config=plan.config("seed", "space", "accuracy"),
+        source=plan.source("nagevo.cli.train", "space", "evaluator"),
     threads: 2
     shell:
         "nagevo train --config {params.config:q} --output {output.weights} 2>&1 | tee {log} >&2"
@@ -24,7 +24,7 @@ rule train:
 rule propose:
     """Ask the strategy for the architectures of a round."""
     input:
-        measurements=ancient(earlier_rounds),
+        measurements=ancient(plan.earlier_rounds),
     output:
         architectures="results/{experiment}/rounds/{round}/proposals.parquet",
     log:
@@ -32,20 +32,20 @@ rule propose:
     benchmark:
         "results/{experiment}/benchmarks/rounds/{round}/propose.tsv"
     params:
-        config=sections(experiment, "seed", "space", "search"),
-        source=source_hash("nagevo.cli.propose", components.space, components.strategy),
+        config=plan.config("seed", "space", "search"),
+        source=plan.source("nagevo.cli.propose", "space", "strategy"),
         round="{round}",
     threads: 2
     shell:
         "nagevo propose --config {params.config:q} --round {params.round} --devices {DEVICES}"
-        " --output {output.architectures} {input.measurements} 2> {log}"
+        " --output {output.architectures} {input.measurements} 2>&1 | tee {log} >&2"
 
 
 rule score:
     """Read the accuracies of one shard of a batch of architectures."""
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
-        weights=components.weights,
+        weights=plan.weights,
     output:
         accuracies="results/{experiment}/{batch}/{split}/{shard}.parquet",
     log:
@@ -53,15 +53,15 @@ rule score:
     benchmark:
         "results/{experiment}/benchmarks/{batch}/score-{split}-{shard}.tsv"
     params:
-        config=sections(experiment, "seed", "space", "accuracy"),
-        source=source_hash("nagevo.cli.score", components.space, components.evaluator),
-        weights=components.weights_option,
-        shards=N_SHARDS,
+        config=plan.config("seed", "space", "accuracy"),
+        source=plan.source("nagevo.cli.score", "space", "evaluator"),
+        weights=plan.weights_option,
+        shards=len(plan.shards),
         shard="{shard}",
         split="{split}",
     shell:
         "nagevo score --config {params.config:q} --architectures {input.architectures} {params.weights}"
-        " --split {params.split} --shard {params.shard} --shards {params.shards} --output {output.accuracies} 2> {log}"
+        " --split {params.split} --shard {params.shard} --shards {params.shards} --output {output.accuracies} 2>&1 | tee {log} >&2"
 
 
 rule profile:
@@ -75,22 +75,22 @@ rule profile:
     benchmark:
         "results/{experiment}/benchmarks/{batch}/profile-{device}.tsv"
     params:
-        config=sections(experiment, "seed", "space", "devices/{device}"),
-        source=source_hash("nagevo.cli.profile", components.space, components.backends),
-        extra=branch("{batch}" == "rounds/0", then="--extra", otherwise=""),
+        config=plan.config("seed", "space", "devices/{device}"),
+        source=plan.source("nagevo.cli.profile", "space", "device"),
+        extra=plan.extra,
         device="{device}",
     threads: workflow.cores
     shell:
         "nagevo profile --config {params.config:q} --device {params.device} {params.extra}"
-        " --architectures {input.architectures} --output {output.latencies} 2> {log}"
+        " --architectures {input.architectures} --output {output.latencies} 2>&1 | tee {log} >&2"
 
 
 rule collect:
     """Join what was measured of a batch of architectures."""
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
-        accuracies=expand("results/{{experiment}}/{{batch}}/validation/{shard}.parquet", shard=SHARDS),
-        latencies=expand("results/{{experiment}}/{{batch}}/latency/{device}.parquet", device=experiment.devices),
+        accuracies=expand("results/{{experiment}}/{{batch}}/validation/{shard}.parquet", shard=plan.shards),
+        latencies=expand("results/{{experiment}}/{{batch}}/latency/{device}.parquet", device=plan.devices),
     output:
         measurements="results/{experiment}/{batch}/measurements.parquet",
     log:
@@ -98,17 +98,17 @@ rule collect:
     benchmark:
         "results/{experiment}/benchmarks/{batch}/collect.tsv"
     params:
-        source=source_hash("nagevo.cli.collect"),
-        round=round_number,
+        source=plan.source("nagevo.cli.collect"),
+        round=plan.round_number,
     shell:
         "nagevo collect --architectures {input.architectures} --round {params.round}"
-        " --output {output.measurements} {input.accuracies} {input.latencies} 2> {log}"
+        " --output {output.measurements} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
 
 
 rule merge:
     """Join the measurements of all rounds."""
     input:
-        measurements=expand("results/{{experiment}}/rounds/{round}/measurements.parquet", round=ROUNDS),
+        measurements=expand("results/{{experiment}}/rounds/{round}/measurements.parquet", round=plan.rounds),
     output:
         measurements="results/{experiment}/measurements.parquet",
     log:
@@ -116,7 +116,7 @@ rule merge:
     benchmark:
         "results/{experiment}/benchmarks/merge.tsv"
     params:
-        config=sections(experiment, "space"),
-        source=source_hash("nagevo.cli.merge", components.space),
+        config=plan.config("space"),
+        source=plan.source("nagevo.cli.merge", "space"),
     shell:
-        "nagevo merge --config {params.config:q} --output {output.measurements} {input.measurements} 2> {log}"
+        "nagevo merge --config {params.config:q} --output {output.measurements} {input.measurements} 2>&1 | tee {log} >&2"

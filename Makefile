@@ -1,0 +1,27 @@
+# `make` sets up .venv and runs the default experiment; `make test` sets up and runs the tests.
+PYTHON ?= python3
+CORES ?= 8
+BIN := .venv/bin
+
+.PHONY: all setup test lint clean
+
+all: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) all
+
+setup: .venv/.complete
+
+.venv/.complete: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,peers,graph]'
+	touch $@
+
+test: setup lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+
+clean:
+	rm -rf .venv .snakemake results

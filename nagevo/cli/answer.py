@@ -1,0 +1,34 @@
+"""``nagevo answer``: what is measured again to evaluate the generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Measurements, Output
+
+
+def run(
+    config: Config,
+    bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
+    measurements: Measurements,
+    random: Annotated[Path, typer.Option(help="Measurements of a random search with as many evaluations.")],
+    output: Output,
+    architectures: Annotated[Path, typer.Option(help="Where the distinct architectures of all answers are written.")],
+) -> None:
+    """Answer evenly spaced budgets by the generator, the lookup table and random search."""
+    from nagevo import evaluation, load
+    from nagevo.config import load_config
+    from nagevo.files import write_table
+    from nagevo.measurements import Measurements
+
+    generator = load(bundle)
+    searched, drawn = (
+        Measurements.from_files([path], generator.space).for_devices(generator.devices)
+        for path in (measurements, random)
+    )
+    answers = evaluation.answers(generator, searched, drawn, load_config(config).evaluation)
+    write_table(answers, output)
+    write_table(answers[["architecture"]].dropna().drop_duplicates(ignore_index=True), architectures)

@@ -1,0 +1,31 @@
+"""``nagevo evaluate``: the metrics of the answers after measuring again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Output
+
+
+def run(
+    config: Config,
+    answers: Annotated[Path, typer.Option(help="What `nagevo answer` wrote.")],
+    output: Output,
+    tables: Annotated[list[Path], typer.Argument(help="Test accuracies and latencies of the answers, by shard.")],
+) -> None:
+    """Compare the answers with what their networks reach when they are measured again."""
+    import pandas as pd
+
+    from nagevo import evaluation
+    from nagevo.config import load_config
+    from nagevo.files import read_table, write_json
+
+    experiment = load_config(config)
+    measured = [read_table(path, ("architecture", "status")) for path in tables]
+    accuracies = pd.concat([table for table in measured if "accuracy" in table])
+    latencies = pd.concat([table for table in measured if "latency_ms" in table])
+    again = evaluation.measured_again(read_table(answers, ("device", "budget", "method")), accuracies, latencies)
+    write_json(evaluation.summary(again, experiment.search.evaluations, experiment.evaluation), output)

@@ -1,0 +1,28 @@
+"""``nagevo sample``: random architectures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Output
+
+
+def run(
+    config: Config,
+    output: Output,
+    number: Annotated[int | None, typer.Option(help="How many; the search's `evaluations` by default.")] = None,
+) -> None:
+    """Draw distinct random architectures of the space."""
+    import numpy as np
+    import pandas as pd
+
+    from nagevo.config import load_config
+    from nagevo.files import write_table
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    n = experiment.search.evaluations if number is None else number
+    choices = space.sample_distinct(n, rng=np.random.default_rng(experiment.seed))
+    write_table(pd.DataFrame({"architecture": space.to_text(choices)}), output)

@@ -1,0 +1,27 @@
+"""``nagevo surrogate``: a fitted predictor of one measured quantity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Output
+
+
+def run(
+    config: Config,
+    quantity: Annotated[str, typer.Option(help="`accuracy`, or the name of a device for its latency.")],
+    output: Output,
+    tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
+) -> None:
+    """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
+    from nagevo.config import load_config
+    from nagevo.generator.bundle import writing
+    from nagevo.measurements import read_shards
+    from nagevo.surrogates import fit_accuracy, fit_latency
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    measured = read_shards(tables)

@@ -1,0 +1,88 @@
+"""The generator on disk: safetensors, JSON and XGBoost's UBJ, listed with checksums in ``manifest.json``; no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nagevo.errors import BundleError, DataError
+from nagevo.files import read_json, write_json
+
+FORMAT = 1
+"""Version of the layout; a bundle of another version is refused."""
+
+MANIFEST = "manifest.json"
+
+
+@contextmanager
+def writing(bundle: str | os.PathLike) -> Iterator[Path]:
+    """Yield an empty folder beside ``bundle`` that takes its place when the block ends without an error."""
+    bundle = Path(bundle)
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=bundle.parent, prefix=f".{bundle.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if bundle.exists():
+            shutil.rmtree(bundle)
+        temporary.rename(bundle)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def seal(folder: Path, description: Mapping[str, Any]) -> None:
+    """Write the manifest: the description, the format, and the checksum of every file in the folder."""
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    checksums = {name: checksum(folder / name) for name in files if name != MANIFEST}
+    write_json({"format": FORMAT, **description, "files": checksums}, folder / MANIFEST)
+
+
+def open_manifest(bundle: str | os.PathLike) -> dict[str, Any]:
+    """Return the manifest of a bundle whose files are all there.
+
+    Raises
+    ------
+    BundleError
+        If it is no bundle, of another format, or not complete.
+    """
+    folder = Path(bundle)
+    if not folder.is_dir():
+        raise BundleError(f"bundle {folder} does not exist; run `snakemake --cores 8 all` to make one")
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except DataError as error:
+        raise BundleError(f"bundle {folder} has no readable manifest: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        raise BundleError(f"bundle {folder} has format {found!r}; this nagevo reads format {FORMAT}: distill it again")
+    return manifest
+
+
+def verified(bundle: str | os.PathLike, manifest: Mapping[str, Any], name: str) -> Path:
+    """Return the path of a file of the bundle whose content is what the manifest says.
+
+    Raises
+    ------
+    BundleError
+        If the file is absent, not listed, or changed.
+    """
+    path = Path(bundle) / name
+    if name not in manifest["files"]:
+        raise BundleError(f"bundle {bundle} does not list {name}: distill it again")
+    if not path.is_file():
+        raise BundleError(f"bundle {bundle} lacks its file {name}: distill it again")
+    if checksum(path) != manifest["files"][name]:
+        raise BundleError(f"bundle {bundle}: {name} is damaged or was changed (checksum differs): distill it again")
+    return path
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""What is believed of any architecture: what was measured of it, and what the surrogates say of the rest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nagevo.measurements import Measurements
+from nagevo.spaces.base import SearchSpace, row_keys
+from nagevo.surrogates import AccuracySurrogate, LatencySurrogate, load_surrogate
+
+
+class Predictor:
+    """Accuracy and latencies of architectures, with how far they can be trusted.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    measurements : Measurements
+    accuracy : AccuracySurrogate
+    latency : mapping of str to LatencySurrogate
+        By device.
+    exact : collection of str
+        Devices on which a second measurement gives the same number, so that a measured latency is its own bound.
+
+    Notes
+    -----
+    ``choices`` is always int8 of shape (n, n_choices), in the normal form of the space; results have shape (n,).
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        measurements: Measurements,
+        accuracy: AccuracySurrogate,
+        latency: Mapping[str, LatencySurrogate],
+        exact: Collection[str] = (),
+    ):
+        self.space, self.measurements, self.exact = space, measurements, frozenset(exact)
+        self.accuracy_surrogate, self.latency_surrogates = accuracy, dict(latency)
+        self._row_of = {key: row for row, key in enumerate(row_keys(measurements.choices).tolist())}
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices."""
+        return tuple(self.latency_surrogates)
+
+    @classmethod
+    def from_files(
+        cls,
+        space: SearchSpace,
+        measurements: Measurements,
+        surrogates: str | os.PathLike,
+        devices: Collection[str],
+        exact: Collection[str] = (),
+    ) -> Predictor:
+        """Return the predictor whose surrogates lie in the folders ``accuracy`` and ``<device>``."""
+        folder = Path(surrogates)
+        latency = {device: load_surrogate(folder / f"latency_{device}") for device in devices}
+        return cls(space, measurements.for_devices(devices), load_surrogate(folder / "accuracy"), latency, exact)
+
+    def rows(self, choices: np.ndarray) -> np.ndarray:
+        """Return the row of each architecture among the measurements, -1 where there is none."""
+        return np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
+
+    def accuracy(self, choices: np.ndarray) -> np.ndarray:
+        """Return the measured or predicted accuracy in percent."""
+        measured = self._measured(choices, self.measurements.accuracy)
+        return self._completed(measured, choices, self.accuracy_surrogate.predict)
+
+    def cautious_accuracy(self, choices: np.ndarray) -> np.ndarray:
+        """Return the measured accuracy, or the predicted one less its uncertainty, in percent.
+
+        A choice among many predictions favors those that err upwards; a predicted architecture therefore counts as
+        better than a measured one only by more than what the surrogate is uncertain of.
+        """
+        measured = self._measured(choices, self.measurements.accuracy)
+        return self._completed(measured, choices, self.accuracy_surrogate.lower_bound)
+
+    def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return the measured or predicted latency in ms."""
+        measured = self._measured(choices, self.measurements.latency_ms[device])
+        return self._completed(measured, choices, self.latency_surrogates[device].predict)
+
+    def latency_bound_ms(self, device: str, choices: np.ndarray, confidence: float) -> np.ndarray:
+        """Return what the latency stays under with the asked confidence, in ms."""
+        bound = self.latency_ms(device, choices) * self.latency_surrogates[device].margin(confidence)
+        if device not in self.exact:
+            return bound
+        measured = self._measured(choices, self.measurements.latency_ms[device])
+        return np.where(np.isnan(measured), bound, measured)
+
+    def _measured(self, choices: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the measured values, NaN where there are none."""
+        rows = self.rows(choices)
+        return np.append(values, np.nan)[rows]
+
+    def _completed(self, values: np.ndarray, choices: np.ndarray, predict) -> np.ndarray:
+        """Return the values with what ``predict`` makes of the features in the places of NaN."""
+        missing = np.isnan(values)
+        if missing.any():
+            values[missing] = predict(self.space.features(choices[missing]))
+        return values

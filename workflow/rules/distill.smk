@@ -1,0 +1,28 @@
+"""One generator for all devices."""
+
+
+rule distill:
+    """Distill the frontiers of all devices into one budget-conditioned generator."""
+    input:
+        measurements="results/{experiment}/measurements.parquet",
+        frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
+        surrogates=expand(
+            "results/{{experiment}}/surrogates/{quantity}",
+            quantity=["accuracy", *(f"latency_{device}" for device in plan.devices)],
+        ),
+        weights=plan.weights,
+    output:
+        bundle=directory("results/{experiment}/generator"),
+    log:
+        "results/{experiment}/logs/distill.log",
+    benchmark:
+        "results/{experiment}/benchmarks/distill.tsv"
+    params:
+        config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator"),
+        source=plan.source("nagevo.cli.distill", "space"),
+        surrogates="results/{experiment}/surrogates",
+        weights=plan.weights_option,
+    threads: 2
+    shell:
+        "nagevo distill --config {params.config:q} --measurements {input.measurements} {params.weights}"
+        " --surrogates {params.surrogates} --output {output.bundle} {input.frontiers} 2>&1 | tee {log} >&2"

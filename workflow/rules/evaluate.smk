@@ -1,0 +1,58 @@
+"""The answers, measured again for real, beside the lookup table's and those of a random search."""
+
+
+rule sample:
+    """Draw the architectures of the random search."""
+    output:
+        architectures="results/{experiment}/random/proposals.parquet",
+    log:
+        "results/{experiment}/logs/random/sample.log",
+    benchmark:
+        "results/{experiment}/benchmarks/random/sample.tsv"
+    params:
+        config=plan.config("seed", "space", "search"),
+        source=plan.source("nagevo.cli.sample", "space"),
+    shell:
+        "nagevo sample --config {params.config:q} --output {output.architectures} 2>&1 | tee {log} >&2"
+
+
+rule answer:
+    """Answer evenly spaced budgets by the generator, the lookup table and random search."""
+    input:
+        bundle="results/{experiment}/generator",
+        measurements="results/{experiment}/measurements.parquet",
+        random="results/{experiment}/random/measurements.parquet",
+    output:
+        answers="results/{experiment}/evaluation/answers.parquet",
+        architectures="results/{experiment}/evaluation/proposals.parquet",
+    log:
+        "results/{experiment}/logs/evaluation/answer.log",
+    benchmark:
+        "results/{experiment}/benchmarks/evaluation/answer.tsv"
+    params:
+        config=plan.config("evaluation"),
+        source=plan.source("nagevo.cli.answer", "space"),
+    shell:
+        "nagevo answer --config {params.config:q} --bundle {input.bundle} --measurements {input.measurements}"
+        " --random {input.random} --output {output.answers} --architectures {output.architectures}"
+        " 2>&1 | tee {log} >&2"
+
+
+rule evaluate:
+    """Compare the answers with what their networks reach when measured again."""
+    input:
+        answers="results/{experiment}/evaluation/answers.parquet",
+        accuracies=expand("results/{{experiment}}/evaluation/test/{shard}.parquet", shard=plan.shards),
+        latencies=expand("results/{{experiment}}/evaluation/latency/{device}.parquet", device=plan.devices),
+    output:
+        evaluation="results/{experiment}/evaluation.json",
+    log:
+        "results/{experiment}/logs/evaluate.log",
+    benchmark:
+        "results/{experiment}/benchmarks/evaluate.tsv"
+    params:
+        config=plan.config("search", "evaluation"),
+        source=plan.source("nagevo.cli.evaluate"),
+    shell:
+        "nagevo evaluate --config {params.config:q} --answers {input.answers} --output {output.evaluation}"
+        " {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

@@ -1,0 +1,28 @@
+"""The frontier of each device, by evolution on the surrogates."""
+
+
+rule evolve:
+    """Evolve the frontier targets of a device."""
+    input:
+        accuracies=plan.accuracies,
+        latencies=plan.latencies,
+        surrogates=[
+            "results/{experiment}/surrogates/accuracy",
+            "results/{experiment}/surrogates/latency_{device}",
+        ],
+    output:
+        frontier="results/{experiment}/frontiers/{device}.parquet",
+        log="results/{experiment}/frontiers/{device}.log.csv",
+    log:
+        "results/{experiment}/logs/evolve-{device}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/evolve-{device}.tsv"
+    params:
+        config=plan.config("seed", "space", "devices/{device}", "evolve"),
+        source=plan.source("nagevo.cli.evolve", "space"),
+        surrogates="results/{experiment}/surrogates",
+        device="{device}",
+    threads: 2
+    shell:
+        "nagevo evolve --config {params.config:q} --device {params.device} --surrogates {params.surrogates}"
+        " --output {output.frontier} --log {output.log} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

@@ -1,0 +1,41 @@
+"""Surrogates of accuracy and of the latency on each device, each from its own measurements alone."""
+
+
+rule surrogate_accuracy:
+    """Fit and cross-validate the accuracy surrogate."""
+    input:
+        accuracies=plan.accuracies,
+    output:
+        surrogate=directory("results/{experiment}/surrogates/accuracy"),
+    log:
+        "results/{experiment}/logs/surrogate-accuracy.log",
+    benchmark:
+        "results/{experiment}/benchmarks/surrogate-accuracy.tsv"
+    params:
+        config=plan.config("seed", "space"),
+        source=plan.source("nagevo.cli.surrogate", "space"),
+    threads: 2
+    shell:
+        "nagevo surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
+        " {input.accuracies} 2>&1 | tee {log} >&2"
+
+
+rule surrogate_latency:
+    """Fit and cross-validate the latency surrogate of a device, and calibrate its bound near the frontier."""
+    input:
+        accuracies=plan.accuracies,
+        latencies=plan.latencies,
+    output:
+        surrogate=directory("results/{experiment}/surrogates/latency_{device}"),
+    log:
+        "results/{experiment}/logs/surrogate-latency-{device}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/surrogate-latency-{device}.tsv"
+    params:
+        config=plan.config("seed", "space"),
+        source=plan.source("nagevo.cli.surrogate", "space"),
+        device="{device}",
+    threads: 2
+    shell:
+        "nagevo surrogate --config {params.config:q} --quantity {params.device} --output {output.surrogate}"
+        " {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
