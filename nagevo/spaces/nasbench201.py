@@ -45,7 +45,7 @@ class NASBench201Space(SearchSpace):
     Parameters
     ----------
     merge_equal : bool
-        Whether cells that compute the same function count as one architecture. See the notes.
+        Whether cells that compute the same function are proposed, measured and counted as one. See the notes.
     width : int
         Channels of the first stage; each later stage has twice as many as the one before.
     cells : int
@@ -90,8 +90,12 @@ class NASBench201Space(SearchSpace):
         return self.channels, self.resolution, self.resolution
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
-        """Return the cell that stands for each, as :func:`representatives` says, or itself without ``merge_equal``."""
-        return all_cells()[representatives()[numbers(choices)]] if self.merge_equal else choices.astype(np.int8)
+        """Return the cell that stands for all that compute the same function, as :func:`representatives` says."""
+        return all_cells()[representatives()[numbers(choices)]]
+
+    def normal(self, choices: np.ndarray) -> np.ndarray:
+        """Return the canonical form with ``merge_equal``, else the cells as they are."""
+        return self.canonical(choices) if self.merge_equal else choices.astype(np.int8)
 
     def to_text(self, choices: np.ndarray) -> list[str]:
         """Return ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`` for each cell."""
@@ -117,7 +121,7 @@ class NASBench201Space(SearchSpace):
             live paths compute each of 40 words (40); how many paths are live, the least and the most convolutions on
             one, and the most 3×3 convolutions (4); logarithms to base 10 of parameters and multiply–accumulates (2).
         """
-        cells = self.canonical(choices)
+        cells = self.normal(choices)
         costs = self.costs(cells)
         columns = [
             super().features(cells),

@@ -13,6 +13,7 @@ from nagevo.spaces.nasbench201 import NASBench201Space
 
 EMPTY = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 DEAD = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"  # computes what EMPTY computes
+ALSO_DEAD = "|none~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|"  # not in the table
 POOL = "|none~0|+|none~0|none~1|+|avg_pool_3x3~0|none~1|none~2|"
 SQUARE = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
 
@@ -40,10 +41,11 @@ def test_without_a_column_for_the_test_split_both_splits_read_the_same(path):
     assert evaluator.evaluate(space.from_text([POOL]), split="test")["accuracy"].tolist() == [21.0]
 
 
-def test_equal_networks_have_the_value_of_the_text_that_stands_for_them(path):
-    space = NASBench201Space(merge_equal=True)
+@pytest.mark.parametrize(("merge_equal", "expected"), [(False, [10.0, 12.0, 12.0]), (True, [12.0, 12.0, 12.0])])
+def test_equal_networks_have_values_of_their_own_unless_they_are_merged(path, merge_equal, expected):
+    space = NASBench201Space(merge_equal=merge_equal)
     evaluator = create_evaluator("table", space, path=path, column="accuracy")
-    assert evaluator.evaluate(space.from_text([DEAD, EMPTY]))["accuracy"].tolist() == [12.0, 12.0]
+    assert evaluator.evaluate(space.from_text([DEAD, EMPTY, ALSO_DEAD]))["accuracy"].tolist() == expected
 
 
 def test_a_table_or_column_that_cannot_be_used_is_refused_at_once(path):
