@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from nagevo.spaces.base import SearchSpace
+
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -17,3 +19,35 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no benchmark data in {folder}; set NAGEVO_DATA to the folder that holds nasbench201.parquet")
     return folder
+
+
+class ConvolutionSpace(SearchSpace):
+    """One convolution of 4 or 64 channels on an 8 × 8 image, or a third architecture that cannot be built."""
+
+    n_options = (3,)
+    choice_names = ("width",)
+    size = 3
+    input_shape = (1, 8, 8)
+
+    def canonical(self, choices):
+        return choices
+
+    def to_text(self, choices):
+        return [str(width) for (width,) in choices]
+
+    def _parse(self, text):
+        return [int(text)]
+
+    def network(self, choices):
+        from torch import nn
+
+        if choices[0] == 2:
+            raise MemoryError("out of\nmemory")
+        width = (4, 64)[choices[0]]
+        return nn.Sequential(nn.Conv2d(1, width, 3), nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten())
+
+
+@pytest.fixture
+def convolution_space() -> ConvolutionSpace:
+    """Return a space of two networks that are built in no time, and of one that fails."""
+    return ConvolutionSpace()

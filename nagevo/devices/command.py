@@ -1,0 +1,155 @@
+"""Latencies that any program reports: a phone over adb, a board over ssh, another runtime."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nagevo.devices.timing import Burst, Prepare, TimedDevice
+from nagevo.errors import ConfigError, DeviceError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandDevice(TimedDevice):
+    """Let a program time an ONNX file.
+
+    The program times its own runs and is called once for each network in each round. The last line of its standard
+    output has to be the latency in milliseconds: a positive number, ``ms`` after it allowed, and nothing else.
+
+    Parameters
+    ----------
+    command : str
+        The program and its arguments, split into words as a shell would; no shell sees it. In each word ``{model}`` is
+        replaced by the path of the ONNX file and ``{batch}`` by the batch it takes.
+    timeout_s : float
+        A call that takes longer is ended, with all that it started, and is a failure.
+    rounds : int
+        Calls for each network; the calls of a round go through all networks.
+    batch, spread_s, statistic
+        See :class:`~nagevo.devices.timing.TimedDevice`.
+    """
+
+    command: str
+    timeout_s: float = 60.0
+    rounds: int = 3
+    spread_s: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        try:
+            words = shlex.split(self.command)
+        except ValueError as error:
+            raise ConfigError(f"command: {self.command!r} cannot be split into words: {error}") from None
+        if not any("{model}" in word for word in words[1:]):
+            raise ConfigError(f"command: expected an argument with {{model}} in {self.command!r}")
+        if not self.timeout_s > 0:
+            raise ConfigError(f"timeout_s: expected a positive number of seconds, got {self.timeout_s}")
+
+    @contextmanager
+    def opened(self) -> Iterator[Prepare]:
+        """Check that there is such a program, and keep a folder for the ONNX files."""
+        program = shlex.split(self.command)[0]
+        if shutil.which(program) is None:
+            raise DeviceError(f"command: there is no program {program} to run")
+        with tempfile.TemporaryDirectory(prefix="nagevo-") as folder:
+            names = (Path(folder) / f"network{i}.onnx" for i in count())
+            yield partial(self._prepare, names)
+
+    def _prepare(self, names: Iterator[Path], network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
+        from nagevo.networks.export import onnx_for_timing
+
+        path = next(names)
+        path.write_bytes(onnx_for_timing(network, input_shape, batch=self.batch))
+        return lambda: [self.call(path)]
+
+    def call(self, model: Path) -> float:
+        """Return the ms that the program reports for an ONNX file.
+
+        Raises
+        ------
+        DeviceError
+            If the program fails, takes too long, or does not end its output with a latency.
+        """
+        replacements = {"{model}": str(model), "{batch}": str(self.batch)}
+        words = shlex.split(self.command)
+        for placeholder, value in replacements.items():
+            words = [word.replace(placeholder, value) for word in words]
+        return parse_ms(output_of(words, self.timeout_s))
+
+
+def output_of(words: list[str], timeout_s: float) -> str:
+    """Return the standard output of a program.
+
+    Raises
+    ------
+    DeviceError
+        If it cannot be started, takes longer than ``timeout_s``, or ends with another status than 0.
+    """
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise DeviceError(f"{words[0]} cannot be started: {error.strerror}") from None
+    with process:
+        try:
+            output, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise DeviceError(f"{words[0]} took longer than {timeout_s:g} s") from None
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        raise DeviceError(
+            f"{words[0]} ended with status {process.returncode}: {last_line(errors) or last_line(output)}"
+        )
+    return output
+
+
+def last_line(text: str) -> str:
+    """Return the last line that is not blank; empty where there is none."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def parse_ms(output: str) -> float:
+    """Return the latency that the last line of a program's output states.
+
+    Raises
+    ------
+    DeviceError
+        If the line is anything but a positive finite number, with or without ``ms``.
+
+    Examples
+    --------
+    >>> parse_ms("loading\\n12.5 ms\\n")
+    12.5
+    """
+    line = last_line(output)
+    try:
+        latency_ms = float(line.removesuffix("ms"))
+    except ValueError:
+        latency_ms = math.nan
+    if not 0 < latency_ms < math.inf:
+        raise DeviceError(f"expected a latency in ms in the last line of the output, got {line[:80]!r}")
+    return latency_ms

@@ -1,0 +1,96 @@
+"""From a torch network to an ONNX file."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from nagevo.files import replacing
+
+INPUT_NAME, OUTPUT_NAME = "images", "logits"
+
+
+def export_onnx(
+    network: nn.Module,
+    input_shape: tuple[int, ...],
+    path: str | os.PathLike,
+    *,
+    batch: int = 1,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network as one ONNX file, weights included, by torch's current exporter.
+
+    Parameters
+    ----------
+    network : Module
+        Exported in eval mode, so that batch normalization ends up in the convolutions.
+    input_shape : tuple of int
+        Shape of the input without the batch.
+    path : str
+        Replaced when the export has succeeded.
+    batch : int
+        The batch that the file takes.
+    metadata : mapping of str to str
+        Written into the file's ``metadata_props``.
+    """
+    with _quiet():
+        program = torch.onnx.export(
+            network.eval(),
+            (torch.zeros(batch, *input_shape),),
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            dynamo=True,
+            verbose=False,
+        )
+    program.model.metadata_props.update(metadata or {})
+    with replacing(path) as temporary:
+        program.save(temporary, external_data=False)
+
+
+def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: int = 1) -> bytes:
+    """Return an ONNX model that runs as long as what :func:`export_onnx` writes, in a tenth of that one's time.
+
+    It comes from torch's earlier exporter, by TorchScript. On ten MobileNetV3 architectures at 28 × 28 pixels,
+    onnxruntime optimized both models to the same operators (but for the name of the reshape before the classifier), and
+    the median difference of their latencies was 0.7 %, less than the noise of the measurement.
+
+    Parameters
+    ----------
+    network : Module
+        Exported in eval mode.
+    input_shape : tuple of int
+        Shape of the input without the batch.
+    batch : int
+    """
+    buffer = io.BytesIO()
+    with _quiet():
+        torch.onnx.export(
+            network.eval(),
+            (torch.zeros(batch, *input_shape),),
+            buffer,
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' warnings, about themselves and about packages that are not needed, to themselves."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
