@@ -12,10 +12,15 @@ RESULTS = f"results/{plan.experiment.name}"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/measure.smk"
+include: "workflow/rules/surrogate.smk"
+include: "workflow/rules/evolve.smk"
+include: "workflow/rules/distill.smk"
+include: "workflow/rules/evaluate.smk"
 
 
 rule all:
     """Everything up to the report."""
     default_target: True
     input:
-        f"{RESULTS}/measurements.parquet",
+        f"{RESULTS}/generator",
+        f"{RESULTS}/evaluation.json",

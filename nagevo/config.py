@@ -81,6 +81,7 @@ class GeneratorConfig:
     batch: int
     learning_rate: float
     candidates: int
+    probes: int
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from nagevo.measurements import Measurements
 from nagevo.spaces.base import SearchSpace, row_keys
-from nagevo.surrogates import AccuracySurrogate, LatencySurrogate, load_surrogate
+from nagevo.surrogates import AccuracySurrogate, LatencySurrogate
 
 
 class Predictor:
@@ -57,10 +57,12 @@ class Predictor:
         devices: Collection[str],
         exact: Collection[str] = (),
     ) -> Predictor:
-        """Return the predictor whose surrogates lie in the folders ``accuracy`` and ``<device>``."""
+        """Return the predictor whose surrogates lie in the folders ``accuracy`` and ``latency_<device>``."""
         folder = Path(surrogates)
-        latency = {device: load_surrogate(folder / f"latency_{device}") for device in devices}
-        return cls(space, measurements.for_devices(devices), load_surrogate(folder / "accuracy"), latency, exact)
+        latency = {device: LatencySurrogate.load(folder / f"latency_{device}") for device in devices}
+        return cls(
+            space, measurements.for_devices(devices), AccuracySurrogate.load(folder / "accuracy"), latency, exact
+        )
 
     def rows(self, choices: np.ndarray) -> np.ndarray:
         """Return the row of each architecture among the measurements, -1 where there is none."""
@@ -86,12 +88,27 @@ class Predictor:
         return self._completed(measured, choices, self.latency_surrogates[device].predict)
 
     def latency_bound_ms(self, device: str, choices: np.ndarray, confidence: float) -> np.ndarray:
-        """Return what the latency stays under with the asked confidence, in ms."""
-        bound = self.latency_ms(device, choices) * self.latency_surrogates[device].margin(confidence)
-        if device not in self.exact:
-            return bound
+        """Return what the latency stays under with the asked confidence, in ms.
+
+        What was measured on a device that is not exact may move as much as what was predicted.
+        """
+        margin = self.latency_surrogates[device].margin(confidence)
         measured = self._measured(choices, self.measurements.latency_ms[device])
-        return np.where(np.isnan(measured), bound, measured)
+        again = measured if device in self.exact else measured * max(margin, 1.0)
+        return self._completed(again, choices, lambda f: self.latency_surrogates[device].predict(f) * margin)
+
+    def objectives(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return cautious error (percent) and latency (ms), shape (n, 2), both minimized."""
+        return np.column_stack([100.0 - self.cautious_accuracy(choices), self.latency_ms(device, choices)])
+
+    def is_measured(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return which architectures have a measured accuracy and a measured latency on the device, bool."""
+        known = self.measurements.accuracy + self.measurements.latency_ms[device]
+        return np.isfinite(self._measured(choices, known))
+
+    def highest_confidence(self, device: str) -> float:
+        """Return the highest confidence that what was measured on the device can support."""
+        return self.latency_surrogates[device].residuals.highest_confidence
 
     def _measured(self, choices: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return the measured values, NaN where there are none."""

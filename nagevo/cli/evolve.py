@@ -1,2 +1,54 @@
-def run() -> None:
-    """x"""
+"""``nagevo evolve``: the frontier targets of a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Output, Surrogates
+
+
+def run(
+    config: Config,
+    device: Annotated[str, typer.Option(help="Name of the device.")],
+    surrogates: Surrogates,
+    output: Output,
+    log: Annotated[Path, typer.Option(help="Where the hypervolume of each generation is written.")],
+    tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
+) -> None:
+    """Evolve the frontier of a device on the surrogates, from what was measured."""
+    import numpy as np
+    import pandas as pd
+
+    from nagevo.config import load_config
+    from nagevo.devices import is_exact
+    from nagevo.evolution import evolve
+    from nagevo.files import write_table
+    from nagevo.measurements import Measurements, read_shards
+    from nagevo.predictor import Predictor
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    measurements = Measurements.from_frame(read_shards(tables).reset_index().assign(round=0), space)
+    exact = [device] if is_exact(experiment.device(device).backend.name) else []
+    predictor = Predictor.from_files(space, measurements, surrogates, [device], exact)
+    evolved = evolve(
+        space,
+        lambda choices: predictor.objectives(device, choices),
+        population=experiment.evolve.population,
+        generations=experiment.evolve.generations,
+        initial=measurements.complete(device).choices,
+        rng=np.random.default_rng(experiment.seed),
+    )
+    frontier = pd.DataFrame(
+        {
+            "architecture": space.to_text(evolved.choices),
+            "accuracy": predictor.accuracy(evolved.choices),
+            "latency_ms": predictor.latency_ms(device, evolved.choices),
+            "measured": predictor.is_measured(device, evolved.choices),
+        }
+    )
+    write_table(frontier, output)
+    write_table(evolved.log, log)

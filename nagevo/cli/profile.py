@@ -22,7 +22,6 @@ def run(
 
     from nagevo.config import load_config
     from nagevo.files import read_table, write_table
-    from nagevo.spaces.base import extra_architectures
     from nagevo.spaces.base import unique
 
     experiment = load_config(config)
@@ -30,6 +29,8 @@ def run(
     space = experiment.create_space()
     choices = space.from_text(read_table(architectures, ("architecture",))["architecture"].tolist())
     if extra and settings.extra_measurements:
+        from nagevo.search import extra_architectures
+
         added = extra_architectures(space, settings.extra_measurements, seed=experiment.seed)
         choices = unique(np.concatenate([choices, added]))
     rows = settings.create().measure(space, choices)

@@ -158,7 +158,8 @@ class Generator:
     ) -> list[Answer | InfeasibleBudget]:
         """Return for each budget its answer, or the error that says why there is none."""
         device = self._device(device)
-        asked = _checked(budgets, confidence)
+        asked = _checked(budgets)
+        self._check_confidence(confidence, device)
         pool = self.candidates(device)
         bound = self._bound(device, confidence)
         chosen = best_under(bound, pool.cautious_accuracy, asked)
@@ -220,6 +221,15 @@ class Generator:
         rng = torch.Generator().manual_seed(self.seed)
         return self.model.decode(conditions, self.n_candidates, rng=rng).reshape(-1, self.space.n_choices)
 
+    def _check_confidence(self, confidence: float, device: str) -> None:
+        highest = self.predictor.highest_confidence(device)
+        if not 0 < confidence < 1:
+            raise BudgetError(f"expected a confidence between 0 and 1, got {confidence}")
+        if confidence > highest:
+            raise BudgetError(
+                f"confidence {confidence:g} is more than the measurements on {device} can support: at most {highest:.4g}"
+            )
+
     def _device(self, device: str | None) -> str:
         if device is None and len(self.views) == 1:
             return next(iter(self.views))
@@ -228,10 +238,8 @@ class Generator:
         return device
 
 
-def _checked(budgets: Iterable[float], confidence: float) -> np.ndarray:
+def _checked(budgets: Iterable[float]) -> np.ndarray:
     """Return the budgets as an array, shape (n,)."""
-    if not 0 < confidence < 1:
-        raise BudgetError(f"expected a confidence between 0 and 1, got {confidence}")
     try:
         asked = np.asarray(list(budgets), dtype=float)
     except (TypeError, ValueError):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +15,6 @@ FORMAT = 1
 """Version of the layout; a bundle of another version is refused."""
 
 MANIFEST = "manifest.json"
-
-
-@contextmanager
-def writing(bundle: str | os.PathLike) -> Iterator[Path]:
-    """Yield an empty folder beside ``bundle`` that takes its place when the block ends without an error."""
-    bundle = Path(bundle)
-    bundle.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=bundle.parent, prefix=f".{bundle.name}."))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if bundle.exists():
-            shutil.rmtree(bundle)
-        temporary.rename(bundle)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def seal(folder: Path, description: Mapping[str, Any]) -> None:
@@ -58,7 +39,11 @@ def open_manifest(bundle: str | os.PathLike) -> dict[str, Any]:
         manifest = read_json(folder / MANIFEST)
     except DataError as error:
         raise BundleError(f"bundle {folder} has no readable manifest: {error}") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
+    if (
+        not isinstance(manifest, dict)
+        or manifest.get("format") != FORMAT
+        or not isinstance(manifest.get("files"), dict)
+    ):
         found = manifest.get("format") if isinstance(manifest, dict) else None
         raise BundleError(f"bundle {folder} has format {found!r}; this nagevo reads format {FORMAT}: distill it again")
     return manifest

@@ -33,7 +33,11 @@ class FrontierModel(nn.Module):
         self.n_conditions, self.hidden = n_conditions, hidden
         n_logits = sum(self.n_options)
         self.trunk = nn.Sequential(
-            nn.Linear(n_conditions, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, n_logits)
+            nn.Linear(n_conditions, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, n_logits),
         )
         self.coupling = nn.Parameter(torch.zeros(n_logits, n_logits))
         choice_of_logit = torch.repeat_interleave(torch.arange(len(self.n_options)), torch.tensor(self.n_options))

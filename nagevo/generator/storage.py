@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from nagevo.errors import BundleError, NagevoError
+from nagevo.files import replacing_folder
 from nagevo.generator import bundle as files
 from nagevo.generator.conditions import DeviceView
 from nagevo.measurements import Measurements
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from nagevo.generator.model import FrontierModel
     from nagevo.spaces import SearchSpace
 
-MODEL, MEASUREMENTS, SURROGATES, WEIGHTS = "model.safetensors", "measurements.safetensors", "surrogates", "weights.safetensors"
+MODEL, MEASUREMENTS, SURROGATES, WEIGHTS = (
+    "model.safetensors",
+    "measurements.safetensors",
+    "surrogates",
+    "weights.safetensors",
+)
 PACKAGES = ("nagevo", "torch", "numpy", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
 
 
@@ -70,7 +76,7 @@ def save_generator(
     for number, view in enumerate(views.values()):
         tensors[f"view.{number}.probe_latency_ms"] = view.probe_latency_ms
         tensors[f"view.{number}.lower"], tensors[f"view.{number}.upper"] = view.lower, view.upper
-    with files.writing(folder) as temporary:
+    with replacing_folder(folder) as temporary:
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary / MODEL)
         save_file(_arrays(predictor.measurements), temporary / MEASUREMENTS)
         shutil.copytree(surrogates, temporary / SURROGATES)

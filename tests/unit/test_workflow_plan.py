@@ -1,0 +1,95 @@
+"""What the rules are told: sections of the config, and hashes of the source they depend on."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from nagevo.workflow import Plan, source_hash
+
+CONFIG = {
+    "experiment": "e",
+    "space": {"name": "nasbench201"},
+    "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
+    "devices": {"a": {"backend": "table", "path": "t.parquet"}, "b": {"backend": "table", "path": "u.parquet"}},
+    "search": {"strategy": "random", "evaluations": 10, "rounds": 3},
+}
+
+
+class Wildcards(SimpleNamespace):
+    """Wildcards as Snakemake gives them: attributes that can be unpacked as keywords."""
+
+    def keys(self):
+        return vars(self).keys()
+
+    def __getitem__(self, key):
+        return getattr(self, key)
+
+
+def test_a_rule_is_told_the_sections_it_names_and_of_the_devices_its_own_only():
+    given = json.loads(Plan(CONFIG).config("seed", "devices/{device}")(Wildcards(device="b")))
+    assert given.keys() == {"seed", "devices"}
+    assert given["devices"].keys() == {"b"}
+
+
+def test_a_round_depends_on_all_earlier_rounds():
+    plan = Plan(CONFIG)
+    assert plan.earlier_rounds(Wildcards(experiment="e", round="0")) == []
+    assert plan.earlier_rounds(Wildcards(experiment="e", round="2")) == [
+        "results/e/rounds/0/measurements.parquet",
+        "results/e/rounds/1/measurements.parquet",
+    ]
+
+
+def test_extra_latencies_are_read_in_the_first_round_only():
+    plan = Plan(CONFIG)
+    assert [plan.extra(Wildcards(batch=batch)) for batch in ("rounds/0", "rounds/1", "evaluation")] == [
+        "--extra",
+        "",
+        "",
+    ]
+
+
+def test_a_mistake_in_the_config_ends_the_workflow_with_one_line_and_exit_code_2(capsys):
+    with pytest.raises(SystemExit) as caught:
+        Plan({**CONFIG, "sead": 1})
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == (
+        'nagevo: the configuration is wrong: key "sead" is unknown; did you mean "seed"? '
+        "choose one of accuracy, devices, evaluation, evolve, experiment, generator, search, seed, space\n"
+    )
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / "hashedpackage"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "used.py").write_text("import json\nVALUE = 1\n")
+    (folder / "unused.py").write_text("VALUE = 1\n")
+    (folder / "command.py").write_text("def run():\n    from hashedpackage.used import VALUE\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    sys.modules.pop("hashedpackage", None)
+
+
+def test_the_hash_of_a_module_changes_with_what_it_imports_and_with_nothing_else(package):
+    before = source_hash("hashedpackage.command")
+    (package / "unused.py").write_text("VALUE = 2\n")
+    assert source_hash("hashedpackage.command") == before
+    (package / "used.py").write_text("import json\nVALUE = 2\n")
+    assert source_hash("hashedpackage.command") != before
+
+
+def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
+    import nagevo.workflow as workflow
+
+    def modules(command):
+        sources = {}
+        workflow._collect(command, sources)
+        return sources
+
+    assert "nagevo.generator.model" in modules("nagevo.cli.distill")
+    for command in ("train", "propose", "score", "profile", "collect", "merge", "surrogate", "evolve"):
+        assert not any(name.startswith("nagevo.generator") for name in modules(f"nagevo.cli.{command}")), command
