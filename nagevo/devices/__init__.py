@@ -11,9 +11,15 @@ BACKENDS = {
     "command": "nagevo.devices.command:CommandDevice",
     "table": "nagevo.devices.table:TableDevice",
     "lookup": "nagevo.devices.lookup:LookupDevice",
+    "nasbench_graph": "nagevo.devices.nasbench_graph:NASBenchGraphDevice",
 }
 
 
 def create_device(backend: str, **options) -> Device:
     """Return the device with this backend (built in, or ``package.module:Class``) and its options."""
     return create("backend", resolve("backend", backend, BACKENDS), **options)
+
+
+def is_exact(backend: str) -> bool:
+    """Return whether a second measurement by this backend gives the same number."""
+    return resolve("backend", backend, BACKENDS).exact

@@ -11,6 +11,7 @@ EVALUATORS = {
     "training": "nagevo.evaluators.training:TrainingEvaluator",
     "table": "nagevo.evaluators.table:TableEvaluator",
     "ofa_predictor": "nagevo.evaluators.ofa_predictor:OFAPredictorEvaluator",
+    "nasbench_graph": "nagevo.evaluators.nasbench_graph:NASBenchGraphEvaluator",
 }
 
 __all__ = ["EVALUATORS", "OK", "Evaluator", "create_evaluator"]
