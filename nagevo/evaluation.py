@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -100,7 +100,7 @@ def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, latencies: pd.
     return given.merge(scores, how="left", on="architecture").merge(times, how="left", on=["architecture", "device"])
 
 
-def metrics(again: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, dict[str, dict[str, float]]]:
     """Return the benchmark's metrics by device and method.
 
     The reference frontier of a device is that of all networks measured again on it: of the answers of all methods.
@@ -113,7 +113,7 @@ def metrics(again: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
         result[device] = {}
         for method in METHODS:
             budgets = rows.loc[rows["method"] == method, "budget"].to_numpy()
-            result[device][method] = frontier.answer_metrics(objectives[method], budgets, best_known)
+            result[device][method] = frontier.answer_metrics(objectives[method], budgets, best_known, reference_point)
     return result
 
 
@@ -123,7 +123,7 @@ def _objectives(rows: pd.DataFrame) -> np.ndarray:
 
 def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> Mapping[str, object]:
     """Return what ``evaluation.json`` holds: the metrics and every answer."""
-    by_device = metrics(again)
+    by_device = metrics(again, config.reference_point)
     table = again.astype(object).where(again.notna(), None)
     return {
         "evaluations": evaluations,

@@ -7,6 +7,8 @@ true frontier, or of a best-known one, on the device in question.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import moocore
 import numpy as np
 
@@ -68,7 +70,7 @@ def scale(objectives: np.ndarray, true: np.ndarray) -> np.ndarray:
     return (objectives - low) / np.where(high > low, high - low, 1.0)
 
 
-def hypervolume(objectives: np.ndarray, reference_point: np.ndarray) -> float:
+def hypervolume(objectives: np.ndarray, reference_point: Sequence[float]) -> float:
     """Return the area that the rows dominate up to the reference point.
 
     >>> hypervolume(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([2.0, 2.0]))
@@ -78,9 +80,11 @@ def hypervolume(objectives: np.ndarray, reference_point: np.ndarray) -> float:
     return float(moocore.hypervolume(finite, ref=reference_point)) if len(finite) else 0.0
 
 
-def hypervolume_ratio(objectives: np.ndarray, true: np.ndarray) -> float:
+def hypervolume_ratio(
+    objectives: np.ndarray, true: np.ndarray, reference_point: Sequence[float] = REFERENCE_POINT
+) -> float:
     """Return the hypervolume of a set over that of the true frontier, both scaled by the latter; best is 1."""
-    return hypervolume(scale(objectives, true), REFERENCE_POINT) / hypervolume(scale(true, true), REFERENCE_POINT)
+    return hypervolume(scale(objectives, true), reference_point) / hypervolume(scale(true, true), reference_point)
 
 
 def igd_plus(objectives: np.ndarray, true: np.ndarray) -> float:
@@ -181,7 +185,9 @@ def _share(mask: np.ndarray) -> float:
     return float(mask.mean()) if len(mask) else 1.0
 
 
-def answer_metrics(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> dict[str, float]:
+def answer_metrics(
+    answers: np.ndarray, budgets: np.ndarray, true: np.ndarray, reference_point: Sequence[float] = REFERENCE_POINT
+) -> dict[str, float]:
     """Return every metric of the answers to some budgets.
 
     Parameters
@@ -197,7 +203,7 @@ def answer_metrics(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -
     answers, budgets = answers[feasible], budgets[feasible]
     points = regret(answers, budgets, true)
     return {
-        "hypervolume_ratio": hypervolume_ratio(answers, true),
+        "hypervolume_ratio": hypervolume_ratio(answers, true, reference_point),
         "mean_regret": float(points.mean()),
         "max_regret": float(points.max()),
         "violation_rate": violation_rate(answers, budgets),

@@ -69,12 +69,7 @@ class Predictor:
         return np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
 
     def accuracy(self, choices: np.ndarray) -> np.ndarray:
-        """Return the measured or predicted accuracy in percent."""
-        measured = self._measured(choices, self.measurements.accuracy)
-        return self._completed(measured, choices, self.accuracy_surrogate.predict)
-
-    def cautious_accuracy(self, choices: np.ndarray) -> np.ndarray:
-        """Return the measured accuracy, or the predicted one less its uncertainty, in percent.
+        """Return the measured accuracy, or the predicted one less its standard deviation, in percent.
 
         A choice among many predictions favors those that err upwards; a predicted architecture therefore counts as
         better than a measured one only by more than what the surrogate is uncertain of.
@@ -98,8 +93,8 @@ class Predictor:
         return self._completed(again, choices, lambda f: self.latency_surrogates[device].predict(f) * margin)
 
     def objectives(self, device: str, choices: np.ndarray) -> np.ndarray:
-        """Return cautious error (percent) and latency (ms), shape (n, 2), both minimized."""
-        return np.column_stack([100.0 - self.cautious_accuracy(choices), self.latency_ms(device, choices)])
+        """Return error (percent) and latency (ms), shape (n, 2), both minimized."""
+        return np.column_stack([100.0 - self.accuracy(choices), self.latency_ms(device, choices)])
 
     def is_measured(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return which architectures have a measured accuracy and a measured latency on the device, bool."""

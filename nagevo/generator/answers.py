@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class Answer:
     architecture : str
         Text form.
     accuracy : float
-        Percent; measured where ``measured``, else predicted.
+        Percent; measured where ``measured``, else the prediction less its standard deviation.
     latency_ms : float
     latency_bound_ms : float
         What the latency stays under with the asked confidence; at most the budget.
@@ -79,7 +80,6 @@ class Candidates:
     choices: np.ndarray
     texts: list[str]
     accuracy: np.ndarray
-    cautious_accuracy: np.ndarray
     latency_ms: np.ndarray
     measured: np.ndarray
 
@@ -146,7 +146,7 @@ class Generator:
         InfeasibleBudget
             For the first budget that no architecture holds; :meth:`answers` returns these instead.
         """
-        single = np.ndim(budgets) == 0
+        single = isinstance(budgets, Real)
         results = self.answers([budgets] if single else budgets, device=device, confidence=confidence)
         for result in results:
             if isinstance(result, InfeasibleBudget):
@@ -162,7 +162,7 @@ class Generator:
         self._check_confidence(confidence, device)
         pool = self.candidates(device)
         bound = self._bound(device, confidence)
-        chosen = best_under(bound, pool.cautious_accuracy, asked)
+        chosen = best_under(bound, pool.accuracy, asked)
         minimum = float(bound.min())
         return [
             InfeasibleBudget(budget, minimum, device)
@@ -192,7 +192,6 @@ class Generator:
                 choices,
                 self.space.to_text(choices),
                 predictor.accuracy(choices),
-                predictor.cautious_accuracy(choices),
                 predictor.latency_ms(device, choices),
                 np.isfinite(accuracies[predictor.rows(choices)]),
             )

@@ -50,14 +50,14 @@ def candidate_pool(space: SearchSpace, frontiers: np.ndarray) -> np.ndarray:
 def device_view(predictor: Predictor, device: str, pool: np.ndarray, probes: np.ndarray) -> DeviceView:
     """Return how the generator sees a device: its probes, and the range of budgets that the pool spans there."""
     latency = predictor.latency_ms(device, pool)
-    best = int(np.argmax(predictor.cautious_accuracy(pool)))
+    best = int(np.argmax(predictor.accuracy(pool)))
     upper = max(latency[best], latency.min() * (1 + 1e-6))
     return DeviceView(predictor.latency_ms(device, probes), np.array([latency.min()]), np.array([upper]))
 
 
 def make_targets(predictor: Predictor, device: str, view: DeviceView, pool: np.ndarray) -> Targets:
     """Return the most accurate architectures of the pool under each budget of the lattice."""
-    accuracy, latency = predictor.cautious_accuracy(pool), predictor.latency_ms(device, pool)
+    accuracy, latency = predictor.accuracy(pool), predictor.latency_ms(device, pool)
     order = np.argsort(-accuracy, kind="stable")
     temperature = SOFTNESS * max(np.ptp(accuracy), 1e-6)
     requests = view.lattice(LATTICE)

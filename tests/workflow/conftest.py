@@ -1,0 +1,76 @@
+"""A small experiment on made-up tables that runs through the whole workflow in about a minute."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from nagevo.files import write_table
+from nagevo.spaces import create_space
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    """Run Snakemake in a folder on the config there; the commands are those of this interpreter's environment."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    command += ["--configfile", str(folder / "config.yaml"), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if check and result.returncode:
+        pytest.fail(f"{' '.join(command)} exited with {result.returncode}:\n{result.stdout}{result.stderr}")
+    return result
+
+
+def table_experiment(folder: Path) -> dict:
+    """Write tables of a space of 15,625 cells into a folder and return a config that reads them.
+
+    Accuracy grows with the dear operations and latency adds up over the edges, each with a little noise; one in twenty
+    latencies of the device ``board`` is missing, as if it had failed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    space = create_space("nasbench201")
+    choices, rng = space.enumerate(), np.random.default_rng(0)
+    cost = np.array([0.0, 0.1, 0.3, 1.0, 2.0])[choices]
+    latency = {name: 1.0 + cost @ rng.uniform(0.5, 1.5, 6) for name in ("phone", "board")}
+    accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost @ rng.uniform(0.5, 1.5, 6)) + rng.normal(0, 0.3, len(choices))
+    table = pd.DataFrame({"architecture": space.to_text(choices), "accuracy": accuracy})
+    table["phone"] = latency["phone"]
+    table["board"] = np.where(rng.random(len(choices)) < 0.05, np.nan, latency["board"])
+    write_table(table, folder / "table.parquet")
+    return {
+        "experiment": "tiny",
+        "seed": 1,
+        "space": {"name": "nasbench201"},
+        "accuracy": {"evaluator": "table", "path": "table.parquet", "column": "accuracy"},
+        "devices": {
+            "phone": {"backend": "table", "path": "table.parquet", "column": "phone"},
+            "board": {"backend": "table", "path": "table.parquet", "column": "board"},
+        },
+        "search": {"evaluations": 30, "rounds": 2},
+        "evolve": {"population": 40, "generations": 10},
+        "generator": {"steps": 200},
+        "evaluation": {"budgets": 10},
+    }
+
+
+def write_config(folder: Path, config: dict) -> None:
+    """Write the config of a workflow's folder."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> tuple[Path, dict]:
+    """Return the folder and the config of an experiment that has run to its end."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = table_experiment(folder)
+    write_config(folder, config)
+    snakemake(folder, "--cores", "2", "all")
+    return folder, config

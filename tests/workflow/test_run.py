@@ -1,0 +1,72 @@
+"""A whole run on tables: what it leaves behind, and that it is the same every time."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import snakemake, table_experiment, write_config
+
+import nagevo
+
+
+def test_the_measurements_hold_as_many_evaluations_as_asked_for_all_different(finished):
+    folder, config = finished
+    table = pd.read_parquet(folder / "results/tiny/measurements.parquet")
+    assert table.columns.tolist() == ["architecture", "round", "accuracy", "latency_ms_phone", "latency_ms_board"]
+    assert len(table) == table["architecture"].nunique() == config["search"]["evaluations"]
+    assert table["accuracy"].notna().all()
+
+
+def test_a_latency_that_failed_is_a_row_with_a_status(finished):
+    folder, _ = finished
+    rows = pd.concat(pd.read_parquet(path) for path in folder.glob("results/tiny/r*/**/latency/board.parquet"))
+    failed = rows[rows["latency_ms"].isna()]
+    assert len(failed)
+    assert (failed["status"] != "ok").all()
+
+
+def test_every_answer_holds_its_budget_by_its_bound_and_more_budget_is_never_less_accurate(finished):
+    folder, _ = finished
+    generator = nagevo.load(folder / "results/tiny/generator")
+    assert generator.devices == ("phone", "board")
+    budgets = np.linspace(2.0, 15.0, 40)
+    answers = generator.answers(budgets, device="phone")
+    held = [answer for answer in answers if not isinstance(answer, nagevo.InfeasibleBudget)]
+    assert len(held) > 30
+    assert all(answer.latency_bound_ms <= answer.budget for answer in held)
+    assert np.all(np.diff([answer.accuracy for answer in held]) >= 0)
+
+
+def test_an_infeasible_budget_carries_the_smallest_that_can_be_answered(finished):
+    folder, _ = finished
+    generator = nagevo.load(folder / "results/tiny/generator")
+    with pytest.raises(nagevo.InfeasibleBudget) as caught:
+        generator.generate(0.01, device="phone")
+    minimum = caught.value.minimum
+    assert generator.generate(minimum, device="phone").latency_bound_ms == minimum
+
+
+def test_the_evaluation_reports_every_method_on_every_device(finished):
+    folder, _ = finished
+    report = json.loads((folder / "results/tiny/evaluation.json").read_text())
+    assert report["devices"].keys() == {"phone", "board"}
+    for device in report["devices"].values():
+        assert device["metrics"].keys() == {"generator", "lookup", "random"}
+        assert device["metrics"]["lookup"]["violation_rate"] == 0.0  # a table's latency is the same again
+
+
+def test_two_runs_from_scratch_give_equal_bytes(finished, tmp_path):
+    folder, _ = finished
+    write_config(tmp_path, table_experiment(tmp_path))
+    snakemake(tmp_path, "--cores", "1", "all")
+    for pattern in (
+        "rounds/*/proposals.parquet",
+        "measurements.parquet",
+        "frontiers/*.parquet",
+        "generator/*.safetensors",
+    ):
+        paths = sorted(folder.glob(f"results/tiny/{pattern}"))
+        assert paths
+        for path in paths:
+            assert path.read_bytes() == (tmp_path / path.relative_to(folder)).read_bytes(), path
