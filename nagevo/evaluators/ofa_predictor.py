@@ -74,7 +74,7 @@ class OFAPredictorEvaluator(Evaluator):
         options = choices[:, N_STAGES:].reshape(len(choices), 2, N_SLOTS, 1)
         layers = (options == np.arange(3)) & used  # (n, kernel or expansion, slot, option)
         resolution = np.tile(np.equal(RESOLUTIONS, self.resolution), (len(choices), 1))
-        return np.concatenate([layers.reshape(len(choices), -1), resolution], axis=1).astype(np.float32)
+        return np.concatenate([layers.reshape(len(choices), 2 * 3 * N_SLOTS), resolution], axis=1).astype(np.float32)
 
 
 def _read_layers(path: str | os.PathLike) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -262,8 +262,8 @@ class MobileNetV3Space(SearchSpace):
         of_layers, of_depths = one_hot[:, N_STAGES:], one_hot[:, :N_STAGES]
         stages = self._stage_costs(canonical)
         columns = [
-            of_layers.reshape(len(choices), -1),
-            of_depths.reshape(len(choices), -1),
+            of_layers.reshape(len(choices), 3 * 2 * N_SLOTS),
+            of_depths.reshape(len(choices), 3 * N_STAGES),
             self.used(canonical).sum(axis=(1, 2))[:, None],
             *(np.log10(stage) for stage in stages),
             np.log10(self.costs(canonical)["macs"])[:, None],

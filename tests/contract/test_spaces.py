@@ -1,0 +1,69 @@
+"""What every search space promises; a new space is tested by registering it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nagevo.errors import MissingDependency
+from nagevo.spaces import SPACES, create_space
+from nagevo.spaces.nasbench201 import NASBench201Space
+from nagevo.testing import CHECKS, check_space
+
+SMALL = {
+    "mobilenetv3": {"resolution": 16, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
+    "nasbench201": {"width": 4, "cells": 1, "resolution": 9, "channels": 1, "classes": 3},
+}
+"""Options that make networks small enough to be built in a test."""
+VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
+    "nasbench201 merged": ("nasbench201", SMALL["nasbench201"] | {"merge_equal": True}),
+    "nasbench_graph without skip": ("nasbench_graph", {"operations": ["fc", "gcn", "gat"]}),
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def space(request):
+    name, options = VARIANTS[request.param]
+    try:
+        return create_space(name, **options)
+    except MissingDependency as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_space_keeps_its_promises(space, check):
+    check(space, np.random.default_rng(0))
+
+
+class Unstable(NASBench201Space):
+    """Its canonical form is not its own canonical form."""
+
+    def canonical(self, choices):
+        return (choices + 1) % 5
+
+
+class Blurred(NASBench201Space):
+    """Its surrogates see a few columns only."""
+
+    def features(self, choices):
+        return super().features(choices)[:, -6:]
+
+
+class Miscounted(NASBench201Space):
+    """It leaves the classifier out of the count."""
+
+    def costs(self, choices):
+        return {name: values - 30 for name, values in super().costs(choices).items()}
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (Unstable, "keeps its meaning as text|canonical of canonical"),
+        (Blurred, "features differ for different normal forms"),
+        (Miscounted, "costs counts the parameters of the network"),
+    ],
+)
+def test_a_space_that_breaks_a_promise_is_told_which(broken, promise):
+    with pytest.raises(AssertionError, match=promise):
+        check_space(broken(**SMALL["nasbench201"]))
