@@ -1,0 +1,8 @@
+"""Surrogates of accuracy and latency: fitted to measurements, cheap to ask."""
+
+from __future__ import annotations
+
+from nagevo.surrogates.fitting import fit_accuracy, fit_latency
+from nagevo.surrogates.surrogate import AccuracySurrogate, LatencySurrogate
+
+__all__ = ["AccuracySurrogate", "LatencySurrogate", "fit_accuracy", "fit_latency"]

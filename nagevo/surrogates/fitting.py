@@ -1,0 +1,120 @@
+"""How surrogates are fitted: folds, shares of the mix, uncertainty, and the calibration of the bound."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from nagevo.errors import DataError
+from nagevo.surrogates import gaussian, trees
+from nagevo.surrogates.conformal import Residuals, near_frontier
+from nagevo.surrogates.surrogate import AccuracySurrogate, LatencySurrogate
+
+N_FOLDS = 5
+SHARE_STEPS = 10
+"""Shares are multiples of one over this."""
+FLOOR = 0.1
+"""Latencies below this share of the smallest one measured are not predicted."""
+CALIBRATION = 60
+"""The bound is calibrated on the layers of nondominated architectures that together hold at least so many."""
+FEWEST = 2
+"""A surrogate needs so many measurements."""
+
+
+def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -> AccuracySurrogate:
+    """Return a surrogate of accuracy.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, n_features)
+        Of :meth:`SearchSpace.features`.
+    accuracy : ndarray, shape (n,)
+        Percent; rows with NaN are left out.
+    seed : int
+        Fixes the folds and the trees.
+
+    Raises
+    ------
+    DataError
+        If fewer than two accuracies are known.
+    """
+    features, accuracy = _known(features, accuracy, "accuracies")
+    folds = make_folds(len(accuracy), seed)
+    process = gaussian.fit(features, accuracy, folds)
+    boosted = trees.fit(features, accuracy, folds, seed=seed)
+    left_out = np.array([process.out_of_fold, boosted.out_of_fold])
+    shares = best_shares(left_out, accuracy)
+    standardized = np.abs(accuracy - shares @ left_out) / process.out_of_fold_std
+    return AccuracySurrogate(process.process, boosted.trees, shares, float(np.quantile(standardized, 0.683)))
+
+
+def fit_latency(
+    features: np.ndarray, latency_ms: np.ndarray, *, accuracy: np.ndarray | None = None, seed: int = 0
+) -> LatencySurrogate:
+    """Return a surrogate of the latency on one device.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, n_features)
+    latency_ms : ndarray, shape (n,)
+        Rows with NaN are left out.
+    accuracy : ndarray, shape (n,), optional
+        Percent, NaN where unknown. With it the bound is calibrated on architectures near the frontier, among which
+        answers are chosen: what looks fast there was often underestimated.
+    seed : int
+        Fixes the folds and the trees.
+
+    Raises
+    ------
+    DataError
+        If fewer than two latencies are known.
+    """
+    accuracy = np.full(len(latency_ms), np.nan) if accuracy is None else accuracy
+    accuracy = accuracy[np.isfinite(latency_ms)]
+    features, latency_ms = _known(features, latency_ms, "latencies")
+    folds, logarithm, floor = make_folds(len(latency_ms), seed), np.log(latency_ms), FLOOR * latency_ms.min()
+    additive = gaussian.fit(features, latency_ms, folds)
+    relative = gaussian.fit(features, logarithm, folds)
+    boosted = trees.fit(features, logarithm, folds, seed=seed)
+    left_out = np.array([np.log(np.maximum(additive.out_of_fold, floor)), relative.out_of_fold, boosted.out_of_fold])
+    shares = best_shares(left_out, logarithm)
+    predicted = shares @ left_out
+    chosen = np.flatnonzero(np.isfinite(accuracy))
+    if len(chosen):
+        chosen = chosen[near_frontier(np.column_stack([-accuracy, predicted])[chosen], CALIBRATION)]
+    else:
+        chosen = np.arange(len(predicted))
+    residuals = Residuals(np.sort((logarithm - predicted)[chosen]))
+    return LatencySurrogate(additive.process, relative.process, boosted.trees, shares, floor, residuals)
+
+
+def make_folds(n: int, seed: int) -> list[np.ndarray]:
+    """Return a random division of n rows into folds, as arrays of row numbers."""
+    order = np.random.default_rng(seed).permutation(n)
+    return np.array_split(order, min(N_FOLDS, n))
+
+
+def best_shares(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the shares, adding up to 1, of the members whose mix comes nearest to the truth in the mean.
+
+    Parameters
+    ----------
+    members : ndarray, shape (n_members, n)
+    truth : ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> best_shares(np.array([[0.0, 0.0], [2.0, 4.0]]), np.array([1.0, 2.0])).tolist()
+    [0.5, 0.5]
+    """
+    grid = np.array([row for row in product(range(SHARE_STEPS + 1), repeat=len(members)) if sum(row) == SHARE_STEPS])
+    shares = grid / SHARE_STEPS  # (n_mixes, n_members)
+    return shares[np.abs(shares @ members - truth).mean(axis=1).argmin()]
+
+
+def _known(features: np.ndarray, values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+    known = np.isfinite(values)
+    if known.sum() < FEWEST:
+        raise DataError(f"a surrogate needs at least {FEWEST} {what}, got {known.sum()} that did not fail")
+    return features[known], values[known]

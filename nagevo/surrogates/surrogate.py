@@ -1,0 +1,156 @@
+"""Surrogates: a learned mix of Gaussian processes and boosted trees, with its uncertainty.
+
+References
+----------
+Wolpert 1992, "Stacked generalization": the shares of the mix are those whose predictions of the folds left out come
+nearest.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from nagevo.surrogates import storage
+from nagevo.surrogates.conformal import Residuals
+from nagevo.surrogates.gaussian import GaussianProcess
+from nagevo.surrogates.trees import BoostedTrees
+
+
+@dataclass(frozen=True)
+class AccuracySurrogate:
+    """A cheap predictor of accuracy, in percent.
+
+    Attributes
+    ----------
+    process : GaussianProcess
+    trees : BoostedTrees
+    shares : ndarray, shape (2,)
+        Of the process and of the trees in the mix.
+    std_factor : float
+        By which the standard deviation of the process is multiplied to fit the residuals of the mix.
+    """
+
+    process: GaussianProcess
+    trees: BoostedTrees
+    shares: np.ndarray
+    std_factor: float
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the predicted accuracy of each row of features, shape (n,)."""
+        return self.shares @ self.predict_members(features)
+
+    def predict_members(self, features: np.ndarray) -> np.ndarray:
+        """Return what each member of the mix predicts, shape (2, n)."""
+        return np.array([self.process.predict(features), self.trees.predict(features)])
+
+    def predict_with_std(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions, and the standard deviation of a measurement around each, both of shape (n,)."""
+        mean, std = self.process.predict_with_std(features)
+        return self.shares @ np.array([mean, self.trees.predict(features)]), self.std_factor * std
+
+    def lower_bound(self, features: np.ndarray) -> np.ndarray:
+        """Return the predictions less one standard deviation, shape (n,)."""
+        mean, std = self.predict_with_std(features)
+        return mean - std
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write the surrogate into a folder."""
+        numbers = {"std_factor": self.std_factor, **self.trees.scale}
+        arrays = {"shares": self.shares, **storage.with_prefix("process", self.process.arrays())}
+        storage.write(folder, "accuracy", numbers, arrays, self.trees.models)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> AccuracySurrogate:
+        """Return what :meth:`save` wrote.
+
+        Raises
+        ------
+        BundleError
+            If the folder holds no such surrogate.
+        """
+        numbers, arrays, models = storage.read(folder, "accuracy")
+        process = GaussianProcess.from_arrays(storage.without_prefix("process", arrays))
+        return cls(process, BoostedTrees.with_scale(models, numbers), arrays["shares"], numbers["std_factor"])
+
+
+@dataclass(frozen=True)
+class LatencySurrogate:
+    """A cheap predictor of the latency on one device, in ms, with a bound.
+
+    Attributes
+    ----------
+    additive : GaussianProcess
+        Of the latency: it adds up over the layers of an architecture.
+    relative : GaussianProcess
+        Of its logarithm.
+    trees : BoostedTrees
+        Of its logarithm.
+    shares : ndarray, shape (3,)
+        Of the three in the mix of logarithms.
+    floor_ms : float
+        Smallest latency that is predicted.
+    residuals : Residuals
+        Logarithms of the ratio of truth and prediction, of architectures left out near the frontier.
+    """
+
+    additive: GaussianProcess
+    relative: GaussianProcess
+    trees: BoostedTrees
+    shares: np.ndarray
+    floor_ms: float
+    residuals: Residuals
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the predicted latency of each row of features, shape (n,)."""
+        return np.exp(self.shares @ np.log(self.predict_members(features)))
+
+    def predict_members(self, features: np.ndarray) -> np.ndarray:
+        """Return what each member of the mix predicts, shape (3, n)."""
+        logarithms = np.array([self.relative.predict(features), self.trees.predict(features)])
+        members = np.concatenate([self.additive.predict(features)[None], np.exp(logarithms)])
+        return np.maximum(members, self.floor_ms)
+
+    def margin(self, confidence: float) -> float:
+        """Return the factor of the prediction that the latency stays below with the given confidence.
+
+        A confidence above ``residuals.highest_confidence`` cannot be supported by so few residuals: it gets the
+        factor of the largest one.
+        """
+        return float(np.exp(self.residuals.margin(confidence)))
+
+    def bound(self, features: np.ndarray, confidence: float) -> np.ndarray:
+        """Return what the latency of each row stays below with the given confidence, shape (n,), in ms."""
+        return self.predict(features) * self.margin(confidence)
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write the surrogate into a folder."""
+        numbers = {"floor_ms": self.floor_ms, **self.trees.scale}
+        arrays = {
+            "shares": self.shares,
+            "residuals": self.residuals.values,
+            **storage.with_prefix("additive", self.additive.arrays()),
+            **storage.with_prefix("relative", self.relative.arrays()),
+        }
+        storage.write(folder, "latency", numbers, arrays, self.trees.models)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> LatencySurrogate:
+        """Return what :meth:`save` wrote.
+
+        Raises
+        ------
+        BundleError
+            If the folder holds no such surrogate.
+        """
+        numbers, arrays, models = storage.read(folder, "latency")
+        return cls(
+            GaussianProcess.from_arrays(storage.without_prefix("additive", arrays)),
+            GaussianProcess.from_arrays(storage.without_prefix("relative", arrays)),
+            BoostedTrees.with_scale(models, numbers),
+            arrays["shares"],
+            numbers["floor_ms"],
+            Residuals(arrays["residuals"]),
+        )
