@@ -45,8 +45,9 @@ def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -
     boosted = trees.fit(features, accuracy, folds, seed=seed)
     left_out = np.array([process.out_of_fold, boosted.out_of_fold])
     shares = best_shares(left_out, accuracy)
-    standardized = np.abs(accuracy - shares @ left_out) / process.out_of_fold_std
-    return AccuracySurrogate(process.process, boosted.trees, shares, float(np.quantile(standardized, 0.683)))
+    predicted = shares @ left_out
+    std_factor = float(np.quantile(np.abs(accuracy - predicted) / process.out_of_fold_std, 0.683))
+    return AccuracySurrogate(process.process, boosted.trees, shares, std_factor, np.array([accuracy, predicted]))
 
 
 def fit_latency(
@@ -86,7 +87,15 @@ def fit_latency(
     else:
         chosen = np.arange(len(predicted))
     residuals = Residuals(np.sort((logarithm - predicted)[chosen]))
-    return LatencySurrogate(additive.process, relative.process, boosted.trees, shares, floor, residuals)
+    return LatencySurrogate(
+        additive.process,
+        relative.process,
+        boosted.trees,
+        shares,
+        floor,
+        residuals,
+        np.array([latency_ms, np.exp(predicted)]),
+    )
 
 
 def make_folds(n: int, seed: int) -> list[np.ndarray]:

@@ -31,12 +31,15 @@ class AccuracySurrogate:
         Of the process and of the trees in the mix.
     std_factor : float
         By which the standard deviation of the process is multiplied to fit the residuals of the mix.
+    left_out : ndarray, shape (2, n)
+        Measured accuracies, and what the mix predicts of each when its fold is left out.
     """
 
     process: GaussianProcess
     trees: BoostedTrees
     shares: np.ndarray
     std_factor: float
+    left_out: np.ndarray
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted accuracy of each row of features, shape (n,)."""
@@ -59,7 +62,11 @@ class AccuracySurrogate:
     def save(self, folder: str | os.PathLike) -> None:
         """Write the surrogate into a folder."""
         numbers = {"std_factor": self.std_factor, **self.trees.scale}
-        arrays = {"shares": self.shares, **storage.with_prefix("process", self.process.arrays())}
+        arrays = {
+            "shares": self.shares,
+            "left_out": self.left_out,
+            **storage.with_prefix("process", self.process.arrays()),
+        }
         storage.write(folder, "accuracy", numbers, arrays, self.trees.models)
 
     @classmethod
@@ -73,7 +80,8 @@ class AccuracySurrogate:
         """
         numbers, arrays, models = storage.read(folder, "accuracy")
         process = GaussianProcess.from_arrays(storage.without_prefix("process", arrays))
-        return cls(process, BoostedTrees.with_scale(models, numbers), arrays["shares"], numbers["std_factor"])
+        trees = BoostedTrees.with_scale(models, numbers)
+        return cls(process, trees, arrays["shares"], numbers["std_factor"], arrays["left_out"])
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,8 @@ class LatencySurrogate:
         Smallest latency that is predicted.
     residuals : Residuals
         Logarithms of the ratio of truth and prediction, of architectures left out near the frontier.
+    left_out : ndarray, shape (2, n)
+        Measured latencies, and what the mix predicts of each when its fold is left out, in ms.
     """
 
     additive: GaussianProcess
@@ -102,6 +112,7 @@ class LatencySurrogate:
     shares: np.ndarray
     floor_ms: float
     residuals: Residuals
+    left_out: np.ndarray
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted latency of each row of features, shape (n,)."""
@@ -131,6 +142,7 @@ class LatencySurrogate:
         arrays = {
             "shares": self.shares,
             "residuals": self.residuals.values,
+            "left_out": self.left_out,
             **storage.with_prefix("additive", self.additive.arrays()),
             **storage.with_prefix("relative", self.relative.arrays()),
         }
@@ -153,4 +165,5 @@ class LatencySurrogate:
             arrays["shares"],
             numbers["floor_ms"],
             Residuals(arrays["residuals"]),
+            arrays["left_out"],
         )
