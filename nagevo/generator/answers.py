@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import groupby
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,6 +181,17 @@ class Generator:
             )
             for budget, row in zip(asked.tolist(), chosen.tolist(), strict=True)
         ]
+
+    def steps(self, *, device: str | None = None, confidence: float = 0.9) -> list[Answer]:
+        """Return every answer that a device can get, each for the smallest budget that gets it, fastest first.
+
+        Answers are a step function of the budget: an answer holds from its own budget up to that of the next.
+        """
+        device = self._device(device)
+        self._check_confidence(confidence, device)
+        bounds = np.unique(self._bound(device, confidence))
+        answers = self.generate(bounds, device=device, confidence=confidence)
+        return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
 
     def candidates(self, device: str) -> Candidates:
         """Return what the device is answered with: what the model decodes over the lattice, and what was measured."""
