@@ -16,6 +16,7 @@ include: "workflow/rules/surrogate.smk"
 include: "workflow/rules/evolve.smk"
 include: "workflow/rules/distill.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/compare.smk"
 
 
 rule all:

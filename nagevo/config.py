@@ -94,6 +94,16 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class CompareConfig:
+    """Which searches are compared."""
+
+    strategies: tuple[str, ...]
+    evaluations: tuple[int, ...]
+    seeds: int
+    reference: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A validated configuration; ``raw`` is the same as plain dictionaries with every default filled in.
 
@@ -109,6 +119,7 @@ class Experiment:
     evolve: EvolveConfig
     generator: GeneratorConfig
     evaluation: EvaluationConfig
+    compare: CompareConfig
     raw: Mapping[str, Any]
 
     def create_space(self) -> SearchSpace:
@@ -131,6 +142,20 @@ class Experiment:
         return create_strategy(
             strategy.name, space, devices, seed=self.seed, evaluations=evaluations, **strategy.options
         )
+
+    def with_search(
+        self, *, strategy: str | None = None, evaluations: int | None = None, seed: int | None = None
+    ) -> Experiment:
+        """Return the experiment with another strategy (and its default options), effort or seed."""
+        raw = deepcopy(dict(self.raw))
+        if seed is not None:
+            raw["seed"] = seed
+        if strategy is not None and strategy != self.search.strategy.name:
+            raw["search"] = {key: raw["search"][key] for key in ("evaluations", "rounds", "shards")}
+            raw["search"]["strategy"] = strategy
+        if evaluations is not None:
+            raw["search"]["evaluations"] = evaluations
+        return parse_config(raw)
 
     def device(self, name: str) -> DeviceConfig:
         """Return the settings of one device.
@@ -198,6 +223,12 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
         generator=GeneratorConfig(**filled["generator"]),
         evaluation=EvaluationConfig(
             **filled["evaluation"] | {"reference_point": tuple(filled["evaluation"]["reference_point"])}
+        ),
+        compare=CompareConfig(
+            strategies=tuple(filled["compare"]["strategies"]),
+            evaluations=tuple(filled["compare"]["evaluations"]),
+            seeds=filled["compare"]["seeds"],
+            reference=filled["compare"]["reference"],
         ),
         raw=filled,
     )

@@ -149,14 +149,16 @@ def networks_run(space: SearchSpace, rng: np.random.Generator) -> None:
     except ConfigError:
         return
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
     for row in np.concatenate([space.extremes(), space.sample(1, rng=rng)]):
         network = space.network(row).eval()
-        with torch.inference_mode(), _MacCounter(network) as counter:
+        with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             outputs = network(torch.zeros(2, *shape))  # (2, classes)
         _require(outputs.ndim == 2 and len(outputs) == 2, "a network returns one row of scores for each image")
         _require(bool(outputs.isfinite().all()), "a new network returns finite scores")
-        counted = {"parameters": sum(p.numel() for p in network.parameters()), "macs": counter.macs // 2}
+        macs = counter.get_total_flops() // 2 // len(outputs)  # a multiplication and an addition are two operations
+        counted = {"parameters": sum(p.numel() for p in network.parameters()), "macs": macs}
         for name, values in space.costs(row[None]).items():
             _equal(values, [counted[name]], f"costs counts the {name} of the network")
 
@@ -173,27 +175,6 @@ CHECKS = (
     networks_run,
 )
 """All checks; each takes a space and a random generator."""
-
-
-class _MacCounter:
-    """Counts the multiply–accumulates of convolutions and linear layers while it is open."""
-
-    def __init__(self, network):
-        self.network, self.macs, self.handles = network, 0, []
-
-    def __enter__(self):
-        from torch import nn
-
-        layers = [layer for layer in self.network.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-        self.handles = [layer.register_forward_hook(self._count) for layer in layers]
-        return self
-
-    def _count(self, layer, _, outputs):
-        self.macs += outputs.numel() * layer.weight[0].numel()
-
-    def __exit__(self, *_):
-        for handle in self.handles:
-            handle.remove()
 
 
 def _raw(space: SearchSpace, rng: np.random.Generator) -> np.ndarray:

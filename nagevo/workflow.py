@@ -61,22 +61,25 @@ class Plan:
         ----------
         command : str
             Name of the module of the command.
-        *kinds : {"space", "evaluator", "strategy", "device"}
-            The last is the device that the wildcard names.
+        *kinds : {"space", "evaluator", "strategy", "device", "devices"}
+            The strategy is the config's, or the one that the wildcard names; the device is the wildcard's.
         """
 
-        def target(kind: str, wildcards: Any) -> str:
-            experiment = self.experiment
-            names = {
-                "space": lambda: (SPACES, experiment.space.name),
-                "evaluator": lambda: (EVALUATORS, experiment.accuracy.name),
-                "strategy": lambda: (STRATEGIES, experiment.search.strategy.name),
-                "device": lambda: (BACKENDS, experiment.devices[wildcards.device].backend.name),
-            }
-            builtin, name = names[kind]()
-            return builtin.get(name, name)
+        experiment = self.experiment
 
-        return lambda wildcards: source_hash(command, *(target(kind, wildcards) for kind in kinds))
+        def targets(kind: str, wildcards: Any) -> list[str]:
+            if kind == "space":
+                return [SPACES.get(experiment.space.name, experiment.space.name)]
+            if kind == "evaluator":
+                return [EVALUATORS.get(experiment.accuracy.name, experiment.accuracy.name)]
+            if kind == "strategy":
+                name = getattr(wildcards, "strategy", experiment.search.strategy.name)
+                return [STRATEGIES.get(name, name)]
+            devices = [wildcards.device] if kind == "device" else self.devices
+            backends = [experiment.devices[device].backend.name for device in devices]
+            return [BACKENDS.get(name, name) for name in backends]
+
+        return lambda wildcards: source_hash(command, *(name for kind in kinds for name in targets(kind, wildcards)))
 
     def config(self, *names: str) -> Callable[[Any], str]:
         """Return a params function that gives some sections of the config as one JSON text.

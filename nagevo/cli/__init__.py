@@ -9,6 +9,7 @@ import typer
 from nagevo.cli import (
     answer,
     collect,
+    compare,
     distill,
     evaluate,
     evolve,
@@ -18,6 +19,7 @@ from nagevo.cli import (
     propose,
     sample,
     score,
+    search,
     surrogate,
     train,
 )
@@ -31,6 +33,7 @@ app = typer.Typer(
 )
 _COMMANDS = (
     generate,
+    search,
     train,
     propose,
     sample,
@@ -43,6 +46,7 @@ _COMMANDS = (
     distill,
     answer,
     evaluate,
+    compare,
 )
 for command in _COMMANDS:
     app.command(command.__name__.rpartition(".")[2].replace("_", "-"))(command.run)

@@ -28,9 +28,12 @@ class Evaluator(ABC):
     ----------
     needs_training : bool
         Whether :meth:`train` has to run once, and its file be given to :meth:`load`, before :meth:`evaluate`.
+    exact : bool
+        Whether accuracies cost nothing and are always the same (tables), so that a small space can be read whole.
     """
 
     needs_training: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
 
     def __init__(self, space: SearchSpace, *, seed: int = 0):
         self.space, self.seed = space, seed

@@ -20,6 +20,8 @@ class NASBenchGraphEvaluator(Evaluator):
         One of the nine datasets of the benchmark.
     """
 
+    exact = True
+
     def __init__(self, space: SearchSpace, *, seed: int = 0, dataset: str = "cora"):
         super().__init__(space, seed=seed)
         if not isinstance(space, NASBenchGraphSpace):

@@ -46,6 +46,8 @@ class OFAPredictorEvaluator(Evaluator):
     There is one prediction of a network's accuracy; it serves both splits.
     """
 
+    exact = True
+
     def __init__(self, space: SearchSpace, *, seed: int = 0, path: str | os.PathLike, resolution: int | None = None):
         super().__init__(space, seed=seed)
         if not isinstance(space, MobileNetV3Space):

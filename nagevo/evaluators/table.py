@@ -30,6 +30,8 @@ class TableEvaluator(Evaluator):
         If the table is absent, damaged, lacks a column, or is of another space.
     """
 
+    exact = True
+
     def __init__(
         self,
         space: SearchSpace,

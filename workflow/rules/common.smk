@@ -12,3 +12,6 @@ wildcard_constraints:
     shard=r"\d+",
     device="|".join(map(re.escape, plan.devices)),
     split="validation|test",
+    strategy=r"\w+",
+    evaluations=r"\d+",
+    seed=r"\d+",

@@ -1,0 +1,44 @@
+"""``nagevo compare``: strategies side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config
+
+
+def run(
+    config: Config,
+    histories: Annotated[
+        list[Path], typer.Argument(help="What `nagevo search` wrote, as …/<strategy>/<evaluations>-<seed>.parquet.")
+    ],
+    output: Annotated[Path, typer.Option(help="Folder for the tables.")],
+) -> None:
+    """Measure every search against the true or best-known frontier of each device."""
+    import pandas as pd
+
+    from nagevo import comparison
+    from nagevo.config import load_config
+    from nagevo.files import replacing_folder, write_table
+    from nagevo.measurements import Measurements
+    from nagevo.progress import track
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    searches = {path: Measurements.from_files([path], space) for path in track(histories, "reading histories")}
+    references = comparison.references(experiment, space, searches.values())
+    tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "hypervolume": [], "regret": []}
+    for path, history in track(searches.items(), "measuring searches", total=len(searches)):
+        strategy, (evaluations, seed) = path.parent.name, path.stem.split("-")
+        keys = {"strategy": strategy, "evaluations": int(evaluations), "seed": int(seed)}
+        tables["metrics"].append(comparison.search_metrics(history, references).assign(**keys))
+        tables["hypervolume"].append(
+            comparison.hypervolume_curve(history, references).assign(strategy=strategy, seed=int(seed))
+        )
+        tables["regret"].append(comparison.regret_curve(history, references).assign(**keys))
+    with replacing_folder(output) as folder:
+        for name, parts in tables.items():
+            write_table(pd.concat(parts, ignore_index=True), folder / f"{name}.csv")

@@ -1,0 +1,45 @@
+"""Strategies side by side: every search is a job of its own."""
+
+
+rule search:
+    """Search with one strategy, effort and seed."""
+    input:
+        weights=plan.weights,
+    output:
+        history="results/{experiment}/compare/histories/{strategy}/{evaluations}-{seed}.parquet",
+    log:
+        "results/{experiment}/logs/compare/{strategy}-{evaluations}-{seed}.log",
+    benchmark:
+        "results/{experiment}/benchmarks/compare/{strategy}-{evaluations}-{seed}.tsv"
+    params:
+        config=plan.config("space", "accuracy", "devices", "search"),
+        source=plan.source("nagevo.cli.search", "space", "evaluator", "devices", "strategy"),
+        weights=plan.weights_option,
+        strategy="{strategy}",
+        evaluations="{evaluations}",
+        seed="{seed}",
+    shell:
+        "nagevo search --config {params.config:q} --strategy {params.strategy} --evaluations {params.evaluations}"
+        " --seed {params.seed} {params.weights} --output {output.history} 2>&1 | tee {log} >&2"
+
+
+rule compare:
+    """Measure every search against the true or best-known frontier of each device."""
+    input:
+        histories=expand(
+            f"{RESULTS}/compare/histories/{{strategy}}/{{evaluations}}-{{seed}}.parquet",
+            strategy=plan.experiment.compare.strategies,
+            evaluations=plan.experiment.compare.evaluations,
+            seed=range(plan.experiment.compare.seeds),
+        ),
+    output:
+        tables=directory(f"{RESULTS}/compare/tables"),
+    log:
+        f"{RESULTS}/logs/compare.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare.tsv"
+    params:
+        config=plan.config("space", "accuracy", "devices", "compare"),
+        source=plan.source("nagevo.cli.compare", "space", "evaluator"),
+    shell:
+        "nagevo compare --config {params.config:q} --output {output.tables} {input.histories} 2>&1 | tee {log} >&2"
