@@ -9,6 +9,7 @@ SPACES = {
     "mobilenetv3": "nagevo.spaces.mobilenetv3:MobileNetV3Space",
     "nasbench201": "nagevo.spaces.nasbench201:NASBench201Space",
     "nasbench_graph": "nagevo.spaces.nasbench_graph:NASBenchGraphSpace",
+    "dag": "nagevo.spaces.dag:DAGSpace",
 }
 
 

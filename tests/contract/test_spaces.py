@@ -11,11 +11,13 @@ from nagevo.spaces.nasbench201 import NASBench201Space
 from nagevo.testing import CHECKS, check_space
 
 SMALL = {
+    "dag": {"width": 2, "resolution": 9, "channels": 1, "classes": 3},
     "mobilenetv3": {"resolution": 16, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
     "nasbench201": {"width": 4, "cells": 1, "resolution": 9, "channels": 1, "classes": 3},
 }
 """Options that make networks small enough to be built in a test."""
 VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
+    "dag of four nodes": ("dag", SMALL["dag"] | {"nodes": 4, "cells": 2}),
     "nasbench201 merged": ("nasbench201", SMALL["nasbench201"] | {"merge_equal": True}),
     "nasbench_graph without skip": ("nasbench_graph", {"operations": ["fc", "gcn", "gat"]}),
 }
