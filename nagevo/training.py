@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from nagevo.datasets import ImageDataset, Split
-from nagevo.errors import ConfigError, DataError
+from nagevo.datasets import ImageDataset
+from nagevo.errors import DataError
 from nagevo.files import replacing
 from nagevo.progress import track
 

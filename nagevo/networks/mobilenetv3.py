@@ -11,34 +11,44 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from nagevo.networks.depthwise import DepthwiseConv2d
 from nagevo.spaces.mobilenetv3 import Block, Layout
 
+ACTIVATIONS = {"relu": functional.relu, "hswish": functional.hardswish}
 
-class Conv(nn.Sequential):
-    """Convolution with "same" padding, batch normalization and, where named, an activation."""
 
-    def __init__(
-        self, in_width: int, out_width: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, activation: str = ""
-    ):
+class Activation(nn.Module):
+    """The activation of a name in :data:`ACTIVATIONS`, in place."""
+
+    def __init__(self, name: str):
         super().__init__()
-        self.conv = nn.Conv2d(in_width, out_width, kernel, stride, kernel // 2, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(out_width)
+        self.name = name
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return ACTIVATIONS[self.name](x, inplace=True)
+
+    def extra_repr(self) -> str:
+        return self.name
+
+
+class NormalizedConv(nn.Sequential):
+    """A convolution, batch normalization and, where named, an activation."""
+
+    def __init__(self, conv: nn.Conv2d, activation: str = ""):
+        super().__init__()
+        self.conv = conv
+        self.bn = nn.BatchNorm2d(conv.out_channels)
         if activation:
-            self.act = activation_module(activation)
+            self.act = Activation(activation)
 
 
-def activation_module(name: str) -> nn.Module:
-    """Return the activation called ``relu`` or ``hswish``."""
-    return nn.ReLU(inplace=True) if name == "relu" else nn.Hardswish(inplace=True)
+def pointwise(in_width: int, out_width: int) -> nn.Conv2d:
+    """Return a 1×1 convolution without bias."""
+    return nn.Conv2d(in_width, out_width, 1, bias=False)
 
 
 class SqueezeExcite(nn.Module):
-    """Scale each channel by a gate computed from the means of all channels.
-
-    References
-    ----------
-    Howard et al. 2019, "Searching for MobileNetV3", section 5.3: hard sigmoid as the gate.
-    """
+    """Scale each channel by a gate computed from the means of all channels."""
 
     def __init__(self, width: int, squeeze_width: int):
         super().__init__()
@@ -46,8 +56,21 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Conv2d(squeeze_width, width, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = x.mean((2, 3), keepdim=True)  # (batch, width, 1, 1)
-        return x * functional.hardsigmoid(self.expand(functional.relu(self.reduce(pooled))))
+        return excite(x, self.reduce.weight, self.reduce.bias, self.expand.weight, self.expand.bias)
+
+
+def excite(
+    x: torch.Tensor, reduce: torch.Tensor, reduce_bias: torch.Tensor, expand: torch.Tensor, expand_bias: torch.Tensor
+) -> torch.Tensor:
+    """Return x, shape (batch, width, height, width), with each channel scaled by its gate.
+
+    References
+    ----------
+    Howard et al. 2019, "Searching for MobileNetV3", section 5.3: hard sigmoid as the gate.
+    """
+    squeezed = functional.conv2d(x.mean((2, 3), keepdim=True), reduce, reduce_bias)  # (batch, squeeze_width, 1, 1)
+    gates = functional.conv2d(functional.relu(squeezed), expand, expand_bias)  # (batch, width, 1, 1)
+    return x * functional.hardsigmoid(gates)
 
 
 class InvertedResidual(nn.Module):
@@ -56,14 +79,11 @@ class InvertedResidual(nn.Module):
     def __init__(self, block: Block):
         super().__init__()
         hidden = block.hidden_width
-        self.inverted_bottleneck = (
-            Conv(block.in_width, hidden, activation=block.activation) if block.expands else nn.Identity()
-        )
-        self.depth_conv = Conv(
-            hidden, hidden, block.kernel, stride=block.stride, groups=hidden, activation=block.activation
-        )
+        expansion = NormalizedConv(pointwise(block.in_width, hidden), block.activation)
+        self.inverted_bottleneck = expansion if block.expands else nn.Identity()
+        self.depth_conv = NormalizedConv(DepthwiseConv2d(hidden, block.kernel, stride=block.stride), block.activation)
         self.squeeze_excite = SqueezeExcite(hidden, block.squeeze_width) if block.squeeze_width else nn.Identity()
-        self.point_linear = Conv(hidden, block.out_width)
+        self.point_linear = NormalizedConv(pointwise(hidden, block.out_width))
         self.has_shortcut = block.has_shortcut
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -77,18 +97,23 @@ class MobileNetV3(nn.Module):
 
     def __init__(self, layout: Layout):
         super().__init__()
-        self.first_conv = Conv(layout.channels, layout.stem_width, 3, stride=layout.stem_stride, activation="hswish")
+        stem = nn.Conv2d(layout.channels, layout.stem_width, 3, layout.stem_stride, padding=1, bias=False)
+        self.first_conv = NormalizedConv(stem, "hswish")
         self.blocks = nn.Sequential(*map(InvertedResidual, layout.blocks))
-        self.final_expand_layer = Conv(layout.blocks[-1].out_width, layout.head_width, activation="hswish")
-        self.feature_mix_layer = nn.Conv2d(layout.head_width, layout.feature_width, 1, bias=False)
+        head = pointwise(layout.blocks[-1].out_width, layout.head_width)
+        self.final_expand_layer = NormalizedConv(head, "hswish")
+        self.feature_mix_layer = pointwise(layout.head_width, layout.feature_width)
         self.dropout = nn.Dropout(layout.dropout)
         self.classifier = nn.Linear(layout.feature_width, layout.classes)
         self.apply(initialize)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        x = self.final_expand_layer(self.blocks(self.first_conv(images)))  # (batch, head, height, width)
-        x = self.feature_mix_layer(x.mean((2, 3), keepdim=True))  # (batch, features, 1, 1)
-        return self.classifier(self.dropout(functional.hardswish(x).flatten(1)))
+        return self.classifier(self.dropout(self.features(self.blocks(self.first_conv(images)))))
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what the classifier sees, shape (batch, features), from the output of the last block."""
+        pooled = self.final_expand_layer(x).mean((2, 3), keepdim=True)  # (batch, head, 1, 1)
+        return functional.hardswish(self.feature_mix_layer(pooled)).flatten(1)
 
 
 def initialize(module: nn.Module) -> None:

@@ -19,6 +19,7 @@ from nagevo.errors import ConfigError, unknown
 from nagevo.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
+    from nagevo.networks.elastic_mobilenetv3 import ElasticMobileNetV3
     from nagevo.networks.mobilenetv3 import MobileNetV3
 
 N_STAGES = 5
@@ -285,6 +286,11 @@ class MobileNetV3Space(SearchSpace):
         from nagevo.networks.mobilenetv3 import MobileNetV3
 
         return MobileNetV3(self.layout(choices))
+
+    def supernet(self, *, kernel_transform: bool = True) -> ElasticMobileNetV3:
+        from nagevo.networks.elastic_mobilenetv3 import ElasticMobileNetV3
+
+        return ElasticMobileNetV3(self, kernel_transform=kernel_transform)
 
     def layout(self, choices: np.ndarray) -> Layout:
         """Return the layers of one architecture; ``choices`` has shape (n_choices,)."""
