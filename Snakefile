@@ -16,6 +16,7 @@ include: "workflow/rules/surrogate.smk"
 include: "workflow/rules/evolve.smk"
 include: "workflow/rules/distill.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/compare.smk"
 
 
@@ -25,3 +26,4 @@ rule all:
     input:
         f"{RESULTS}/generator",
         f"{RESULTS}/evaluation.json",
+        f"{RESULTS}/report.html",

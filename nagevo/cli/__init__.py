@@ -17,9 +17,11 @@ from nagevo.cli import (
     merge,
     profile,
     propose,
+    report,
     sample,
     score,
     search,
+    show,
     surrogate,
     train,
 )
@@ -31,25 +33,28 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (
-    generate,
-    search,
-    train,
-    propose,
-    sample,
-    score,
-    profile,
-    collect,
-    merge,
-    surrogate,
-    evolve,
-    distill,
-    answer,
-    evaluate,
-    compare,
-)
-for command in _COMMANDS:
-    app.command(command.__name__.rpartition(".")[2].replace("_", "-"))(command.run)
+_COMMANDS = {
+    "Commands": (generate, show, search, compare),
+    "Steps of the workflow, in order": (
+        train,
+        propose,
+        sample,
+        score,
+        profile,
+        collect,
+        merge,
+        surrogate,
+        evolve,
+        distill,
+        answer,
+        evaluate,
+        report,
+    ),
+}
+for panel, commands in _COMMANDS.items():
+    for command in commands:
+        name = command.__name__.rpartition(".")[2].replace("_", "-")
+        app.command(name, rich_help_panel=panel)(command.run)
 
 
 def main() -> None:
