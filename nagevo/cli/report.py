@@ -1,0 +1,50 @@
+"""``nagevo report``: the page and the figures of an experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Measurements, Output
+
+
+def run(
+    config: Config,
+    bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
+    measurements: Measurements,
+    random: Annotated[Path, typer.Option(help="Measurements of a random search with as many evaluations.")],
+    evaluation: Annotated[Path, typer.Option(help="What `nagevo evaluate` wrote.")],
+    frontiers: Annotated[Path, typer.Option(help="Folder with what `nagevo evolve` wrote for each device.")],
+    benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
+    output: Output,
+    figures: Annotated[Path, typer.Option(help="Folder for the figures, each as SVG and as PNG.")],
+) -> None:
+    """Write the interactive page of an experiment, and its figures for papers."""
+    from nagevo import load
+    from nagevo.config import load_config
+    from nagevo.files import read_json, read_table
+    from nagevo.measurements import Measurements
+    from nagevo.report.content import content
+    from nagevo.report.figures import write_figures
+    from nagevo.report.page import write_page
+    from nagevo.report.timing import stages
+
+    experiment, generator = load_config(config), load(bundle)
+    searched, drawn = (
+        Measurements.from_files([path], generator.space).for_devices(generator.devices)
+        for path in (measurements, random)
+    )
+    shown = content(
+        experiment,
+        generator,
+        searched,
+        drawn,
+        {device: read_table(frontiers / f"{device}.parquet") for device in generator.devices},
+        {device: read_table(frontiers / f"{device}.log.csv") for device in generator.devices},
+        read_json(evaluation),
+        stages(benchmarks, generator.devices),
+    )
+    write_figures(shown, figures)
+    write_page("report", f"nagevo: {experiment.name}", shown, output)

@@ -1,0 +1,74 @@
+"""``nagevo show``: what a generator can be asked, and how good its answers were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    bundle: Annotated[
+        Path | None, typer.Argument(help="Folder of the generator; the latest below results/ by default.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="Asked probability that a budget holds.")] = 0.9,
+) -> None:
+    """Show the devices of a generator, the budgets that make a difference there, and the metrics of its answers."""
+    from rich.console import Console
+
+    from nagevo import load
+
+    generator = load(bundle)
+    description, console = generator.description, Console(highlight=False)
+    console.print(
+        f"{generator.folder}: experiment {description['experiment']}, seed {description['seed']}, "
+        f"space {description['space']['name']}, {generator.predictor.measurements.n_evaluations} evaluations",
+        soft_wrap=True,
+    )
+    console.print(_budgets(generator, confidence))
+    metrics = generator.folder.parent / "evaluation.json"
+    if metrics.is_file():
+        console.print(_metrics(metrics))
+
+
+def _budgets(generator, confidence: float):
+    from rich.table import Table
+
+    table = Table("device", title=f"Budgets at confidence {confidence:g}", title_justify="left")
+    for heading in ("answers", "budgets (ms)", "accuracy (%)", "highest confidence"):
+        table.add_column(heading, justify="right")
+    for device in generator.devices:
+        steps = generator.steps(device=device, confidence=confidence)
+        first, last = steps[0], steps[-1]
+        table.add_row(
+            device,
+            str(len(steps)),
+            f"{first.latency_bound_ms:.4g} to {last.latency_bound_ms:.4g}",
+            f"{first.accuracy:.2f} to {last.accuracy:.2f}",
+            f"{generator.predictor.highest_confidence(device):.3g}",
+        )
+    return table
+
+
+def _metrics(path: Path):
+    from rich.table import Table
+
+    from nagevo.files import read_json
+
+    evaluation = read_json(path)
+    title = f"Answers measured again, asked at confidence {evaluation['confidence']:g}"
+    table = Table("device", "method", title=title, title_justify="left")
+    for heading in ("hypervolume ratio", "mean regret (points)", "violated (%)", "budget used (%)"):
+        table.add_column(heading, justify="right")
+    for device, entry in evaluation["devices"].items():
+        for method, metrics in entry["metrics"].items():
+            table.add_row(
+                device,
+                method,
+                f"{metrics['hypervolume_ratio']:.4f}",
+                f"{metrics['mean_regret']:.2f}",
+                f"{100 * metrics['violation_rate']:.1f}",
+                f"{100 * metrics['budget_use']:.1f}",
+            )
+    return table

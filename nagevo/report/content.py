@@ -1,0 +1,234 @@
+"""What the report of an experiment shows: one dictionary from which the page and the figures are drawn.
+
+Its values are plain lists, numbers and texts, ready for JSON; tables are dictionaries of columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+from nagevo import frontier
+from nagevo.config import Experiment
+from nagevo.generator.answers import Generator
+from nagevo.measurements import EXTRA_ROUND, Measurements
+from nagevo.report.drawing import drawing
+from nagevo.spaces.base import SearchSpace
+
+CONFIDENCES = (0.5, 0.8, 0.9, 0.95, 0.99)
+"""Confidences that a reader can choose from, as far as the measurements support them."""
+SHOWN_POINTS = 500
+"""Most points of a scatter plot; errors are those of all points."""
+CURVE_POINTS = 200
+"""Most points of a curve."""
+MARGIN = 0.12
+"""Room around the frontier, as a share of its range."""
+
+
+def content(
+    experiment: Experiment,
+    generator: Generator,
+    searched: Measurements,
+    drawn: Measurements,
+    frontiers: Mapping[str, pd.DataFrame],
+    logs: Mapping[str, pd.DataFrame],
+    evaluation: Mapping[str, Any],
+    stages: pd.DataFrame,
+) -> dict[str, Any]:
+    """Return all that the report shows.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    generator : Generator
+    searched, drawn : Measurements
+        Of the search, and of a random search with as many evaluations.
+    frontiers, logs : mapping of str to DataFrame
+        By device, what ``nagevo evolve`` wrote.
+    evaluation : mapping
+        What ``evaluation.json`` holds.
+    stages : DataFrame
+        What :func:`nagevo.report.timing.stages` returns.
+    """
+    description = generator.description
+    devices = [
+        {
+            "name": device,
+            "backend": experiment.device(device).backend.name,
+            "exact": device in generator.predictor.exact,
+            "measured": _measured(searched.complete(device), device, generator.space),
+            "frontier": _columns(frontiers[device]),
+            "answers": [
+                {"confidence": confidence, "steps": _steps(generator, device, confidence)}
+                for confidence in confidences(generator, device, evaluation["confidence"])
+            ],
+            "lookup": _lookup(searched.complete(device), device, generator.space),
+            "hypervolume": hypervolume_curves(searched, drawn, device),
+            "evolution": _columns(logs[device][["generation", "hypervolume"]]),
+            "prediction": prediction(generator.predictor.latency_surrogates[device].left_out),
+            "metrics": evaluation["devices"][device]["metrics"],
+            "again": _columns(pd.DataFrame(evaluation["devices"][device]["answers"])),
+        }
+        for device in generator.devices
+    ]
+    return {
+        "experiment": experiment.name,
+        "seed": experiment.seed,
+        "evaluations": searched.n_evaluations,
+        "rounds": searched.n_rounds,
+        "strategy": experiment.search.strategy.name,
+        "evaluator": experiment.accuracy.name,
+        "space": {"name": experiment.space.name, "size": short_number(generator.space.size)},
+        "bundle": str(generator.folder),
+        "confidence": evaluation["confidence"],
+        "devices": devices,
+        "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),
+        "measurements": _columns(searched.rows(searched.round != EXTRA_ROUND).to_frame(generator.space)),
+        "stages": _columns(stages),
+        "versions": description["versions"],
+        "machine": description["machine"],
+        "config": experiment.raw,
+        "architectures": _described(generator.space, devices),
+    }
+
+
+def confidences(generator: Generator, device: str, evaluated: float) -> list[float]:
+    """Return the confidences to choose from: those supported by the measurements, or the highest that is."""
+    highest = generator.predictor.highest_confidence(device)
+    supported = sorted(value for value in {*CONFIDENCES, evaluated} if value <= highest)
+    return supported or [highest]
+
+
+def hypervolume_curves(searched: Measurements, drawn: Measurements, device: str) -> dict[str, Any]:
+    """Return how the hypervolume grew, over that of everything measured in both searches.
+
+    Returns
+    -------
+    dict
+        For ``search`` and ``random`` the numbers of ``evaluations`` and the ``ratio`` after each, and where the rounds
+        of the search ended (``rounds``).
+    """
+    tables = {
+        "search": searched.rows(searched.round >= 0),
+        "random": drawn.rows(drawn.round >= 0),
+    }
+    objectives = {name: table.objectives(device) for name, table in tables.items()}
+    everything = np.concatenate(list(objectives.values()))
+    best_known = everything[frontier.frontier(everything)]
+    rounds = np.cumsum(np.bincount(tables["search"].round)).tolist() if len(tables["search"]) else []
+    curves = {name: _growth(values, best_known, rounds) for name, values in objectives.items()}
+    return curves | {"rounds": rounds}
+
+
+def _growth(objectives: np.ndarray, best_known: np.ndarray, rounds: list[int]) -> dict[str, list[float]]:
+    even = np.linspace(1, len(objectives), min(len(objectives), CURVE_POINTS)).round().astype(int).tolist()
+    counts = sorted({*even, *(count for count in rounds if count <= len(objectives))})
+    ratio = [frontier.hypervolume_ratio(objectives[:count], best_known) for count in counts]
+    return {"evaluations": counts, "ratio": ratio}
+
+
+def prediction(left_out: np.ndarray) -> dict[str, Any]:
+    """Return measured and predicted values of what a surrogate was not fitted to, with its errors.
+
+    Parameters
+    ----------
+    left_out : ndarray, shape (2, n)
+        Measured and predicted.
+
+    Returns
+    -------
+    dict
+        ``measured`` and ``predicted`` (some, where there are many), ``n``, ``mean_error`` (absolute, in the unit of the
+        values), ``mean_error_percent`` (relative to what was measured) and ``kendall_tau``.
+    """
+    measured, predicted = left_out
+    error = np.abs(predicted - measured)
+    tau = kendalltau(measured, predicted).statistic
+    shown = np.linspace(0, len(measured) - 1, min(len(measured), SHOWN_POINTS)).round().astype(int)
+    return {
+        "measured": measured[shown].tolist(),
+        "predicted": predicted[shown].tolist(),
+        "n": len(measured),
+        "mean_error": float(error.mean()),
+        "mean_error_percent": float(100.0 * (error / np.maximum(np.abs(measured), 1e-12)).mean()),
+        "kendall_tau": None if np.isnan(tau) else float(tau),
+    }
+
+
+def view(device: Mapping[str, Any], confidence: float) -> dict[str, tuple[float, float]]:
+    """Return the ranges of ``latency_ms`` and ``accuracy`` that show the frontier of a device and its answers.
+
+    Parameters
+    ----------
+    device : mapping
+        An entry of ``devices`` in the content.
+    confidence : float
+    """
+    steps, lookup = steps_at(device, confidence), device["lookup"]
+    latency = np.array(
+        [*lookup["latency_ms"], *device["frontier"]["latency_ms"], *steps["latency_bound_ms"]], dtype=float
+    )
+    accuracy = np.array([*lookup["accuracy"], *device["frontier"]["accuracy"], *steps["accuracy"]], dtype=float)
+    return {"latency_ms": _widened(latency), "accuracy": _widened(accuracy)}
+
+
+def steps_at(device: Mapping[str, Any], confidence: float) -> dict[str, list[Any]]:
+    """Return the answers of a device at the confidence nearest to the one asked for."""
+    return min(device["answers"], key=lambda entry: abs(entry["confidence"] - confidence))["steps"]
+
+
+def short_number(value: int) -> str:
+    """Return a count for people.
+
+    >>> short_number(15625), short_number(21767823360000000000)
+    ('15,625', '2.2 × 10^19')
+    """
+    if value < 10**9:
+        return f"{value:,}"
+    mantissa, exponent = f"{value:.1e}".split("e+")
+    return f"{mantissa} × 10^{int(exponent)}"
+
+
+def _widened(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    room = MARGIN * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def _described(space: SearchSpace, devices: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return by text the drawing and the costs of every architecture that a device is answered with."""
+    tables = [table for device in devices for table in (device["lookup"], *(e["steps"] for e in device["answers"]))]
+    texts = list(dict.fromkeys(text for table in tables for text in table["architecture"]))
+    choices = space.from_text(texts)
+    costs = space.costs(choices)
+    return {
+        text: {"drawing": drawing(space, row)} | {name: int(values[number]) for name, values in costs.items()}
+        for number, (text, row) in enumerate(zip(texts, choices, strict=True))
+    }
+
+
+def _measured(table: Measurements, device: str, space: SearchSpace) -> dict[str, list[Any]]:
+    return {
+        "architecture": space.to_text(table.choices),
+        "accuracy": table.accuracy.tolist(),
+        "latency_ms": table.latency_ms[device].tolist(),
+    }
+
+
+def _steps(generator: Generator, device: str, confidence: float) -> dict[str, list[Any]]:
+    steps = generator.steps(device=device, confidence=confidence)
+    columns = ("architecture", "accuracy", "latency_ms", "latency_bound_ms", "measured")
+    return {name: [getattr(step, name) for step in steps] for name in columns}
+
+
+def _lookup(table: Measurements, device: str, space: SearchSpace) -> dict[str, list[Any]]:
+    return _measured(table.rows(frontier.frontier(table.objectives(device))), device, space)
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """Return the columns of a table, None for what is absent."""
+    return {name: column.astype(object).where(column.notna(), None).tolist() for name, column in frame.items()}

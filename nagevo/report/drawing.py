@@ -1,0 +1,148 @@
+"""What an architecture looks like: data that a page draws, by kind of space.
+
+A drawing is a dictionary with a ``kind`` and a ``summary`` in one sentence, which is what screen readers read. A space
+of one's own gets a drawing by ``drawing.register``; without one it is drawn as the list of its choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.dag import DAGSpace
+from nagevo.spaces.mobilenetv3 import DEPTHS, EXPANSIONS, KERNELS, N_STAGES, SLOTS, MobileNetV3Space
+from nagevo.spaces.nasbench201 import EDGES, NONE, OPERATIONS, NASBench201Space, pruned
+from nagevo.spaces.nasbench_graph import N_LINKS, NASBenchGraphSpace
+
+
+@singledispatch
+def drawing(space: SearchSpace, choices: np.ndarray) -> dict[str, Any]:
+    """Return how to draw one architecture.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    choices : ndarray of int8, shape (n_choices,)
+        In normal form.
+
+    Returns
+    -------
+    dict
+        ``kind`` and what it needs: ``"choices"`` has ``items`` (name, option from 0, number of options); ``"stages"``
+        has ``stages`` of layer slots, null where a slot is skipped; ``"graph"`` has ``nodes`` (x, y from 0 to 1, label)
+        and ``edges`` (source, target, label, whether skipped, and how far it bends aside).
+    """
+    items = [
+        {"name": name, "option": int(option), "options": n}
+        for name, option, n in zip(space.choice_names, choices, space.n_options, strict=True)
+    ]
+    return {"kind": "choices", "summary": f"{len(items)} choices", "items": items}
+
+
+@drawing.register
+def _(space: MobileNetV3Space, choices: np.ndarray) -> dict[str, Any]:
+    kernels, expansions = choices[N_STAGES:].reshape(2, N_STAGES, SLOTS)
+    depths, used, sizes = DEPTHS[choices[:N_STAGES]], space.used(choices[None])[0], space.resolution_of_stages
+    stages = [
+        {
+            "width": space.stage_widths[stage],
+            "size": sizes[stage + 1],
+            "squeeze_excite": space.squeeze_excite[stage],
+            "layers": [
+                {"kernel": int(KERNELS[kernels[stage, slot]]), "expansion": int(EXPANSIONS[expansions[stage, slot]])}
+                if used[stage, slot]
+                else None
+                for slot in range(SLOTS)
+            ],
+        }
+        for stage in range(N_STAGES)
+    ]
+    summary = f"{depths.sum()} layers in {N_STAGES} stages of {', '.join(map(str, depths))}"
+    return {
+        "kind": "stages",
+        "summary": summary,
+        "input": f"{space.channels} × {space.resolution} × {space.resolution}",
+        "stem": {"width": space.first_width, "size": sizes[0]},
+        "stages": stages,
+        "head": {"width": space.feature_width, "classes": space.classes},
+    }
+
+
+SHORT = {
+    "none": "none",
+    "skip_connect": "skip",
+    "avg_pool_3x3": "pool 3×3",
+    "nor_conv_1x1": "1×1",
+    "nor_conv_3x3": "3×3",
+}
+
+
+@drawing.register
+def _(space: NASBench201Space, choices: np.ndarray) -> dict[str, Any]:
+    names = ("in", "1", "2", "out")
+    live = pruned(choices[None])[0] != NONE
+    labels = [SHORT[OPERATIONS[option]] for option in choices]
+    edges = [
+        _edge(source, target, label, skipped=not alive)
+        for (source, target), label, alive in zip(EDGES, labels, live, strict=True)
+    ]
+    summary = "; ".join(
+        f"{label} from {names[source]} to {names[target]}"
+        for (source, target), label in zip(EDGES, labels, strict=True)
+    )
+    return _graph(_in_a_row(names), edges, summary)
+
+
+@drawing.register
+def _(space: DAGSpace, choices: np.ndarray) -> dict[str, Any]:
+    names = ("in", *(name.replace("separable_3x3", "sep").replace("conv_1x1", "1×1") for name in space.operations))
+    links = [edge for edge, present in zip(space.edges, choices, strict=True) if present]
+    summary = "; ".join(f"node {target} reads node {source}" for source, target in links)
+    return _graph(_in_a_row(names), [_edge(source, target) for source, target in links], summary)
+
+
+@drawing.register
+def _(space: NASBenchGraphSpace, choices: np.ndarray) -> dict[str, Any]:
+    parents = [0, *choices[:N_LINKS].tolist()]
+    names = [space.operations[option] for option in choices[N_LINKS:]]
+    depth = [0]
+    for parent in parents:
+        depth.append(depth[parent] + 1)
+    columns = max(depth) + 1
+    nodes = [
+        (depth[node] / columns, _spread(depth, node), "in" if node == 0 else names[node - 1])
+        for node in range(len(depth))
+    ]
+    nodes.append((1.0, 0.5, "out"))
+    output = len(nodes) - 1
+    leaves = [node for node in range(1, output) if node not in parents]
+    links = [*((parent, node) for node, parent in enumerate(parents, start=1)), *((leaf, output) for leaf in leaves)]
+    summary = "; ".join(f"{nodes[target][2]} reads {nodes[source][2]}" for source, target in links)
+    return _graph(nodes, [_edge(source, target) | {"bend": 0.0} for source, target in links], summary)
+
+
+def _spread(depth: list[int], node: int) -> float:
+    """Return the vertical position of a node among those as far from the input, from 0 to 1."""
+    column = [other for other, far in enumerate(depth) if far == depth[node]]
+    return (column.index(node) + 0.5) / len(column)
+
+
+def _in_a_row(names: Sequence[str]) -> list[tuple[float, float, str]]:
+    """Return nodes (x, y, label) side by side."""
+    return [(node / (len(names) - 1), 0.5, name) for node, name in enumerate(names)]
+
+
+def _edge(source: int, target: int, label: str = "", *, skipped: bool = False) -> dict[str, Any]:
+    """Return an edge between nodes in a row: it bends around those between, up from even nodes and down from odd."""
+    between = target - source - 1
+    bend = between if source % 2 == 0 else -between
+    return {"source": source, "target": target, "label": label, "skipped": skipped, "bend": float(bend)}
+
+
+def _graph(nodes: Sequence[tuple[float, float, str]], edges: list[dict[str, Any]], summary: str) -> dict[str, Any]:
+    named = [{"x": x, "y": y, "label": label} for x, y, label in nodes]
+    return {"kind": "graph", "summary": summary, "nodes": named, "edges": edges}

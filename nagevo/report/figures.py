@@ -1,0 +1,169 @@
+"""The figures of an experiment for papers, each as SVG and as PNG, drawn from the same content as the page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nagevo.files import replacing
+from nagevo.report.content import steps_at, view
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GENERATOR, LOOKUP, RANDOM, PREDICTED, MEASURED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8A8F96"
+"""After Okabe and Ito; shapes tell the same things apart."""
+METHODS = {
+    "generator": ("generator", GENERATOR, "o"),
+    "lookup": ("lookup table", LOOKUP, "s"),
+    "random": ("random search", RANDOM, "^"),
+}
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e3de",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.hashsalt": "nagevo",
+    "svg.fonttype": "none",
+}
+PANEL_INCHES = (4.4, 3.5)
+DPI = 200
+MOST_STAGES = 14
+
+Content = Mapping[str, Any]
+
+
+def write_figures(content: Content, folder: str | os.PathLike) -> None:
+    """Write every figure of a report's content as ``<folder>/<name>.svg`` and ``.png``."""
+    for name, draw in FIGURES.items():
+        write_figure(content, draw, Path(folder) / name)
+
+
+def write_figure(content: Content, draw: Callable[[Content], Figure], stem: Path) -> None:
+    """Write one figure as SVG and as PNG; equal contents give equal bytes."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        figure = draw(content)
+        for suffix, metadata in ((".svg", {"Date": None, "Creator": None}), (".png", {"Software": None})):
+            with replacing(stem.with_name(stem.name + suffix)) as temporary:
+                figure.savefig(temporary, dpi=DPI, metadata=metadata, bbox_inches="tight")
+
+
+def frontier(content: Content) -> Figure:
+    """Return for each device what was measured, the predicted frontier, and the answer to each budget."""
+    figure, panels = _panels(len(content["devices"]))
+    for axes, device in zip(panels, content["devices"], strict=True):
+        shown, steps = view(device, content["confidence"]), steps_at(device, content["confidence"])
+        measured, predicted, lookup = device["measured"], device["frontier"], device["lookup"]
+        axes.scatter(
+            measured["latency_ms"], measured["accuracy"], s=9, color=MEASURED, alpha=0.6, lw=0, label="measured"
+        )
+        axes.scatter(
+            *(predicted[name] for name in ("latency_ms", "accuracy")),
+            s=15, marker="D", facecolor="white", edgecolor=PREDICTED, lw=0.9, label="predicted frontier",
+        )  # fmt: skip
+        right = shown["latency_ms"][1]
+        _steps(axes, lookup["latency_ms"], lookup["accuracy"], right, color=LOOKUP, label="lookup table")
+        label = f"generator's answer at confidence {content['confidence']:g}"
+        _steps(axes, steps["latency_bound_ms"], steps["accuracy"], right, color=GENERATOR, lw=1.8, label=label)
+        axes.set(xlim=shown["latency_ms"], ylim=shown["accuracy"], ylabel="accuracy (%)")
+        axes.set(title=device["name"], xlabel=f"latency or budget on {device['name']} (ms)")
+        axes.legend(loc="lower right")
+    return figure
+
+
+def hypervolume(content: Content) -> Figure:
+    """Return how the hypervolume grew with the evaluations on each device."""
+    figure, panels = _panels(len(content["devices"]))
+    names = (("random", "random search", RANDOM, "--"), ("search", f"search ({content['strategy']})", GENERATOR, "-"))
+    for axes, device in zip(panels, content["devices"], strict=True):
+        curves = device["hypervolume"]
+        for name, label, color, line in names:
+            axes.plot(curves[name]["evaluations"], curves[name]["ratio"], line, color=color, label=label)
+        axes.set(title=device["name"], xlabel="evaluations", ylabel="share of the best known hypervolume")
+        axes.legend(loc="lower right")
+    return figure
+
+
+def predictions(content: Content) -> Figure:
+    """Return predicted against measured values of what the surrogates were not fitted to."""
+    quantities = [("accuracy", "%", content["prediction"])]
+    quantities += [(f"latency on {device['name']}", "ms", device["prediction"]) for device in content["devices"]]
+    figure, panels = _panels(len(quantities))
+    for axes, (quantity, unit, values) in zip(panels, quantities, strict=True):
+        axes.scatter(values["measured"], values["predicted"], s=10, color=GENERATOR, alpha=0.6, lw=0)
+        axes.axline((values["measured"][0],) * 2, slope=1, color="#595e66", lw=0.8, ls="--")
+        axes.set(title=f"{quantity}: mean error {values['mean_error']:.3g} {unit if unit == 'ms' else 'points'}")
+        axes.set(xlabel=f"measured ({unit})", ylabel=f"predicted ({unit})")
+    return figure
+
+
+def again(content: Content) -> Figure:
+    """Return for each device the latency and the test accuracy of the answers when measured again."""
+    devices = content["devices"]
+    figure, panels = _panels(2 * len(devices), columns=2)
+    for (left, right), device in zip(panels.reshape(-1, 2), devices, strict=True):
+        answers = {name: np.array(values, dtype=object) for name, values in device["again"].items()}
+        for method, (label, color, marker) in METHODS.items():
+            of_method = answers["method"] == method
+            budgets = answers["budget"][of_method].astype(float)
+            for axes, column in ((left, "measured_ms"), (right, "test_accuracy")):
+                values = answers[column][of_method].astype(float)
+                axes.plot(budgets, values, marker, color=color, ms=4, label=label)
+        low, high = budgets.min(), budgets.max()
+        left.plot([low, high], [low, high], color="#595e66", lw=0.8, ls="--", label="the budget")
+        left.set(title=device["name"], xlabel="budget (ms)", ylabel="latency, measured again (ms)")
+        right.set(title=device["name"], xlabel="budget (ms)", ylabel="test accuracy (%)")
+        left.legend(loc="upper left")
+    return figure
+
+
+def stages(content: Content) -> Figure:
+    """Return how long each stage took, summed over its jobs."""
+    names, seconds = (content["stages"][column][:MOST_STAGES] for column in ("stage", "wall_s"))
+    figure, (axes,) = _panels(1)
+    axes.barh(names, seconds, color=GENERATOR)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.set(xlabel="time, summed over the jobs of a stage (s)")
+    return figure
+
+
+FIGURES = {
+    "frontier": frontier,
+    "hypervolume": hypervolume,
+    "predictions": predictions,
+    "again": again,
+    "stages": stages,
+}
+"""Drawings by name of the file."""
+
+
+def _panels(n: int, columns: int = 3) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its n axes, at most ``columns`` side by side."""
+    from matplotlib.figure import Figure
+
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    figure = Figure(figsize=(columns * PANEL_INCHES[0], rows * PANEL_INCHES[1]), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for unused in panels[n:]:
+        unused.remove()
+    return figure, panels[:n]
+
+
+def _steps(axes: Axes, latency_ms: list[float], accuracy: list[float], right: float, **style: Any) -> None:
+    """Draw the best accuracy under each latency up to the right edge."""
+    axes.step([*latency_ms, max(right, latency_ms[-1])], [*accuracy, accuracy[-1]], where="post", **style)

@@ -1,0 +1,390 @@
+// The report of one experiment.
+
+const METHODS = {
+  generator: { name: "Generator", color: "generator", shape: "circle" },
+  lookup: { name: "Lookup table", color: "lookup", shape: "square" },
+  random: { name: "Random search", color: "random", shape: "triangle" },
+};
+
+// ---- Asking for a network ----
+
+const state = { device: data.devices[0], confidence: data.confidence, budget: 0 };
+const grid = { step: 1, decimals: 0 };
+let redrawFrontier;
+
+const entry = () => state.device.answers.find(({ confidence }) => confidence === state.confidence);
+
+/** Return the answer to the budget, or null where it is refused: the last step whose bound the budget holds. */
+function answerTo(budget) {
+  const { steps } = entry();
+  let row = -1;
+  while (row + 1 < steps.latency_bound_ms.length && steps.latency_bound_ms[row + 1] <= budget) row += 1;
+  return row < 0 ? null : { row, ...rowsOf(steps)[row] };
+}
+
+/** Return what the lookup table gives for the budget, or null. */
+function lookupFor(budget) {
+  return rowsOf(state.device.lookup).filter((row) => row.latency_ms <= budget).pop() ?? null;
+}
+
+/** Return budget and text of the smallest round budget that is at least so large, and below `limit` where given. */
+function roundedUp(value, limit = Infinity) {
+  for (let decimals = grid.decimals; decimals < 15; decimals += 1) {
+    const rounded = Number((Math.ceil(value * 10 ** decimals - 1e-9) / 10 ** decimals).toFixed(decimals));
+    if (rounded >= value && rounded < limit) return rounded;
+  }
+  return value;
+}
+
+function chooseDevice(device) {
+  state.device = device;
+  const offered = device.answers.map(({ confidence }) => confidence);
+  const nearest = offered.reduce((a, b) => (Math.abs(b - state.confidence) < Math.abs(a - state.confidence) ? b : a));
+  state.confidence = nearest;
+  segments("confidences", "confidence", offered, (value) => `${significant(100 * value, 3).replace(/\.0+$/, "")} %`, chooseConfidence);
+  layOut();
+}
+
+function chooseConfidence(confidence) {
+  state.confidence = confidence;
+  layOut(state.budget);
+}
+
+/** Set the range of budgets and the chart for device and confidence; without a budget start in the middle. */
+function layOut(budget) {
+  const bounds = entry().steps.latency_bound_ms, lowest = bounds[0], highest = bounds[bounds.length - 1];
+  const low = 0.92 * lowest, high = Math.max(highest, ...state.device.lookup.latency_ms) * 1.04;
+  grid.decimals = Math.max(0, -Math.floor(Math.log10((high - low) / 300)));
+  grid.step = 10 ** -grid.decimals;
+  const slider = byId("slider");
+  slider.min = Math.floor(low / grid.step);
+  slider.max = Math.ceil(high / grid.step);
+  slider.step = 1;
+  byId("budget").step = grid.step.toFixed(grid.decimals);
+  const frontier = frontierSpec(state.device, state.confidence);
+  frontier.x.range = [Math.min(frontier.x.range[0], low), Math.max(frontier.x.range[1], high)];
+  if (redrawFrontier) redrawFrontier(frontier);
+  else redrawFrontier = chart(byId("frontier"), { ...frontier, pick: (x) => setBudget(Number((Math.round(x / grid.step) * grid.step).toFixed(grid.decimals))) });
+  setBudget(budget ?? roundedUp(bounds[Math.floor(bounds.length / 2)]));
+}
+
+function setBudget(budget) {
+  state.budget = budget;
+  byId("slider").value = Math.round(budget / grid.step);
+  byId("slider").setAttribute("aria-valuetext", `${budget} milliseconds`);
+  if (document.activeElement !== byId("budget")) byId("budget").value = budget;
+  showAnswer();
+}
+
+function showAnswer() {
+  const { device, confidence, budget } = state, { steps } = entry(), answer = answerTo(budget);
+  byId("previous").disabled = !answer || answer.row === 0;
+  byId("next").disabled = answer?.row === steps.accuracy.length - 1;
+  byId("answer").replaceChildren(...(answer ? answerFacts(answer) : [refusal()]));
+  byId("answer").dataset.architecture = answer?.architecture ?? "";
+  byId("details").replaceChildren(...(answer ? answerDetails(answer) : []));
+  redrawFrontier({
+    mark: budget,
+    chosen: answer && { x: answer.latency_ms, y: answer.accuracy },
+    title: `Frontier on ${device.name}`,
+    summary: frontierSummary(device, confidence),
+  });
+}
+
+function refusal() {
+  const least = entry().steps.latency_bound_ms[0], budget = roundedUp(least);
+  return element("div", { class: "refusal" },
+    element("p", {}, `No network can be promised within ${state.budget} ms on ${state.device.name} at ${confidenceText()} confidence. The smallest budget is ${milliseconds(least)}.`),
+    element("button", { type: "button", click: () => setBudget(budget) }, `Ask for ${budget} ms`));
+}
+
+const confidenceText = () => `${+(100 * state.confidence).toFixed(2)} %`;
+
+function answerFacts(answer) {
+  const facts = [
+    ["Accuracy", fixed(answer.accuracy), "%", answer.measured ? "measured" : "predicted"],
+    ["Latency", significant(answer.latency_ms), "ms", "expected"],
+    ["Bound", significant(answer.latency_bound_ms), "ms", `at ${confidenceText()}`],
+  ];
+  return [element("dl", { class: "facts" }, ...facts.flatMap(([name, value, unit, note]) => [
+    element("dt", {}, name),
+    element("dd", {}, value, element("small", {}, ` ${unit}`)),
+    element("dd", { class: "note" }, note),
+  ]))];
+}
+
+function answerDetails(answer) {
+  const { device, confidence, budget } = state, described = data.architectures[answer.architecture];
+  const costs = ["parameters", "macs"].filter((name) => described[name] !== undefined)
+    .map((name) => (name === "macs" ? `${count(described[name])} multiply–accumulates` : `${count(described[name])} parameters`));
+  const again = rowsOf(device.again).find((row) => row.architecture === answer.architecture && row.measured_ms !== null);
+  const remeasured = again ? `Measured again at the end: ${percent(again.test_accuracy)} on the test split, ${milliseconds(again.measured_ms)}.` : null;
+  const command = `nagevo generate --bundle ${data.bundle} --budget ${budget} --device ${device.name} --confidence ${confidence}`;
+  const python = `nagevo.generate(${budget}, device="${device.name}", confidence=${confidence}, bundle="${data.bundle}")`;
+  return [
+    architectureDrawing(described.drawing),
+    costs.length ? element("p", { class: "small" }, `${costs.join(", ")}.`) : "",
+    remeasured ? element("p", { class: "small" }, remeasured) : "",
+    rival(answer),
+    element("h3", {}, "The same by hand"),
+    codeLine(command, "command"),
+    codeLine(python, "Python line"),
+    codeLine(answer.architecture, "architecture"),
+  ];
+}
+
+function rival(answer) {
+  const table = lookupFor(state.budget);
+  if (!table) return element("div", { class: "rival" }, element("p", {}, "The lookup table of all measured networks has nothing for this budget."));
+  const difference = answer.accuracy - table.accuracy, same = table.architecture === answer.architecture;
+  const compared = same ? "the same network" : Math.abs(difference) < 0.005 ? "as accurate" : `${fixed(Math.abs(difference))} points ${difference > 0 ? "less" : "more"}`;
+  const details = element("details", {}, element("summary", {}, "Its network"));
+  details.addEventListener("toggle", () => {
+    if (details.open && details.children.length === 1) {
+      details.append(architectureDrawing(data.architectures[table.architecture].drawing), codeLine(table.architecture, "architecture of the lookup table"));
+    }
+  });
+  return element("div", { class: "rival" },
+    element("p", {}, `The lookup table of all measured networks, which promises nothing, gives ${percent(table.accuracy)} in ${milliseconds(table.latency_ms)}: ${compared}.`),
+    same ? "" : details);
+}
+
+function frontierSpec(device, confidence) {
+  const { steps } = device.answers.find((candidate) => candidate.confidence === confidence);
+  const points = (columns) => rowsOf(columns).map((row) => ({
+    x: row.latency_ms, y: row.accuracy, title: `${percent(row.accuracy)}, ${milliseconds(row.latency_ms)}\n${row.architecture}`,
+  }));
+  const bounds = rowsOf(steps).map((row) => ({ x: row.latency_bound_ms, y: row.accuracy }));
+  const shown = [...points(device.lookup), ...points(device.frontier), ...bounds];
+  const ranges = { x: rangeOf(shown.map(({ x }) => x), 0.08), y: rangeOf(shown.map(({ y }) => y), 0.08) };
+  const outside = device.measured.accuracy.filter((y, i) =>
+    y < ranges.y[0] || device.measured.latency_ms[i] > ranges.x[1] || device.measured.latency_ms[i] < ranges.x[0]).length;
+  const measured = outside ? `measured (${outside} outside of the picture)` : "measured";
+  return {
+    title: `Frontier on ${device.name}`,
+    x: { label: `latency or budget on ${device.name} (ms)`, range: ranges.x },
+    y: { label: "accuracy (%)", range: ranges.y },
+    summary: frontierSummary(device, confidence),
+    series: [
+      { name: measured, kind: "points", color: "measured", size: 3.2, rows: points(device.measured) },
+      { name: "predicted frontier", kind: "points", color: "predicted", shape: "diamond", hollow: true, size: 3.4, rows: points(device.frontier) },
+      { name: "lookup table", kind: "steps", color: "lookup", rows: points(device.lookup), until: ranges.x[1] },
+      { name: "generator’s answer to each budget", kind: "steps", color: "generator", rows: bounds, until: ranges.x[1] },
+    ],
+  };
+}
+
+function frontierSummary(device, confidence) {
+  const { steps } = device.answers.find((candidate) => candidate.confidence === confidence), last = steps.accuracy.length - 1;
+  return `Accuracy over latency on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${last + 1} answers `
+    + `at confidence ${confidence}, from ${percent(steps.accuracy[0])} for a budget of ${milliseconds(steps.latency_bound_ms[0])} `
+    + `to ${percent(steps.accuracy[last])} for ${milliseconds(steps.latency_bound_ms[last])}.`;
+}
+
+/** Fill a fieldset with one radio button for each value. */
+function segments(id, name, values, label, choose) {
+  byId(id).replaceChildren(...values.map((value) => {
+    const input = element("input", { type: "radio", name, value: label(value), checked: value === state[name], change: () => choose(value) });
+    return element("label", {}, input, element("span", {}, label(value)));
+  }));
+}
+
+function jump(direction) {
+  const bounds = entry().steps.latency_bound_ms, row = (answerTo(state.budget)?.row ?? -1) + direction;
+  if (row >= 0 && row < bounds.length) setBudget(roundedUp(bounds[row], bounds[row + 1]));
+}
+
+function ask() {
+  segments("devices", "device", data.devices, (device) => device.name, chooseDevice);
+  byId("slider").addEventListener("input", (event) => setBudget(Number((event.target.value * grid.step).toFixed(grid.decimals))));
+  byId("budget").addEventListener("input", (event) => { if (event.target.value > 0) setBudget(Number(event.target.value)); });
+  byId("budget").addEventListener("change", () => { byId("budget").value = state.budget; });
+  byId("controls").addEventListener("submit", (event) => event.preventDefault());
+  byId("previous").addEventListener("click", () => jump(-1));
+  byId("next").addEventListener("click", () => jump(1));
+  chooseDevice(data.devices[0]);
+  if (data.devices.length > 1) {
+    byId("all-devices").append(...data.devices.map((device) => {
+      const confidence = device.answers.reduce((a, b) => (Math.abs(b.confidence - data.confidence) < Math.abs(a.confidence - data.confidence) ? b : a)).confidence;
+      return chartFigure({ ...frontierSpec(device, confidence), text: `Answers at confidence ${confidence}.` });
+    }));
+  }
+}
+
+// ---- The answers, measured again ----
+
+function measuredAgain() {
+  const columns = [
+    { name: "device", label: "Device", text: true },
+    { name: "method", label: "Answered by", text: true, format: (method) => METHODS[method].name },
+    { name: "hypervolume_ratio", label: "Hypervolume ratio", format: (value) => fixed(value, 4), best: "high" },
+    { name: "mean_regret", label: "Mean regret (points)", format: fixed, best: "low" },
+    { name: "max_regret", label: "Largest regret (points)", format: fixed, best: "low" },
+    { name: "violations", label: "Budgets violated (%)", format: (value) => fixed(value, 1), best: "low" },
+    { name: "overshoot_percent", label: "Overshoot (%)", format: (value) => fixed(value, 1) },
+    { name: "use", label: "Budget used (%)", format: (value) => fixed(value, 1) },
+  ];
+  const rows = data.devices.flatMap((device) => Object.entries(device.metrics).map(([method, metrics]) => ({
+    device: device.name, method, ...metrics, violations: 100 * metrics.violation_rate, use: 100 * metrics.budget_use,
+  })));
+  const asked = `the generator was asked at confidence ${data.confidence}`;
+  byId("again-metrics").append(sortableTable({
+    caption: `Quality of the answers to the same budgets (${asked}). Regret: points of test accuracy below the best network known that holds the budget.`,
+    columns, rows, group: "device",
+  }));
+  byId("again-charts").append(...data.devices.flatMap((device) => [againLatency(device), againAccuracy(device)]).map(chartFigure));
+}
+
+function againSeries(device, column, kind) {
+  const rows = rowsOf(device.again);
+  return Object.entries(METHODS).map(([method, { name, color, shape }]) => ({
+    name: name.toLowerCase(), kind, color, shape, size: 4,
+    rows: rows.filter((row) => row.method === method && row[column] !== null).map((row) => ({
+      x: row.budget, y: row[column], title: `${name}, budget ${milliseconds(row.budget)}: ${percent(row.test_accuracy)}, ${milliseconds(row.measured_ms)}\n${row.architecture}`,
+    })),
+  }));
+}
+
+function againLatency(device) {
+  const series = againSeries(device, "measured_ms", "points"), all = series.flatMap((one) => one.rows);
+  return {
+    title: `Does the budget hold on ${device.name}?`,
+    text: "Above the dashed line the network is slower than its budget.",
+    x: { label: "budget (ms)", range: rangeOf(all.map(({ x }) => x)) },
+    y: { label: `latency on ${device.name} (ms)`, range: rangeOf(all.flatMap(({ x, y }) => [x, y])) },
+    series, diagonal: "the budget",
+  };
+}
+
+function againAccuracy(device) {
+  const series = againSeries(device, "test_accuracy", "points"), all = series.flatMap((one) => one.rows);
+  return {
+    title: `What is it worth on ${device.name}?`,
+    text: "Test accuracy of the network that each method gives for the budget.",
+    x: { label: "budget (ms)", range: rangeOf(all.map(({ x }) => x)) },
+    y: { label: "test accuracy (%)", range: rangeOf(all.map(({ y }) => y)) },
+    series,
+  };
+}
+
+// ---- The search, the surrogates, the measurements, the stages ----
+
+function searchCharts() {
+  byId("search-charts").append(...data.devices.map(({ name, hypervolume }) => {
+    const curve = (of, text, color, dashed) => ({
+      name: text, kind: "line", color, dashed,
+      rows: hypervolume[of].evaluations.map((x, i) => ({ x, y: hypervolume[of].ratio[i] })),
+    });
+    const search = curve("search", `search (${data.strategy})`, "generator");
+    const ends = search.rows.filter(({ x }) => hypervolume.rounds.includes(x));
+    const random = curve("random", "random search", "random", true);
+    return chartFigure({
+      title: `Hypervolume on ${name}`,
+      x: { label: "evaluations (networks whose accuracy was read)", range: [0, Math.max(...search.rows.map(({ x }) => x), ...random.rows.map(({ x }) => x)) * 1.03] },
+      y: { label: "share of the best known hypervolume", range: rangeOf([...search.rows, ...random.rows].map(({ y }) => y)) },
+      series: [random, search, { name: "end of a round", kind: "points", color: "generator", size: 3.5, rows: ends.map((row, i) => ({ ...row, title: `round ${i + 1}: ${fixed(row.y, 4)}` })) }],
+    });
+  }));
+  byId("evolution-charts").append(...data.devices.map(({ name, evolution }) => chartFigure({
+    title: `Evolution for ${name}`,
+    x: { label: "generation", range: [0, Math.max(...evolution.generation, 1)] },
+    y: { label: "hypervolume (points × ms)", range: rangeOf(evolution.hypervolume) },
+    series: [{ name: "of everything predicted so far", kind: "line", color: "predicted", rows: evolution.generation.map((x, i) => ({ x, y: evolution.hypervolume[i] })) }],
+  })));
+}
+
+function predictions() {
+  const all = [
+    { quantity: "accuracy", unit: "%", places: "points", prediction: data.prediction },
+    ...data.devices.map(({ name, prediction }) => ({ quantity: `latency on ${name}`, unit: "ms", places: "ms", prediction })),
+  ];
+  byId("prediction-charts").append(...all.map(({ quantity, unit, places, prediction }) => {
+    const rows = prediction.measured.map((x, i) => ({ x, y: prediction.predicted[i] }));
+    const range = rangeOf([...prediction.measured, ...prediction.predicted]);
+    return chartFigure({
+      title: quantity[0].toUpperCase() + quantity.slice(1),
+      text: `Mean error ${significant(prediction.mean_error, 3)} ${places}; ${prediction.n} networks.`,
+      x: { label: `measured (${unit})`, range },
+      y: { label: `predicted (${unit})`, range },
+      series: [{ name: "left out of the fit", kind: "points", color: "generator", faint: true, size: 3.2, rows }],
+      diagonal: "equal",
+    });
+  }));
+  byId("prediction-table").append(sortableTable({
+    caption: "Errors of the surrogates on what they were not fitted to.",
+    columns: [
+      { name: "quantity", label: "Quantity", text: true },
+      { name: "n", label: "Networks" },
+      { name: "error", label: "Mean error", text: true },
+      { name: "mean_error_percent", label: "Mean error (% of the value)", format: fixed },
+      { name: "kendall_tau", label: "Kendall’s τ of the order", format: (value) => fixed(value, 3) },
+    ],
+    rows: all.map(({ quantity, places, prediction }) => ({ quantity, ...prediction, error: `${significant(prediction.mean_error, 3)} ${places}` })),
+  }));
+}
+
+function measurements() {
+  const columns = [
+    { name: "architecture", label: "Architecture", text: true, long: true },
+    { name: "round", label: "Round", format: (round) => String(round + 1) },
+    { name: "accuracy", label: "Accuracy (%)", format: fixed },
+    ...data.devices.map(({ name }) => ({ name: `latency_ms_${name}`, label: `Latency on ${name} (ms)`, format: (value) => significant(value) })),
+  ];
+  const rows = rowsOf(data.measurements);
+  byId("measurements").append(sortableTable({ caption: `The ${rows.length} evaluations of the search.`, columns, rows }));
+}
+
+const duration = (s) => (s >= 90 ? `${fixed(s / 60, 1)} min` : `${significant(s, 2)} s`);
+
+function stages() {
+  const rows = rowsOf(data.stages), total = rows.reduce((sum, row) => sum + row.wall_s, 0);
+  barChart(byId("stage-chart"), {
+    title: `${duration(total)} in all, of every job by itself`,
+    summary: rows.map((row) => `${row.stage} ${duration(row.wall_s)}`).join(", "),
+    rows: rows.slice(0, 14).map((row) => ({ name: row.stage, value: row.wall_s, text: duration(row.wall_s) })),
+  });
+  byId("stage-table").append(sortableTable({
+    caption: "Sums over the jobs of each stage, from Snakemake’s benchmark files; memory is the most that one job held.",
+    columns: [
+      { name: "stage", label: "Stage", text: true },
+      { name: "jobs", label: "Jobs" },
+      { name: "wall_s", label: "Time (s)", format: (value) => fixed(value, 1) },
+      { name: "cpu_s", label: "Processor time (s)", format: (value) => fixed(value, 1) },
+      { name: "memory_mb", label: "Memory (MB)", format: (value) => fixed(value, 0) },
+    ],
+    rows,
+  }));
+}
+
+function origin() {
+  const facts = (caption, entries) => sortableTable({
+    caption, columns: [{ name: "what", label: "What", text: true }, { name: "value", label: "Value", text: true, long: true }],
+    rows: entries.map(([what, value]) => ({ what, value: String(value) })),
+  });
+  byId("machine").append(facts("The experiment and the machine that distilled the generator.", [
+    ["experiment", data.experiment], ["seed", data.seed], ["space", `${data.space.name}, ${data.space.size} architectures`],
+    ["accuracies from", data.evaluator], ["strategy", data.strategy], ["evaluations", `${data.evaluations} in ${data.rounds} rounds`],
+    ...data.devices.map(({ name, backend }) => [`device ${name}`, backend]),
+    ...Object.entries(data.machine),
+  ]));
+  byId("versions").append(facts("Versions of the packages.", Object.entries(data.versions)));
+  byId("config").textContent = JSON.stringify(data.config, null, 2);
+}
+
+function lead() {
+  const devices = data.devices.map(({ name }) => name).join(" and ");
+  byId("experiment").textContent = data.experiment;
+  byId("lead").textContent = `nagevo measured ${data.evaluations} of the ${data.space.size} architectures of ${data.space.name} and learned which one `
+    + `to deploy for any budget on ${devices}. Choose a budget; the answer is the one that nagevo generate gives.`;
+}
+
+themeButton(byId("theme"));
+lead();
+ask();
+measuredAgain();
+searchCharts();
+predictions();
+measurements();
+stages();
+origin();
+document.documentElement.dataset.ready = "true";

@@ -1,0 +1,52 @@
+"""How long each stage of a workflow took, from Snakemake's benchmark files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = ("stage", "jobs", "wall_s", "cpu_s", "memory_mb")
+
+
+def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataFrame:
+    """Return the sums over the jobs of each stage, the longest first.
+
+    Parameters
+    ----------
+    folder : path
+        With benchmark files as Snakemake writes them, at any depth.
+    devices : collection of str
+        Names that may end the name of a file, and are no part of the name of its stage.
+
+    Returns
+    -------
+    DataFrame
+        ``stage, jobs, wall_s, cpu_s, memory_mb``; the last is the most that one job held.
+    """
+    folder = Path(folder)
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        repeats = pd.read_csv(path, sep="\t", na_values="-").astype(float, errors="ignore")
+        name = stage_name(path.relative_to(folder), devices)
+        rows.append((name, *(repeats[column].mean() for column in ("s", "cpu_time", "max_rss"))))
+    jobs = pd.DataFrame(rows, columns=["stage", "wall_s", "cpu_s", "memory_mb"])
+    summed = jobs.groupby("stage", as_index=False).agg(
+        jobs=("wall_s", "size"), wall_s=("wall_s", "sum"), cpu_s=("cpu_s", "sum"), memory_mb=("memory_mb", "max")
+    )
+    return summed.sort_values(["wall_s", "stage"], ascending=[False, True], ignore_index=True)[list(COLUMNS)]
+
+
+def stage_name(path: Path, devices: Collection[str] = ()) -> str:
+    """Return the name of the stage that a benchmark file is of: rounds, shards and splits are put together.
+
+    >>> stage_name(Path("rounds/3/score-validation-1.tsv")), stage_name(Path("evaluation/profile-cpu.tsv"), ["cpu"])
+    ('score', 'profile cpu (evaluation)')
+    """
+    batch = path.parts[0] if len(path.parts) > 1 else "rounds"
+    rule, *wildcards = path.stem.split("-", 1)
+    device = next((name for name in wildcards if name in devices), None)
+    ending = "" if batch == "rounds" else f" ({batch})"
+    return f"{rule}{f' {device}' if device else ''}{ending}"

@@ -1,0 +1,65 @@
+"""The page of the experiment, and its figures."""
+
+FIGURES = "results/{experiment}/figures"
+
+
+rule report:
+    """Write the interactive page and the figures."""
+    input:
+        bundle="results/{experiment}/generator",
+        measurements="results/{experiment}/measurements.parquet",
+        random="results/{experiment}/random/measurements.parquet",
+        evaluation="results/{experiment}/evaluation.json",
+        frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
+        logs=expand("results/{{experiment}}/frontiers/{device}.log.csv", device=plan.devices),
+    output:
+        page=report(
+            "results/{experiment}/report.html",
+            caption="../report/page.rst",
+            category="Page",
+        ),
+        frontier=report(
+            f"{FIGURES}/frontier.svg",
+            caption="../report/frontier.rst",
+            category="Frontier",
+        ),
+        again=report(
+            f"{FIGURES}/again.svg",
+            caption="../report/again.rst",
+            category="Frontier",
+        ),
+        hypervolume=report(
+            f"{FIGURES}/hypervolume.svg",
+            caption="../report/hypervolume.rst",
+            category="Search",
+        ),
+        predictions=report(
+            f"{FIGURES}/predictions.svg",
+            caption="../report/predictions.rst",
+            category="Surrogates",
+        ),
+        stages=report(
+            f"{FIGURES}/stages.svg",
+            caption="../report/stages.rst",
+            category="Workflow",
+        ),
+        images=expand(
+            "results/{{experiment}}/figures/{name}.png",
+            name=["frontier", "again", "hypervolume", "predictions", "stages"],
+        ),
+    log:
+        "results/{experiment}/logs/report.log",
+    benchmark:
+        "results/{experiment}/benchmarks/report.tsv"
+    params:
+        config=plan.config(
+            "experiment", "seed", "space", "accuracy", "devices", "search", "evolve", "generator", "evaluation"
+        ),
+        source=plan.source("nagevo.cli.report", "space"),
+        frontiers="results/{experiment}/frontiers",
+        benchmarks="results/{experiment}/benchmarks",
+        figures="results/{experiment}/figures",
+    shell:
+        "nagevo report --config {params.config:q} --bundle {input.bundle} --measurements {input.measurements}"
+        " --random {input.random} --evaluation {input.evaluation} --frontiers {params.frontiers}"
+        " --benchmarks {params.benchmarks} --figures {params.figures} --output {output.page} 2>&1 | tee {log} >&2"
