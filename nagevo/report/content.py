@@ -25,7 +25,7 @@ SHOWN_POINTS = 500
 """Most points of a scatter plot; errors are those of all points."""
 CURVE_POINTS = 200
 """Most points of a curve."""
-MARGIN = 0.12
+MARGIN = 0.08
 """Room around the frontier, as a share of its range."""
 
 
@@ -75,6 +75,8 @@ def content(
         }
         for device in generator.devices
     ]
+    for device in devices:
+        device["view"] = view(device)
     return {
         "experiment": experiment.name,
         "seed": experiment.seed,
@@ -143,7 +145,7 @@ def prediction(left_out: np.ndarray) -> dict[str, Any]:
     -------
     dict
         ``measured`` and ``predicted`` (some, where there are many), ``n``, ``mean_error`` (absolute, in the unit of the
-        values), ``mean_error_percent`` (relative to what was measured) and ``kendall_tau``.
+        values), ``median_error_percent`` (relative to what was measured) and ``kendall_tau``.
     """
     measured, predicted = left_out
     error = np.abs(predicted - measured)
@@ -154,26 +156,43 @@ def prediction(left_out: np.ndarray) -> dict[str, Any]:
         "predicted": predicted[shown].tolist(),
         "n": len(measured),
         "mean_error": float(error.mean()),
-        "mean_error_percent": float(100.0 * (error / np.maximum(np.abs(measured), 1e-12)).mean()),
+        "median_error_percent": float(100.0 * np.median(error / np.maximum(np.abs(measured), 1e-12))),
         "kendall_tau": None if np.isnan(tau) else float(tau),
     }
 
 
-def view(device: Mapping[str, Any], confidence: float) -> dict[str, tuple[float, float]]:
-    """Return the ranges of ``latency_ms`` and ``accuracy`` that show the frontier of a device and its answers.
+def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return the ranges of ``latency_ms`` and ``accuracy`` that show the frontier of a device and all its answers.
+
+    Members far below the rest of the frontier, such as networks that do nothing, are left outside.
 
     Parameters
     ----------
     device : mapping
         An entry of ``devices`` in the content.
-    confidence : float
     """
-    steps, lookup = steps_at(device, confidence), device["lookup"]
-    latency = np.array(
-        [*lookup["latency_ms"], *device["frontier"]["latency_ms"], *steps["latency_bound_ms"]], dtype=float
-    )
-    accuracy = np.array([*lookup["accuracy"], *device["frontier"]["accuracy"], *steps["accuracy"]], dtype=float)
-    return {"latency_ms": _widened(latency), "accuracy": _widened(accuracy)}
+    tables = [device["lookup"], device["frontier"]]
+    latency = [
+        tables[0]["latency_ms"],
+        tables[1]["latency_ms"],
+        *(e["steps"]["latency_bound_ms"] for e in device["answers"]),
+    ]
+    accuracy = [table["accuracy"] for table in (*tables, *(entry["steps"] for entry in device["answers"]))]
+    return {
+        "latency_ms": np.maximum(_widened(np.concatenate(latency)), 0.0).tolist(),
+        "accuracy": _widened(_without_stragglers(np.concatenate(accuracy))),
+    }
+
+
+def _without_stragglers(values: np.ndarray) -> np.ndarray:
+    """Return the values without the lowest ones where a gap above them takes more than half of the range.
+
+    >>> _without_stragglers(np.array([1.0, 42.0, 60.0, 70.0])).tolist()
+    [42.0, 60.0, 70.0]
+    """
+    values = np.unique(values)
+    wide = np.flatnonzero(np.diff(values) > 0.5 * np.ptp(values))
+    return values[wide[-1] + 1 :] if len(wide) and wide[-1] + 2 < len(values) else values
 
 
 def steps_at(device: Mapping[str, Any], confidence: float) -> dict[str, list[Any]]:
@@ -193,10 +212,10 @@ def short_number(value: int) -> str:
     return f"{mantissa} × 10^{int(exponent)}"
 
 
-def _widened(values: np.ndarray) -> tuple[float, float]:
+def _widened(values: np.ndarray) -> list[float]:
     low, high = float(values.min()), float(values.max())
     room = MARGIN * (high - low) or 0.05 * abs(high) or 1.0
-    return low - room, high + room
+    return [low - room, high + room]
 
 
 def _described(space: SearchSpace, devices: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

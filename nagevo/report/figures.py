@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nagevo.files import replacing
-from nagevo.report.content import steps_at, view
+from nagevo.report.content import steps_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 GENERATOR, LOOKUP, RANDOM, PREDICTED, MEASURED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8A8F96"
 """After Okabe and Ito; shapes tell the same things apart."""
 METHODS = {
-    "generator": ("generator", GENERATOR, "o"),
-    "lookup": ("lookup table", LOOKUP, "s"),
-    "random": ("random search", RANDOM, "^"),
+    "random": ("random search", RANDOM, "^", 6.0),
+    "lookup": ("lookup table", LOOKUP, "s", 5.5),
+    "generator": ("generator", GENERATOR, "o", 3.5),
 }
+"""Name, color, marker and its size; the generator last, on top of equal answers."""
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -65,7 +66,7 @@ def frontier(content: Content) -> Figure:
     """Return for each device what was measured, the predicted frontier, and the answer to each budget."""
     figure, panels = _panels(len(content["devices"]))
     for axes, device in zip(panels, content["devices"], strict=True):
-        shown, steps = view(device, content["confidence"]), steps_at(device, content["confidence"])
+        shown, steps = device["view"], steps_at(device, content["confidence"])
         measured, predicted, lookup = device["measured"], device["frontier"], device["lookup"]
         axes.scatter(
             measured["latency_ms"], measured["accuracy"], s=9, color=MEASURED, alpha=0.6, lw=0, label="measured"
@@ -91,7 +92,7 @@ def hypervolume(content: Content) -> Figure:
     for axes, device in zip(panels, content["devices"], strict=True):
         curves = device["hypervolume"]
         for name, label, color, line in names:
-            axes.plot(curves[name]["evaluations"], curves[name]["ratio"], line, color=color, label=label)
+            axes.step(curves[name]["evaluations"], curves[name]["ratio"], line, where="post", color=color, label=label)
         axes.set(title=device["name"], xlabel="evaluations", ylabel="share of the best known hypervolume")
         axes.legend(loc="lower right")
     return figure
@@ -116,12 +117,13 @@ def again(content: Content) -> Figure:
     figure, panels = _panels(2 * len(devices), columns=2)
     for (left, right), device in zip(panels.reshape(-1, 2), devices, strict=True):
         answers = {name: np.array(values, dtype=object) for name, values in device["again"].items()}
-        for method, (label, color, marker) in METHODS.items():
+        for method, (label, color, marker, size) in METHODS.items():
             of_method = answers["method"] == method
             budgets = answers["budget"][of_method].astype(float)
+            fill = color if method == "generator" else "none"
             for axes, column in ((left, "measured_ms"), (right, "test_accuracy")):
                 values = answers[column][of_method].astype(float)
-                axes.plot(budgets, values, marker, color=color, ms=4, label=label)
+                axes.plot(budgets, values, marker, color=color, mfc=fill, ms=size, label=label)
         low, high = budgets.min(), budgets.max()
         left.plot([low, high], [low, high], color="#595e66", lw=0.8, ls="--", label="the budget")
         left.set(title=device["name"], xlabel="budget (ms)", ylabel="latency, measured again (ms)")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+OTHERS = ("compare", "report")
+"""Names of folders and files that are no stages on the way to the generator."""
 COLUMNS = ("stage", "jobs", "wall_s", "cpu_s", "memory_mb")
 
 
@@ -29,8 +31,11 @@ def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataF
     folder = Path(folder)
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
-        repeats = pd.read_csv(path, sep="\t", na_values="-").astype(float, errors="ignore")
-        name = stage_name(path.relative_to(folder), devices)
+        relative = path.relative_to(folder)
+        if relative.with_suffix("").parts[0] in OTHERS:
+            continue
+        repeats = pd.read_csv(path, sep="\t", na_values="-")
+        name = stage_name(relative, devices)
         rows.append((name, *(repeats[column].mean() for column in ("s", "cpu_time", "max_rss"))))
     jobs = pd.DataFrame(rows, columns=["stage", "wall_s", "cpu_s", "memory_mb"])
     summed = jobs.groupby("stage", as_index=False).agg(

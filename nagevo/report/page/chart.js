@@ -6,7 +6,8 @@ const SHAPES = {
   triangle: (r) => `M0 ${-1.2 * r}l${1.2 * r} ${2.1 * r}h${-2.4 * r}z`,
   diamond: (r) => `M0 ${-1.35 * r}l${1.35 * r} ${1.35 * r}l${-1.35 * r} ${1.35 * r}l${-1.35 * r} ${-1.35 * r}z`,
 };
-const ROOM = { left: 58, right: 14, top: 10, bottom: 46 };
+const ROOM = { right: 14, top: 10, bottom: 46 };
+const LETTER = 6.8;  // width of a digit in the ticks
 
 /** Return a distance between ticks of 1, 2 or 5 times a power of ten. */
 function tickStep(range, most) {
@@ -74,12 +75,12 @@ function chartFigure(spec) {
 
 function picture(spec, width, tall) {
   const height = Math.round(Math.max(250, Math.min(tall ? 520 : 360, width * (tall ? 0.8 : 0.62))));
-  const scale = scales(spec, width, height);
+  const left = leftRoom(spec, height), scale = scales(spec, left, width, height);
   const root = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": spec.summary ?? spec.title });
-  root.append(...axes(spec, scale, width, height));
+  root.append(...axes(spec, scale, left, width, height));
   const clip = `clip-${(picture.n = (picture.n ?? 0) + 1)}`;
   root.append(svg("clipPath", { id: clip }, svg("rect", {
-    x: ROOM.left - 5, y: ROOM.top - 5, width: width - ROOM.left - ROOM.right + 10, height: height - ROOM.top - ROOM.bottom + 10,
+    x: left, y: ROOM.top, width: width - left - ROOM.right, height: height - ROOM.top - ROOM.bottom,
   })));
   const inside = svg("g", { "clip-path": `url(#${clip})` });
   if (spec.diagonal) {
@@ -91,33 +92,44 @@ function picture(spec, width, tall) {
     const x = scale.x(spec.mark);
     inside.append(svg("line", { class: "mark", x1: x, x2: x, y1: ROOM.top, y2: height - ROOM.bottom }));
   }
-  if (spec.chosen) inside.append(svg("circle", { class: "chosen", cx: scale.x(spec.chosen.x), cy: scale.y(spec.chosen.y), r: 9 }));
   root.append(inside);
+  if (spec.chosen) {
+    const x = scale.x(spec.chosen.x), y = scale.y(spec.chosen.y);
+    root.append(svg("path", { class: "chosen", d: `M${x + 8} ${y}H${scale.x(spec.chosen.until)}m0 -5v10` }));
+    root.append(svg("circle", { class: "chosen", cx: x, cy: y, r: 8 }));
+  }
   return root;
 }
 
-function scales(spec, width, height) {
+/** Return the width of the vertical axis with its ticks and its label. */
+function leftRoom(spec, height) {
+  return 30 + LETTER * Math.max(...yTicks(spec, height).map(({ text }) => text.length));
+}
+
+const yTicks = (spec, height) => ticks(spec.y.range, height / 55);
+
+function scales(spec, left, width, height) {
   const map = ([low, high], from, to) => (value) => from + ((value - low) / (high - low)) * (to - from);
   return {
-    x: map(spec.x.range, ROOM.left, width - ROOM.right),
+    x: map(spec.x.range, left, width - ROOM.right),
     y: map(spec.y.range, height - ROOM.bottom, ROOM.top),
   };
 }
 
-function axes(spec, scale, width, height) {
+function axes(spec, scale, left, width, height) {
   const bottom = height - ROOM.bottom, right = width - ROOM.right, parts = [];
-  for (const { value, text } of ticks(spec.y.range, height / 55)) {
+  for (const { value, text } of yTicks(spec, height)) {
     const y = scale.y(value);
-    parts.push(svg("line", { class: "gridline", x1: ROOM.left, x2: right, y1: y, y2: y }));
-    parts.push(svg("text", { x: ROOM.left - 8, y: y + 4, "text-anchor": "end" }, text));
+    parts.push(svg("line", { class: "gridline", x1: left, x2: right, y1: y, y2: y }));
+    parts.push(svg("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, text));
   }
   for (const { value, text } of ticks(spec.x.range, width / 80)) {
     const x = scale.x(value);
     parts.push(svg("line", { class: "gridline", x1: x, x2: x, y1: ROOM.top, y2: bottom }));
     parts.push(svg("text", { x, y: bottom + 18, "text-anchor": "middle" }, text));
   }
-  parts.push(svg("path", { class: "axis", fill: "none", d: `M${ROOM.left} ${ROOM.top}V${bottom}H${right}` }));
-  parts.push(svg("text", { class: "label", x: (ROOM.left + right) / 2, y: height - 8, "text-anchor": "middle" }, spec.x.label));
+  parts.push(svg("path", { class: "axis", fill: "none", d: `M${left} ${ROOM.top}V${bottom}H${right}` }));
+  parts.push(svg("text", { class: "label", x: (left + right) / 2, y: height - 8, "text-anchor": "middle" }, spec.x.label));
   const middle = (ROOM.top + bottom) / 2;
   parts.push(svg("text", { class: "label", x: 13, y: middle, "text-anchor": "middle", transform: `rotate(-90 13 ${middle})` }, spec.y.label));
   return parts;
@@ -179,7 +191,8 @@ function showNumbers(details, spec) {
 function dragToPick(plot, spec) {
   const pick = (event) => {
     const { pick: chosen, x } = spec(), box = plot.getBoundingClientRect();
-    const share = (event.clientX - box.left - ROOM.left) / (box.width - ROOM.left - ROOM.right);
+    const left = leftRoom(spec(), plot.firstChild.height.baseVal.value);
+    const share = (event.clientX - box.left - left) / (box.width - left - ROOM.right);
     chosen(x.range[0] + Math.max(0, Math.min(1, share)) * (x.range[1] - x.range[0]));
   };
   plot.addEventListener("pointerdown", (event) => {

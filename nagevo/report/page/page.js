@@ -86,6 +86,11 @@ async function copy(text) {
   }
 }
 
+/** Return the words of a text so that lines break between them, and inside one only where it is too long. */
+function unbroken(text) {
+  return text.split(" ").flatMap((word, i) => [i ? " " : "", element("span", { class: "word" }, word)]);
+}
+
 /** Return a line of code with a button that copies it. */
 function codeLine(text, what) {
   const button = element("button", { type: "button", "aria-label": `Copy the ${what}` }, "Copy");
@@ -94,7 +99,7 @@ function codeLine(text, what) {
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });
-  return element("div", { class: "code" }, element("code", {}, text), button);
+  return element("div", { class: "code" }, element("code", {}, ...unbroken(text)), button);
 }
 
 /**
@@ -126,7 +131,7 @@ function sortableTable({ caption, columns, rows, group }) {
     fill([...rows].sort((a, b) => sign * compared(a[column.name], b[column.name])));
   }
   fill(rows);
-  const table = element("table", {}, element("caption", {}, caption), element("thead", {}, element("tr", {}, ...heads)), body);
+  const table = element("table", {}, element("caption", {}, element("span", {}, caption)), element("thead", {}, element("tr", {}, ...heads)), body);
   return element("div", { class: "table", role: "region", "aria-label": caption, tabindex: 0 }, table);
 }
 

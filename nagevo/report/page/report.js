@@ -1,9 +1,10 @@
 // The report of one experiment.
 
+// The generator is drawn last, small and filled: equal answers lie on top of one another.
 const METHODS = {
-  generator: { name: "Generator", color: "generator", shape: "circle" },
-  lookup: { name: "Lookup table", color: "lookup", shape: "square" },
-  random: { name: "Random search", color: "random", shape: "triangle" },
+  random: { name: "Random search", color: "random", shape: "triangle", hollow: true, size: 5.5 },
+  lookup: { name: "Lookup table", color: "lookup", shape: "square", hollow: true, size: 5 },
+  generator: { name: "Generator", color: "generator", shape: "circle", size: 3.2 },
 };
 
 // ---- Asking for a network ----
@@ -85,7 +86,7 @@ function showAnswer() {
   byId("details").replaceChildren(...(answer ? answerDetails(answer) : []));
   redrawFrontier({
     mark: budget,
-    chosen: answer && { x: answer.latency_ms, y: answer.accuracy },
+    chosen: answer && { x: answer.latency_ms, y: answer.accuracy, until: answer.latency_bound_ms },
     title: `Frontier on ${device.name}`,
     summary: frontierSummary(device, confidence),
   });
@@ -155,8 +156,7 @@ function frontierSpec(device, confidence) {
     x: row.latency_ms, y: row.accuracy, title: `${percent(row.accuracy)}, ${milliseconds(row.latency_ms)}\n${row.architecture}`,
   }));
   const bounds = rowsOf(steps).map((row) => ({ x: row.latency_bound_ms, y: row.accuracy }));
-  const shown = [...points(device.lookup), ...points(device.frontier), ...bounds];
-  const ranges = { x: rangeOf(shown.map(({ x }) => x), 0.08), y: rangeOf(shown.map(({ y }) => y), 0.08) };
+  const ranges = { x: [...device.view.latency_ms], y: device.view.accuracy };
   const outside = device.measured.accuracy.filter((y, i) =>
     y < ranges.y[0] || device.measured.latency_ms[i] > ranges.x[1] || device.measured.latency_ms[i] < ranges.x[0]).length;
   const measured = outside ? `measured (${outside} outside of the picture)` : "measured";
@@ -204,6 +204,7 @@ function ask() {
   byId("next").addEventListener("click", () => jump(1));
   chooseDevice(data.devices[0]);
   if (data.devices.length > 1) {
+    byId("all-devices").before(element("h3", {}, "All devices"));
     byId("all-devices").append(...data.devices.map((device) => {
       const confidence = device.answers.reduce((a, b) => (Math.abs(b.confidence - data.confidence) < Math.abs(a.confidence - data.confidence) ? b : a)).confidence;
       return chartFigure({ ...frontierSpec(device, confidence), text: `Answers at confidence ${confidence}.` });
@@ -235,10 +236,10 @@ function measuredAgain() {
   byId("again-charts").append(...data.devices.flatMap((device) => [againLatency(device), againAccuracy(device)]).map(chartFigure));
 }
 
-function againSeries(device, column, kind) {
+function againSeries(device, column) {
   const rows = rowsOf(device.again);
-  return Object.entries(METHODS).map(([method, { name, color, shape }]) => ({
-    name: name.toLowerCase(), kind, color, shape, size: 4,
+  return Object.entries(METHODS).map(([method, { name, ...look }]) => ({
+    ...look, name: name.toLowerCase(), kind: "points",
     rows: rows.filter((row) => row.method === method && row[column] !== null).map((row) => ({
       x: row.budget, y: row[column], title: `${name}, budget ${milliseconds(row.budget)}: ${percent(row.test_accuracy)}, ${milliseconds(row.measured_ms)}\n${row.architecture}`,
     })),
@@ -246,7 +247,7 @@ function againSeries(device, column, kind) {
 }
 
 function againLatency(device) {
-  const series = againSeries(device, "measured_ms", "points"), all = series.flatMap((one) => one.rows);
+  const series = againSeries(device, "measured_ms"), all = series.flatMap((one) => one.rows);
   return {
     title: `Does the budget hold on ${device.name}?`,
     text: "Above the dashed line the network is slower than its budget.",
@@ -257,7 +258,7 @@ function againLatency(device) {
 }
 
 function againAccuracy(device) {
-  const series = againSeries(device, "test_accuracy", "points"), all = series.flatMap((one) => one.rows);
+  const series = againSeries(device, "test_accuracy"), all = series.flatMap((one) => one.rows);
   return {
     title: `What is it worth on ${device.name}?`,
     text: "Test accuracy of the network that each method gives for the budget.",
@@ -272,7 +273,7 @@ function againAccuracy(device) {
 function searchCharts() {
   byId("search-charts").append(...data.devices.map(({ name, hypervolume }) => {
     const curve = (of, text, color, dashed) => ({
-      name: text, kind: "line", color, dashed,
+      name: text, kind: "steps", color, dashed,
       rows: hypervolume[of].evaluations.map((x, i) => ({ x, y: hypervolume[of].ratio[i] })),
     });
     const search = curve("search", `search (${data.strategy})`, "generator");
@@ -316,7 +317,7 @@ function predictions() {
       { name: "quantity", label: "Quantity", text: true },
       { name: "n", label: "Networks" },
       { name: "error", label: "Mean error", text: true },
-      { name: "mean_error_percent", label: "Mean error (% of the value)", format: fixed },
+      { name: "median_error_percent", label: "Median error (% of the value)", format: fixed },
       { name: "kendall_tau", label: "Kendall’s τ of the order", format: (value) => fixed(value, 3) },
     ],
     rows: all.map(({ quantity, places, prediction }) => ({ quantity, ...prediction, error: `${significant(prediction.mean_error, 3)} ${places}` })),
