@@ -15,7 +15,8 @@ MAX_PAIRS = 16_384
 class DepthwiseConv2d(nn.Conv2d):
     """A convolution of each channel by itself with "same" padding and an odd kernel.
 
-    In evaluation mode, and so in every export, it is an ordinary convolution; see :func:`depthwise_conv2d` for training.
+    In evaluation mode, and so in every export, it is an ordinary convolution; in training see
+    :func:`depthwise_conv2d`.
     """
 
     def __init__(self, width: int, kernel: int, *, stride: int = 1):
@@ -28,8 +29,8 @@ class DepthwiseConv2d(nn.Conv2d):
 def depthwise_conv2d(x: torch.Tensor, weight: torch.Tensor, stride: int) -> torch.Tensor:
     """Return the convolution of each channel by itself with "same" padding.
 
-    On a CPU the weight gradient of kernels larger than 3 on small maps is computed by matrix products: oneDNN's own takes
-    ten to forty times as long as the forward pass on maps of 4 × 4 to 7 × 7 positions.
+    On a CPU the weight gradient of kernels larger than 3 on small maps is computed by matrix products: oneDNN's own
+    takes ten to forty times as long as the forward pass on maps of 4 × 4 to 7 × 7 positions.
 
     Parameters
     ----------
@@ -78,8 +79,8 @@ def weight_gradient(x: torch.Tensor, gradient: torch.Tensor, kernel: int, stride
     -------
     Tensor, shape (width, 1, kernel, kernel)
     """
-    inputs = x.flatten(2).permute(1, 2, 0)  # (width, in positions, batch)
-    outputs = gradient.flatten(2).permute(1, 0, 2)  # (width, batch, out positions)
+    inputs = x.flatten(2).permute(1, 2, 0).contiguous()  # (width, in positions, batch)
+    outputs = gradient.flatten(2).permute(1, 0, 2).contiguous()  # (width, batch, out positions)
     pairs = torch.bmm(inputs, outputs).flatten(1)  # (width, in positions · out positions)
     return (pairs @ _taps(tuple(x.shape[2:]), kernel, stride)).view(-1, 1, kernel, kernel)
 
