@@ -10,8 +10,12 @@ rule report:
         measurements="results/{experiment}/measurements.parquet",
         random="results/{experiment}/random/measurements.parquet",
         evaluation="results/{experiment}/evaluation.json",
-        frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
-        logs=expand("results/{{experiment}}/frontiers/{device}.log.csv", device=plan.devices),
+        frontiers=expand(
+            "results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices
+        ),
+        logs=expand(
+            "results/{{experiment}}/frontiers/{device}.log.csv", device=plan.devices
+        ),
     output:
         page=report(
             "results/{experiment}/report.html",
@@ -41,7 +45,7 @@ rule report:
         stages=report(
             f"{FIGURES}/stages.svg",
             caption="../report/stages.rst",
-            category="Workflow",
+            category="Time",
         ),
         images=expand(
             "results/{{experiment}}/figures/{name}.png",
@@ -53,7 +57,15 @@ rule report:
         "results/{experiment}/benchmarks/report.tsv"
     params:
         config=plan.config(
-            "experiment", "seed", "space", "accuracy", "devices", "search", "evolve", "generator", "evaluation"
+            "experiment",
+            "seed",
+            "space",
+            "accuracy",
+            "devices",
+            "search",
+            "evolve",
+            "generator",
+            "evaluation",
         ),
         source=plan.source("nagevo.cli.report", "space"),
         frontiers="results/{experiment}/frontiers",
