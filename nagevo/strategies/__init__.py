@@ -9,7 +9,17 @@ from nagevo.spaces.base import SearchSpace
 from nagevo.strategies.base import Strategy
 
 STRATEGIES = {
+    "autoshrink": "nagevo.strategies.autoshrink:AutoShrink",
+    "cenas": "nagevo.strategies.cenas:CENAS",
+    "dpp_net": "nagevo.strategies.dpp_net:DPPNet",
     "evolution": "nagevo.strategies.evolution:SurrogateEvolution",
+    "gaea": "nagevo.strategies.gaea:GAEA",
+    "monas": "nagevo.strategies.monas:MONAS",
+    "na_darts": "nagevo.strategies.na_darts:NADARTS",
+    "na_rs": "nagevo.strategies.na_rs:NeighborhoodRandomSearch",
+    "optuna_tpe": "nagevo.strategies.optuna_tpe:OptunaTPE",
+    "pnag": "nagevo.strategies.pnag:PNAG",
+    "pymoo_nsga2": "nagevo.strategies.pymoo_nsga2:PymooNSGA2",
     "random": "nagevo.strategies.random:RandomSearch",
 }
 
