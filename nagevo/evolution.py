@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from deap import base, creator, tools
 
+from nagevo.progress import track
 from nagevo.spaces.base import SearchSpace, row_keys, unique
 
 Objective = Callable[[np.ndarray], np.ndarray]
@@ -54,6 +55,7 @@ def evolve(
     population: int = 200,
     generations: int = 100,
     initial: np.ndarray | None = None,
+    description: str | None = None,
     rng: np.random.Generator,
 ) -> Evolved:
     """Return the nondominated architectures of a run of NSGA-II.
@@ -69,6 +71,8 @@ def evolve(
     initial : ndarray of int8, shape (n_initial, n_choices), optional
         Architectures to start from; completed by the extremes of the space and random ones up to ``population``, and
         all evaluated where they are more.
+    description : str, optional
+        What is said of the progress; nothing is shown without it.
     rng : numpy.random.Generator
     """
     archive = _Archive(space, objective)
@@ -77,7 +81,8 @@ def evolve(
     reference_point = _reference_point(archive.objectives)
     logbook = tools.Logbook()
     logbook.record(generation=0, **archive.summary(reference_point))
-    for generation in range(1, generations + 1):
+    numbers = range(1, generations + 1)
+    for generation in track(numbers, description) if description else numbers:
         offspring = toolbox.evaluate(toolbox.vary(parents))
         parents = toolbox.select(parents + offspring, population)
         logbook.record(generation=generation, **archive.summary(reference_point))

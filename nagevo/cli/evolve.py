@@ -40,6 +40,7 @@ def run(
         population=experiment.evolve.population,
         generations=experiment.evolve.generations,
         initial=measurements.complete(device).choices,
+        description=f"evolving the frontier on {device}",
         rng=np.random.default_rng(experiment.seed),
     )
     frontier = pd.DataFrame(

@@ -238,7 +238,7 @@ class Generator:
             raise BudgetError(f"expected a confidence between 0 and 1, got {confidence}")
         if confidence > highest:
             raise BudgetError(
-                f"confidence {confidence:g} is more than the measurements on {device} can support: at most {highest:.4g}"
+                f"confidence {confidence:g} is more than what is measured on {device} supports: at most {highest:.4g}"
             )
 
     def _device(self, device: str | None) -> str:
