@@ -135,7 +135,8 @@ def source_hash(*modules: str) -> str:
     Parameters
     ----------
     *modules : str
-        Names of modules; of ``package.module:Class`` the module counts.
+        Names of modules; of ``package.module:Class`` the module counts. The files in a folder beside a module that has
+        the module's name are part of its source.
     """
     sources: dict[str, str] = {}
     for module in modules:
@@ -151,7 +152,8 @@ def _collect(module: str, sources: dict[str, str]) -> None:
     if path is None:
         return
     text = path.read_text()
-    sources[module] = hashlib.sha256(text.encode()).hexdigest()
+    data = sorted(file for file in path.with_suffix("").glob("*") if file.is_file())
+    sources[module] = hashlib.sha256(b"".join([text.encode(), *(file.read_bytes() for file in data)])).hexdigest()
     for imported in _imports(text, module):
         _collect(imported, sources)
 

@@ -82,6 +82,13 @@ def test_the_hash_of_a_module_changes_with_what_it_imports_and_with_nothing_else
     assert source_hash("hashedpackage.command") != before
 
 
+def test_the_files_in_the_folder_of_a_module_are_part_of_its_source(package):
+    before = source_hash("hashedpackage.command")
+    (package / "used").mkdir()
+    (package / "used" / "style.css").write_text("a {}")
+    assert source_hash("hashedpackage.command") != before
+
+
 def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
     import nagevo.workflow as workflow
 
