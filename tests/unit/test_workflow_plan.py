@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from nagevo import workflow
 from nagevo.workflow import Plan, source_hash
 
 CONFIG = {
@@ -72,6 +73,7 @@ def package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     yield folder
     sys.modules.pop("hashedpackage", None)
+    workflow._source.cache_clear()
 
 
 def test_the_hash_of_a_module_changes_with_what_it_imports_and_with_nothing_else(package):
@@ -90,8 +92,6 @@ def test_the_files_in_the_folder_of_a_module_are_part_of_its_source(package):
 
 
 def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
-    import nagevo.workflow as workflow
-
     def modules(command):
         sources = {}
         workflow._collect(command, sources)
