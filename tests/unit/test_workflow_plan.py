@@ -72,7 +72,8 @@ def package(tmp_path, monkeypatch):
     (folder / "command.py").write_text("def run():\n    from hashedpackage.used import VALUE\n")
     monkeypatch.syspath_prepend(tmp_path)
     yield folder
-    sys.modules.pop("hashedpackage", None)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "hashedpackage"]:
+        del sys.modules[name]
     workflow._source.cache_clear()
 
 
