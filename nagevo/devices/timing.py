@@ -36,7 +36,7 @@ Prepare = Callable[["nn.Module", tuple[int, ...]], Burst]
 STATISTICS = {"min": "min_ms", "median": "median_ms", "p95": "p95_ms"}
 """Column of each statistic that a config can call the latency."""
 
-HELD = 64
+HELD = 32
 """How many networks are held in memory and timed in turn; more are timed group after group."""
 
 

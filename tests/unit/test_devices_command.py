@@ -124,3 +124,42 @@ def test_the_last_line_is_the_latency(text, latency_ms):
 
 def test_the_last_line_of_nothing_is_empty():
     assert (last_line(""), last_line("a\n b \n\n")) == ("", "b")
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Return a function that puts a shell script in the place of a program."""
+
+    def put(name, text):
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+
+    return put
+
+
+def test_the_script_for_a_board_copies_runs_and_removes(convolution_space, stand_in, tmp_path):
+    board = tmp_path / "board"
+    board.mkdir()
+    stand_in("scp", f'cp "$2" {board}/network.onnx; echo "$3" > {tmp_path}/target')
+    stand_in("ssh", f'shift; echo "$1" >> {tmp_path}/ran; [ "$1" = rm ] && rm {board}/network.onnx || echo 4.5 ms')
+    command = f"{BENCHMARK.parent}/board.sh pi@board {{model}}"
+    assert measured(convolution_space, command, rounds=1)["latency_ms"] == 4.5
+    assert (tmp_path / "target").read_text().startswith("pi@board:/tmp/network0.onnx")
+    assert (tmp_path / "ran").read_text().split() == ["python3", "rm"]
+    assert not list(board.iterdir())
+
+
+def test_the_script_for_a_phone_takes_the_average_out_of_the_output(convolution_space, stand_in):
+    stand_in(
+        "adb", '[ "$1" = push ] || printf "Session creation time cost: 0.1 s\\nAverage inference time cost: 7.25 ms\\n"'
+    )
+    assert measured(convolution_space, f"{BENCHMARK.parent}/phone.sh {{model}}", rounds=1)["latency_ms"] == 7.25
+
+
+def test_the_script_for_a_phone_fails_where_adb_does(convolution_space, stand_in):
+    stand_in("adb", "echo 'no devices/emulators found' >&2; exit 1")
+    row = measured(convolution_space, f"{BENCHMARK.parent}/phone.sh {{model}}", rounds=1)
+    assert row["status"].endswith("phone.sh ended with status 1: no devices/emulators found")
