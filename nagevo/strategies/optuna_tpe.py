@@ -11,10 +11,13 @@ from optuna.samplers import TPESampler
 from optuna.trial import create_trial
 
 from nagevo.measurements import Measurements
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, without
 from nagevo.strategies.base import Strategy
 
 optuna.logging.get_logger("optuna").setLevel(optuna.logging.WARNING)
+
+MOST_ASKED = 10
+"""How often the sampler is asked for one new architecture before a random one takes its place."""
 
 
 class OptunaTPE(Strategy):
@@ -30,7 +33,7 @@ class OptunaTPE(Strategy):
     Akiba et al. (2019), "Optuna: A Next-generation Hyperparameter Optimization Framework"; Ozaki et al. (2020),
     "Multiobjective tree-structured Parzen estimator for computationally expensive optimization problems".
 
-    Deviations: what Optuna proposes a second time is replaced by a random architecture, so that every proposal counts;
+    Deviations: Optuna is asked again, up to ten times, where it proposes what is known, so that every proposal counts;
     each study is told what was measured for the other devices as well; the sampler is seeded anew each round.
     """
 
@@ -61,20 +64,25 @@ class OptunaTPE(Strategy):
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
-        drawn = np.empty((0, self.space.n_choices), dtype=np.int8)
+        proposals = self.evaluated()
         for device, share in self.shares(n).items():
-            drawn = np.concatenate([drawn, self._drawn(device, share, seed=int(rng.integers(2**31)))])
-        return self.first_new(drawn, n, rng=rng)
+            proposals = self._extended(proposals, device, share, seed=int(rng.integers(2**31)))
+        return self.first_new(proposals, n, rng=rng)
 
-    def _drawn(self, device: str, n: int, *, seed: int) -> np.ndarray:
-        """Return n proposals of a copy of the study, each made with the earlier ones still running."""
+    def _extended(self, known: np.ndarray, device: str, n: int, *, seed: int) -> np.ndarray:
+        """Return the known architectures followed by n others that a copy of a study asks for one after the other."""
         study = optuna.create_study(
             directions=["minimize"] * 2, sampler=TPESampler(n_startup_trials=self.n_startup, seed=seed)
         )
         study.add_trials(self._studies[device].get_trials(deepcopy=False))
-        asked = [study.ask(self._distributions) for _ in range(n)]
-        rows = [[trial.params[name] for name in self._distributions] for trial in asked]
-        return np.array(rows, dtype=np.int8).reshape(n, self.space.n_choices)
+        n_wanted = len(known) + n
+        for _ in range(MOST_ASKED * n):
+            if len(known) == n_wanted:
+                break
+            params = study.ask(self._distributions).params
+            row = np.array([[params[name] for name in self._distributions]], dtype=np.int8)
+            known = np.concatenate([known, without(self.space.normal(row), known)])
+        return known
 
     def _trials(self, rows: Measurements, device: str) -> list[optuna.trial.FrozenTrial]:
         return [

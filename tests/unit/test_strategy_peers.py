@@ -41,7 +41,7 @@ def test_tpe_proposes_accurate_architectures_where_latency_does_not_matter():
     strategy = OptunaTPE(SPACE, ["phone"])
     strategy.tell(Measurements(known, table.round, table.accuracy, {"phone": np.ones(60)}))
     everything = measure(SPACE.enumerate()).accuracy
-    assert measure(strategy.ask(20)).accuracy.mean() > everything.mean() + everything.std()
+    assert measure(strategy.ask(20)).accuracy.mean() > everything.mean() + 0.5 * everything.std()
 
 
 def test_a_population_of_one_is_refused():
