@@ -240,7 +240,7 @@ def schema() -> dict[str, Any]:
     return yaml.safe_load((project_root() / "workflow/schemas/config.schema.yaml").read_text())
 
 
-_KINDS = {"space": "name", "accuracy": "evaluator", "search": "strategy", "device": "backend"}
+_KINDS = {"space": "name", "accuracy": "evaluator", "search": "strategy", "device": "backend", "dataset": "name"}
 
 
 def component_schema(kind: str, name: str) -> dict[str, Any] | None:
@@ -291,11 +291,19 @@ def _problems(filled: Any, partial: bool) -> Iterator[str]:
             names = [entry.split(".", 1)[1] for entry in schema()["$defs"] if entry.startswith(f"{kind}.")]
             yield f"{where}: {unknown(key, name, [*names, 'package.module:Class'])}"
             continue
-        shared = schema()["properties"].get(kind) or schema()["properties"]["devices"]["additionalProperties"]
-        allowed = {**shared["properties"], **definition["properties"]}
+        shared = _shared_properties(kind)
+        allowed = {**shared, **definition["properties"]}
         closed = {**definition, "type": "object", "properties": allowed, "additionalProperties": False}
-        own = {item: value for item, value in section.items() if item not in shared["properties"]}
+        own = {item: value for item, value in section.items() if item not in shared}
         yield from _violations(closed, own, where)
+
+
+def _shared_properties(kind: str) -> dict[str, Any]:
+    """Return the keys that a section of this kind has whichever component it names."""
+    if kind == "dataset":
+        return {"name": {"type": "string"}}
+    properties = schema()["properties"]
+    return (properties["devices"]["additionalProperties"] if kind == "device" else properties[kind])["properties"]
 
 
 def _sections(filled: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
@@ -303,6 +311,9 @@ def _sections(filled: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], 
     for kind in ("space", "accuracy", "search"):
         if isinstance(filled.get(kind), dict):
             yield kind, filled[kind], kind
+    dataset = filled["accuracy"].get("dataset") if isinstance(filled.get("accuracy"), dict) else None
+    if isinstance(dataset, dict):
+        yield "dataset", dataset, "accuracy.dataset"
     devices = filled.get("devices")
     if isinstance(devices, dict):
         for name, device in devices.items():

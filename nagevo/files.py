@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from nagevo.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -62,6 +64,8 @@ def read_table(path: str | os.PathLike, columns: Sequence[str] = ()) -> pd.DataF
     DataError
         If the file is absent, is no table, or lacks a column.
     """
+    import pandas as pd
+
     path = Path(path)
     if not path.is_file():
         raise DataError(f"table {path} does not exist")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from nagevo.errors import DataError
 from nagevo.files import read_table
 from nagevo.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXTRA_ROUND = -1
 """Round of rows that carry latencies only and are no evaluations."""
@@ -101,6 +104,8 @@ class Measurements:
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
         """Return the table as it is written: ``architecture, round, accuracy, latency_ms_<device>…``."""
+        import pandas as pd
+
         columns = {"architecture": space.to_text(self.choices), "round": self.round, "accuracy": self.accuracy}
         return pd.DataFrame(columns | {f"latency_ms_{device}": values for device, values in self.latency_ms.items()})
 
@@ -110,6 +115,8 @@ class Measurements:
 
         An architecture whose latency alone was read and that was evaluated later stands in it once, as evaluated.
         """
+        import pandas as pd
+
         tables = [read_table(path, ("architecture", "round", "accuracy")) for path in paths]
         frame = pd.concat(tables).sort_values("round", kind="stable")
         evaluated = frame.loc[frame["round"] != EXTRA_ROUND, "architecture"]
@@ -150,6 +157,8 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
     paths : sequence of path
         Tables with ``architecture`` and either ``accuracy``, or ``device`` and ``latency_ms``.
     """
+    import pandas as pd
+
     columns: dict[str, list[pd.Series]] = {}
     for path in paths:
         table = read_table(path, ("architecture", "status")).set_index("architecture")

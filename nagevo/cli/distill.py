@@ -20,6 +20,7 @@ def run(
 ) -> None:
     """Distill the frontiers of all devices into one generator and write the bundle."""
     import numpy as np
+    import torch
 
     from nagevo.config import load_config
     from nagevo.devices import is_exact
@@ -40,5 +41,6 @@ def run(
     probes = choose_probes(space, measured, experiment.generator.probes)
     views = {device: device_view(predictor, device, pool, probes) for device in experiment.devices}
     targets = {device: make_targets(predictor, device, view, pool) for device, view in views.items()}
+    torch.set_num_threads(1)  # the matrices are too small for more
     model = distill(space, targets, experiment.generator, seed=experiment.seed)
     save_generator(output, experiment, model, views, predictor, surrogates, weights)

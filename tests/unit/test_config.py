@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from nagevo.config import component_schema, load_config, parse_config
+from nagevo.datasets import DATASETS
 from nagevo.devices import BACKENDS
 from nagevo.errors import ConfigError
 from nagevo.evaluators import EVALUATORS
@@ -69,6 +70,14 @@ def test_the_options_of_a_users_own_class_are_passed_on_unchecked():
     assert parse_config(own).space.options == {"anything": [1, 2]}
 
 
+def test_mistakes_in_the_options_of_a_dataset_and_of_the_training_are_named():
+    accuracy = {"evaluator": "supernet", "dataset": {"name": "mnist5k", "trian": 1}, "training": {"epoch": 3}}
+    with pytest.raises(ConfigError) as caught:
+        parse_config({**MINIMAL, "accuracy": accuracy})
+    assert 'accuracy.dataset: key "trian" is unknown; did you mean "train"?' in str(caught.value)
+    assert 'accuracy.training: key "epoch" is unknown; did you mean "epochs"?' in str(caught.value)
+
+
 def test_an_unknown_device_is_named_with_those_there_are():
     with pytest.raises(ConfigError, match=r'device "phne" is unknown; did you mean "phone"\?'):
         parse_config(MINIMAL).device("phne")
@@ -96,6 +105,7 @@ BUILTIN = [
         ("accuracy", "evaluator", EVALUATORS),
         ("device", "backend", BACKENDS),
         ("search", "strategy", STRATEGIES),
+        ("dataset", "dataset", DATASETS),
     )
     for name in registry
 ]
@@ -114,4 +124,5 @@ def test_the_schema_lists_the_options_and_defaults_of_every_built_in_component(k
             assert key in definition["required"]
         else:
             expected = list(default) if isinstance(default, tuple) else default
+            expected = {} if expected is None and definition["properties"][key].get("type") == "object" else expected
             assert definition["properties"][key]["default"] == expected, key
