@@ -29,6 +29,8 @@ NONE, SKIP, POOL, CONV_1X1, CONV_3X3 = range(len(OPERATIONS))
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """From which node to which, in the order of the text; node 0 is the input, node 3 the output."""
 N_EDGES = len(EDGES)
+INCOMING_EDGES = (1, 2, 3)
+"""Number of edges into each node but the input; those into the same node follow each other in ``EDGES``."""
 E01, E02, E12, E03, E13, E23 = range(N_EDGES)
 PATHS = ((E03,), (E01, E13), (E02, E23), (E01, E12, E23))
 """All ways from input to output, as edges."""

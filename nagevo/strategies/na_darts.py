@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from nagevo.strategies.relaxation import Budget, RelaxedStrategy, RelaxedSurrogate, Simplices
+from nagevo.errors import ConfigError
+from nagevo.spaces.nasbench201 import N_EDGES
+from nagevo.strategies.budget_sweep import Budget, RelaxedStrategy
+from nagevo.strategies.relaxation import Loss, Mixture, RelaxedSurrogate, Simplices
+
+N_NEIGHBORS = 4
+"""Random neighbors that stand for a neighborhood in a gradient step."""
+
+N_COMPARED = 16
+"""Random neighbors that stand for it where candidates are compared."""
 
 
 class NADARTS(RelaxedStrategy):
@@ -14,10 +25,8 @@ class NADARTS(RelaxedStrategy):
 
     Parameters
     ----------
-    initial, steps, rate, penalty
-        See :class:`~nagevo.strategies.relaxation.RelaxedStrategy`.
-    n_neighbors : int
-        Neighbors that stand for the neighborhood in a step; four times as many where candidates are compared.
+    mode, initial, steps, rate, penalty, supernet
+        See :class:`~nagevo.strategies.budget_sweep.RelaxedStrategy`.
 
     References
     ----------
@@ -25,14 +34,18 @@ class NADARTS(RelaxedStrategy):
     abstract gives the objective, an aggregate of the performance over the neighborhood, and that it needs a
     differentiable representation of the neighborhood. Its formulas were not at hand, so these are design choices of
     nagevo: a neighbor of a mixture has the distribution of one choice, drawn at random, replaced by an option other
-    than its likeliest; the mean over four neighbors; mixtures as softmax of logits, moved by Adam. Nothing flows back
-    through a replaced distribution. The latency under the penalty is that of the mixture itself, because the
-    architecture itself is deployed.
+    than its likeliest; the mean over four neighbors a step; mixtures as softmax of logits, moved by Adam. Nothing flows
+    back through a replaced distribution. The latency under the penalty is that of the mixture itself on a surrogate,
+    because the architecture itself is deployed, and of the neighbors with weight sharing, where it comes with their
+    losses.
     """
 
-    def __init__(self, *args, n_neighbors: int = 4, rate: float = 0.1, **options):
-        super().__init__(*args, rate=rate, **options)
-        self.n_neighbors = n_neighbors
+    rates: ClassVar = {"surrogate": 0.1, "weight_sharing": 3e-4}
+
+    def mixture(self, n_operations: int, *, edge_weights: bool, generator: torch.Generator) -> Mixture:
+        if edge_weights:
+            raise ConfigError("search.supernet.edge_weights is for gaea; na_darts has none")
+        return NeighborhoodMixture(n_operations, rate=self.rate, n_neighbors=N_NEIGHBORS, generator=generator)
 
     def descend(
         self, surrogate: RelaxedSurrogate, mixtures: Tensor, budget: Budget, *, generator: torch.Generator
@@ -41,7 +54,7 @@ class NADARTS(RelaxedStrategy):
         optimizer = torch.optim.Adam([logits], lr=self.rate)
         for _ in range(self.steps):
             mixtures = self.simplices.softmax(logits)
-            near = perturbed(self.simplices, mixtures, self.n_neighbors, generator=generator)
+            near = perturbed(self.simplices, mixtures, N_NEIGHBORS, generator=generator)
             error, (_, log_latency) = surrogate(near, budget.device)[0], surrogate(mixtures, budget.device)
             optimizer.zero_grad()
             (error.mean(1) + self.excess(log_latency, budget)[:, 0]).sum().backward()
@@ -52,12 +65,42 @@ class NADARTS(RelaxedStrategy):
         self, surrogate: RelaxedSurrogate, candidates: np.ndarray, budget: Budget, *, generator: torch.Generator
     ) -> Tensor:
         """Return the mean error over random neighbors of each candidate and its own excess of latency, shape (n,)."""
-        n = 4 * self.n_neighbors
+        n = N_COMPARED
         corners = self.simplices.corners(candidates)
         near = perturbed(self.simplices, corners[:, None], n, generator=generator)
         error, _ = surrogate(near.flatten(0, 1), budget.device)
         _, log_latency = surrogate(corners, budget.device)
         return (error.unflatten(1, (-1, n)).mean(-1) + self.excess(log_latency, budget)).mean(0)
+
+
+class NeighborhoodMixture(Mixture):
+    """Softmax distributions over the operations of each edge, moved by Adam to where their neighbors lose little.
+
+    Parameters
+    ----------
+    n_operations : int
+    rate : float
+    n_neighbors : int
+        Neighbors in each step.
+    generator : torch.Generator
+        Draws the neighbors.
+    """
+
+    def __init__(self, n_operations: int, *, rate: float, n_neighbors: int, generator: torch.Generator):
+        self.simplices, self.n_neighbors, self.generator = Simplices((n_operations,) * N_EDGES), n_neighbors, generator
+        self.logits = torch.zeros(len(self.simplices.owner), requires_grad=True)
+        self.optimizer = torch.optim.Adam([self.logits], lr=rate)
+
+    def weights(self) -> Tensor:
+        return self.simplices.softmax(self.logits.detach()).view(N_EDGES, -1)
+
+    def step(self, loss: Loss) -> None:
+        mixture = self.simplices.softmax(self.logits)[None, None]
+        near = perturbed(self.simplices, mixture, self.n_neighbors, generator=self.generator)[0]
+        self.optimizer.zero_grad()
+        for neighbor in near:  # one after the other, for the memory that their networks take
+            (loss(neighbor.view(N_EDGES, -1)) / self.n_neighbors).backward(retain_graph=True)
+        self.optimizer.step()
 
 
 def perturbed(simplices: Simplices, mixtures: Tensor, n: int, *, generator: torch.Generator) -> Tensor:

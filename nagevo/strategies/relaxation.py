@@ -6,11 +6,9 @@ row of ``sum(n_options)`` weights. An architecture is a corner of it. Tensors ar
 
 from __future__ import annotations
 
-import math
-from abc import abstractmethod
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,12 +16,8 @@ from scipy.stats import norm, rankdata
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nagevo.errors import ConfigError
-from nagevo.frontier import LATENCY, frontier
 from nagevo.measurements import Measurements
-from nagevo.spaces.base import SearchSpace, unique, without
-from nagevo.strategies.base import Strategy
-from nagevo.strategies.learning import single_thread, torch_generator
+from nagevo.spaces.base import SearchSpace
 
 SMALLEST_WEIGHT = 1e-5
 """Where the exponentiated update clamps the weights, as GAEA's code does."""
@@ -155,119 +149,21 @@ class RelaxedSurrogate(nn.Module):
         return outputs[..., 0], outputs[..., 1 + number] * self.spread[number] + self.center[number]
 
 
-class Budget(NamedTuple):
-    """The most that one inference may take on a device, in ms."""
-
-    device: str
-    ms: float
+Loss = Callable[[Tensor], Tensor]
+"""From the weights of the operations on the edges of a cell, shape (n_edges, n_operations), to the loss on a batch."""
 
 
-class RelaxedStrategy(Strategy):
-    """Search mixtures on a differentiable surrogate of the measurements, budget by budget.
-
-    The first ``initial`` architectures are random. Each later round fits a :class:`RelaxedSurrogate` and sweeps, for
-    each device, as many budgets as it has proposals, from the largest to the smallest, each started halfway between the
-    mixture that the one before ended in and the uniform one. All members of the surrogate have mixtures of their own.
-    Proposed is, for each budget, the new architecture of least mean loss among those that the mixtures point to and
-    ``n_draws`` drawn from each; the loss is the error and ``penalty`` times the logarithm of latency over budget where
-    the budget is exceeded.
-
-    A subclass defines :meth:`descend`, and :meth:`losses` where its objective is not the plain error.
-
-    Parameters
-    ----------
-    initial : int
-        Random architectures before the first surrogate.
-    steps : int
-        Gradient steps for each budget.
-    rate : float
-        Their learning rate.
-    penalty : float
-        Weight of the excess of latency.
-    """
-
-    n_draws = 16
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        initial: int = 40,
-        steps: int = 50,
-        rate: float = 0.1,
-        penalty: float = 10.0,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        if initial < 2 or steps < 1 or rate <= 0 or penalty < 0:
-            raise ConfigError(
-                "expected initial >= 2, steps >= 1, rate > 0 and penalty >= 0, "
-                f"got initial={initial}, steps={steps}, rate={rate}, penalty={penalty}"
-            )
-        self.initial, self.steps, self.rate, self.penalty = initial, steps, rate, penalty
-        self.simplices = Simplices(space.n_options)
+class Mixture(ABC):
+    """The cell of a weight-sharing network while it is learned."""
 
     @abstractmethod
-    def descend(
-        self, surrogate: RelaxedSurrogate, mixtures: Tensor, budget: Budget, *, generator: torch.Generator
-    ) -> Tensor:
-        """Return the mixtures, shape (n_members, 1, sum(n_options)), moved to lower losses."""
+    def weights(self) -> Tensor:
+        """Return the weight of each operation on each edge, detached, shape (n_edges, n_operations)."""
 
-    def losses(
-        self, surrogate: RelaxedSurrogate, candidates: np.ndarray, budget: Budget, *, generator: torch.Generator
-    ) -> Tensor:
-        """Return the mean loss over the members of each candidate, shape (n,)."""
-        error, log_latency = surrogate(self.simplices.corners(candidates), budget.device)
-        return (error + self.excess(log_latency, budget)).mean(0)
+    @abstractmethod
+    def step(self, loss: Loss) -> None:
+        """Move to a lower loss."""
 
-    def excess(self, log_latency: Tensor, budget: Budget) -> Tensor:
-        """Return the penalty for latencies, given by their logarithms, over a budget."""
-        return self.penalty * functional.relu(log_latency - math.log(budget.ms))
-
-    def ask(self, n: int) -> np.ndarray:
-        rng = self.round_rng()
-        if self._is_initial():
-            return self.first_new(self.space.sample(n, rng=rng), n, rng=rng)
-        with single_thread():
-            return self.first_new(self._proposals(n, rng=rng), n, rng=rng)
-
-    def _is_initial(self) -> bool:
-        """Return whether there is too little for a surrogate yet."""
-        told = self.measurements
-        return told.n_evaluations < self.initial or any(len(told.complete(device)) < 2 for device in self.devices)
-
-    def _proposals(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
-        """Return the best new architecture for each of n budgets, shared among the devices."""
-        generator = torch_generator(rng)
-        surrogate = RelaxedSurrogate(self.space, self.measurements, generator=generator)
-        known = self.evaluated()
-        for device, share in self.shares(n).items():
-            mixtures = self.simplices.uniform(surrogate.n_members, 1)
-            for ms in sweep(self.measurements.objectives(device), share, rng=rng):
-                start = 0.5 * mixtures + 0.5 * self.simplices.uniform(1, 1)
-                mixtures = self.descend(surrogate, start, Budget(device, ms), generator=generator)
-                candidates = without(self._candidates(mixtures[:, 0], generator=generator), known)
-                if len(candidates):
-                    losses = self.losses(surrogate, candidates, Budget(device, ms), generator=generator)
-                    known = np.concatenate([known, candidates[[int(losses.argmin())]]])
-        return known[len(self.evaluated()) :]
-
-    def _candidates(self, mixtures: Tensor, *, generator: torch.Generator) -> np.ndarray:
-        drawn = self.simplices.sampled(mixtures, self.n_draws, generator=generator)
-        drawn = drawn.reshape(-1, self.space.n_choices)
-        return unique(self.space.normal(np.concatenate([self.simplices.likeliest(mixtures), drawn])))
-
-
-def sweep(objectives: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
-    """Return n budgets in ms over the measured frontier, one drawn from each of n equal ratios, the largest first.
-
-    Parameters
-    ----------
-    objectives : ndarray, shape (n_measured, 2)
-    n : int
-    rng : numpy.random.Generator
-    """
-    low, high = np.log(objectives[frontier(objectives)][[0, -1], LATENCY])
-    return np.exp(low + (high - low) * (np.arange(n) + rng.random(n)) / n)[::-1]
+    def options(self) -> np.ndarray:
+        """Return the operation of the largest weight on each edge, as its index among the candidates: (n_edges,)."""
+        return self.weights().argmax(dim=1).numpy().astype(np.int8)

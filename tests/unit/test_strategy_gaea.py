@@ -5,8 +5,9 @@ import torch
 from separable import SeparableSpace, best_accuracy, measure, search
 
 from nagevo.frontier import best_under
+from nagevo.strategies.budget_sweep import Budget, sweep
 from nagevo.strategies.gaea import GAEA
-from nagevo.strategies.relaxation import Budget, RelaxedSurrogate, Simplices, sweep
+from nagevo.strategies.relaxation import RelaxedSurrogate, Simplices
 
 SIMPLICES = Simplices((2, 3))
 

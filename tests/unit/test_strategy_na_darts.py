@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from separable import SeparableSpace
 
+from nagevo.strategies.budget_sweep import Budget
 from nagevo.strategies.gaea import GAEA
 from nagevo.strategies.na_darts import NADARTS, perturbed
-from nagevo.strategies.relaxation import Budget, Simplices
+from nagevo.strategies.relaxation import Simplices
 
 SIMPLICES = Simplices((4, 4))
 BUDGET = Budget("phone", 1.0)
