@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from nagevo.datasets import ImageDataset
-from nagevo.errors import DataError
+from nagevo.errors import ConfigError, DataError
 from nagevo.files import replacing
 from nagevo.progress import track
 
@@ -55,6 +55,12 @@ class Recipe:
     label_smoothing: float = 0.1
     shift_pixels: int = 2
     flip: bool = False
+
+    def __post_init__(self):
+        if self.epochs <= self.warmup_epochs:
+            raise ConfigError(
+                f"training: expected more epochs than warmup_epochs = {self.warmup_epochs}, got {self.epochs}"
+            )
 
     def rate(self, progress: float) -> float:
         """Return the learning rate after ``progress`` epochs."""
@@ -146,7 +152,7 @@ def fit(
     recipe: Recipe,
     *,
     seed: int,
-    description: str,
+    description: str | None = None,
     checkpoint: Path | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> None:
@@ -163,8 +169,8 @@ def fit(
     images : Images
     recipe : Recipe
     seed : int
-    description : str
-        What the progress bar says.
+    description : str, optional
+        What the progress bar says; without it there is none.
     checkpoint : Path, optional
         Where the state is kept during training; removed at the end.
     about : mapping, optional
@@ -174,7 +180,8 @@ def fit(
     about = {**(about or {}), "recipe": asdict(recipe), "seed": seed}
     done = 0 if checkpoint is None else _resume(checkpoint, about, network, optimizer)
     saved = time.monotonic()
-    for epoch in track(range(done, recipe.epochs), description, total=recipe.epochs, completed=done):
+    epochs = range(done, recipe.epochs)
+    for epoch in track(epochs, description, completed=done) if description else epochs:
         _train_epoch(network, step, images, recipe, optimizer, seed=seed, epoch=epoch)
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_INTERVAL_S:
             saved = time.monotonic()

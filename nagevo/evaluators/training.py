@@ -19,5 +19,5 @@ class TrainingEvaluator(ImageEvaluator):
             torch.manual_seed(self.seed)
             network = self.space.network(choices).to(memory_format=torch.channels_last)
         step = cross_entropy_step(network, self.recipe)
-        fit(network, step, self.images("train"), self.recipe, seed=self.seed, description="Training")
+        fit(network, step, self.images("train"), self.recipe, seed=self.seed)
         return recalibrate(network, self.calibration)

@@ -175,6 +175,14 @@ class SearchSpace(ABC):
         """Return the untrained torch module of one architecture; ``choices`` has shape (n_choices,)."""
         raise ConfigError(f"{self} has no networks to build; use a table for its accuracies and latencies")
 
+    def supernet(self, *, kernel_transform: bool = True) -> torch.nn.Module:
+        """Return an untrained network that holds the weights of all architectures.
+
+        Called with ``(images, choices, dropout=…)`` it returns the logits of one architecture; its
+        ``subnetwork(choices)`` is that architecture as a plain network with a copy of its weights.
+        """
+        raise ConfigError(f"{self} has no supernet; take training or table as accuracy.evaluator")
+
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is known without measuring: ``parameters`` and ``macs`` of each architecture, where defined."""
         return {}
