@@ -3,13 +3,11 @@
 References
 ----------
 Emmerich, Giannakoglou, Naujoks 2006, "Single- and Multiobjective Evolutionary Optimization Assisted by Gaussian Random
-Field Metamodels": expected improvement of the hypervolume. Latencies are predicted far better than accuracies, so that
-here only the error is uncertain; the expectation is then a sum over the steps of the frontier.
+Field Metamodels": expected improvement of the hypervolume; see :mod:`nagevo.strategies.improvement`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,10 +15,17 @@ import numpy as np
 from nagevo.evolution import evolve
 from nagevo.frontier import frontier
 from nagevo.measurements import Measurements
-from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.spaces.base import SearchSpace, row_keys, unique, without
 from nagevo.strategies.base import Strategy
 from nagevo.strategies.improvement import Frontier
-from nagevo.surrogates import AccuracySurrogate, LatencySurrogate, fit_accuracy, fit_latency
+from nagevo.surrogates import LatencySurrogate, fit_accuracy, fit_latency
+
+INITIAL = 10
+"""Size of the initial design."""
+FEWEST = 4
+"""With fewer complete measurements of a device there is nothing to believe yet, and the design goes on."""
+MOST_KNOWN = 20_000
+"""So many architectures whose latency alone is known are looked through in each round."""
 
 
 class SurrogateEvolution(Strategy):
@@ -30,13 +35,13 @@ class SurrogateEvolution(Strategy):
     ----------
     space, devices, seed, evaluations
         As for every strategy.
-    initial : int, optional
-        Size of the initial design.
     population, generations : int
-        Of the evolution in each round, for each device.
+        Of the evolution on the surrogates, which each round runs once for each device.
     optimism : float
-        How many standard deviations more accurate than predicted an architecture counts in the evolution.
+        Share of the surrogate's standard deviation that counts as uncertain: the higher, the more is explored.
     """
+
+    default_rounds = 40
 
     def __init__(
         self,
@@ -46,85 +51,121 @@ class SurrogateEvolution(Strategy):
         seed: int = 0,
         evaluations: int = 200,
         population: int = 100,
-        generations: int = 40,
-        optimism: float = 1.0,
+        generations: int = 30,
+        optimism: float = 0.5,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.population, self.generations, self.optimism = population, generations, optimism
 
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
-        """Return how many architectures each round proposes: an initial design, then equal rounds."""
+        """Return how many architectures each round proposes: a small initial design, then equal rounds."""
         rounds = max(1, min(rounds or cls.default_rounds, evaluations))
-        initial = max(math.ceil(evaluations / rounds), min(20, evaluations // 4))
-        if rounds == 1:
+        equal = super().round_sizes(evaluations, rounds)
+        first = max(equal[0], min(INITIAL, evaluations))
+        rest = evaluations - first
+        if rounds == 1 or not rest:
             return [evaluations]
-        rest = min(rounds - 1, evaluations - initial)
-        return [initial, *(len(part) for part in np.array_split(np.empty(evaluations - initial), rest))]
+        return [first, *super().round_sizes(rest, rounds - 1)]
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
-        if len(self._complete()) < 4:
-            return self.first_new(initial_design(self.space, 4 * n, rng=rng), n, rng=rng)
-        accuracy, latency = self._fit()
-        pool = self._pool(accuracy, latency, rng)
-        return self.first_new(self._infill(pool, accuracy, latency, n), n, rng=rng)
+        told = self.measurements
+        if min(len(told.complete(device)) for device in self.devices) < FEWEST:
+            return self.first_new(initial_design(self.space, n, rng=rng), n, rng=rng)
+        beliefs = Beliefs(self.space, told, optimism=self.optimism, seed=self.seed)
+        return self.first_new(self._infill(beliefs, self._pool(beliefs, rng), n), n, rng=rng)
 
-    def _complete(self) -> Measurements:
-        return self.measurements.complete(self.devices[0])
+    def _pool(self, beliefs: Beliefs, rng: np.random.Generator) -> np.ndarray:
+        """Return the new architectures among which the infill chooses.
 
-    def _fit(self) -> tuple[AccuracySurrogate, dict[str, LatencySurrogate]]:
-        told, features = self.measurements, self.space.features(self.measurements.choices)
-        accuracy = fit_accuracy(features, told.accuracy, seed=self.seed)
-        return accuracy, {
-            device: fit_latency(features, told.latency_ms[device], seed=self.seed) for device in self.devices
-        }
-
-    def _pool(self, accuracy, latency, rng) -> np.ndarray:
-        """Return the new architectures among which the infill chooses."""
-        found = []
+        They are what evolves from the measured frontier of each device, its neighbors, and whatever has a known
+        latency.
+        """
+        only_latency = self.measurements.choices[self.measurements.round < 0]
+        found = [only_latency if len(only_latency) <= MOST_KNOWN else rng.permutation(only_latency)[:MOST_KNOWN]]
         for device in self.devices:
             measured = self.measurements.complete(device)
             best = measured.choices[frontier(measured.objectives(device))]
-
-            def objective(choices: np.ndarray, device=device) -> np.ndarray:
-                features = self.space.features(choices)
-                mean, std = accuracy.predict_with_std(features)
-                return np.column_stack([-(mean + self.optimism * std), latency[device].predict(features)])
-
-            evolved = evolve(
-                self.space,
-                objective,
-                population=self.population,
-                generations=self.generations,
-                initial=best,
-                rng=rng,
-            ).choices
-            around = [self.space.neighbors(row) for row in best]
-            found += [evolved, *around]
+            found += [self.space.neighbors(row) for row in best]
+            if len(self.measurements) < self.space.size:
+                found.append(self._evolved(beliefs, device, best, rng))
         return without(unique(np.concatenate(found)), self.evaluated())
 
-    def _infill(self, pool, accuracy, latency, n) -> np.ndarray:
-        """Return n architectures of the pool, each with the largest improvement expected after those before it."""
-        features = self.space.features(pool)
-        mean, std = accuracy.predict_with_std(features)
-        predicted = {device: latency[device].predict(features) for device in self.devices}
+    def _evolved(self, beliefs: Beliefs, device: str, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return what evolves on the surrogates of accuracy, seen with optimism, and of a device's latency."""
+
+        def objective(choices: np.ndarray) -> np.ndarray:
+            error, std = beliefs.error(choices)
+            return np.column_stack([error - std, beliefs.latency_ms(device, choices)])
+
+        sizes = {"population": self.population, "generations": self.generations}
+        return evolve(self.space, objective, initial=start, rng=rng, **sizes).choices
+
+    def _infill(self, beliefs: Beliefs, pool: np.ndarray, n: int) -> np.ndarray:
+        """Return n architectures of the pool, each the one that promises most once those before it are measured."""
+        error, std = beliefs.error(pool)
+        latency = {device: beliefs.latency_ms(device, pool) for device in self.devices}
         frontiers = {d: Frontier.of(self.measurements.complete(d).objectives(d)) for d in self.devices}
         chosen: list[int] = []
         for _ in range(min(n, len(pool))):
-            gain = sum(f.expected_improvement(100 - mean, std, predicted[d]) for d, f in frontiers.items())
-            gain[chosen] = -1.0
+            gain = sum(f.expected_improvement(error, std, latency[d]) for d, f in frontiers.items())
+            gain[chosen] = -np.inf
             best = int(gain.argmax())
             chosen.append(best)
-            frontiers = {d: f.extended(100 - mean[best], predicted[d][best]) for d, f in frontiers.items()}
+            frontiers = {d: f.extended(error[best], latency[d][best]) for d, f in frontiers.items()}
         return pool[chosen]
 
 
+class Beliefs:
+    """What is believed of any architecture after what was measured.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    measurements : Measurements
+    optimism : float
+        Share of the standard deviation of the accuracy that counts as uncertain.
+    seed : int
+    """
+
+    def __init__(self, space: SearchSpace, measurements: Measurements, *, optimism: float, seed: int):
+        self.space, self.measurements, self.optimism, self.seed = space, measurements, optimism, seed
+        self._features = space.features(measurements.choices)
+        self._row_of = {key: row for row, key in enumerate(row_keys(measurements.choices).tolist())}
+        self._accuracy = fit_accuracy(self._features, measurements.accuracy, seed=seed)
+        self._latency: dict[str, LatencySurrogate] = {}
+
+    def error(self, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the predicted error and what of it counts as uncertain, in percent, both of shape (n,)."""
+        mean, std = self._accuracy.predict_with_std(self.space.features(choices))
+        return 100.0 - mean, self.optimism * std
+
+    def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return the latencies, measured where they are known and predicted elsewhere, shape (n,)."""
+        rows = np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
+        values = np.append(self.measurements.latency_ms[device], np.nan)[rows]
+        missing = np.isnan(values)
+        if missing.any():
+            values[missing] = self._surrogate(device).predict(self.space.features(choices[missing]))
+        return values
+
+    def _surrogate(self, device: str) -> LatencySurrogate:
+        """Return the surrogate of a device's latency, fitted when first needed."""
+        if device not in self._latency:
+            latency_ms = self.measurements.latency_ms[device]
+            self._latency[device] = fit_latency(self._features, latency_ms, seed=self.seed)
+        return self._latency[device]
+
+
 def initial_design(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:
-    """Return architectures that cover the space: the extremes, then half from small to large, half anywhere."""
+    """Return n or more architectures that cover the space, the most telling first.
+
+    The extremes come first. Then one whose choices tend to be cheap or dear together takes turns with a uniform one: in
+    a large space uniform ones are all of middling size.
+    """
     level = rng.random((n, 1))
-    graded = space.normal(
-        rng.binomial(np.asarray(space.n_options) - 1, level, size=(n, space.n_choices)).astype(np.int8)
-    )
-    both = np.stack([graded, space.sample(n, rng=rng)], axis=1).reshape(-1, space.n_choices)
-    return unique(np.concatenate([space.extremes(), both]))
+    drawn = rng.binomial(np.asarray(space.n_options) - 1, level, size=(n, space.n_choices))
+    graded, uniform = space.normal(drawn.astype(np.int8)), space.sample(n, rng=rng)
+    in_turn = np.stack([graded, uniform], axis=1).reshape(-1, space.n_choices)
+    return unique(np.concatenate([space.extremes(), in_turn]))

@@ -9,7 +9,7 @@ import numpy as np
 from nagevo.errors import DataError
 from nagevo.surrogates import gaussian, trees
 from nagevo.surrogates.conformal import Residuals, near_frontier
-from nagevo.surrogates.surrogate import AccuracySurrogate, LatencySurrogate
+from nagevo.surrogates.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate
 
 N_FOLDS = 5
 SHARE_STEPS = 10
@@ -20,6 +20,10 @@ CALIBRATION = 60
 """The bound is calibrated on the layers of nondominated architectures that together hold at least so many."""
 FEWEST = 2
 """A surrogate needs so many measurements."""
+MOST = 1000
+"""It is fitted to so many at most, so that its cost stays bounded."""
+ONE_DEVIATION = 0.683
+"""Share of normal values within one standard deviation."""
 
 
 def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -> AccuracySurrogate:
@@ -40,14 +44,18 @@ def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -
         If fewer than two accuracies are known.
     """
     features, accuracy = _known(features, accuracy, "accuracies")
-    folds = make_folds(len(accuracy), seed)
-    process = gaussian.fit(features, accuracy, folds)
-    boosted = trees.fit(features, accuracy, folds, seed=seed)
-    left_out = np.array([process.out_of_fold, boosted.out_of_fold])
-    shares = best_shares(left_out, accuracy)
-    predicted = shares @ left_out
-    std_factor = float(np.quantile(np.abs(accuracy - predicted) / process.out_of_fold_std, 0.683))
-    return AccuracySurrogate(process.process, boosted.trees, shares, std_factor, np.array([accuracy, predicted]))
+    rows = _representative(len(accuracy), seed)
+    features, accuracy = features[rows], accuracy[rows]
+    scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
+    target = scale.transformed(accuracy)
+    process = gaussian.fit(features, target, folds)
+    boosted = trees.fit(features, target, folds, seed=seed)
+    members = np.array([process.out_of_fold, boosted.out_of_fold])
+    shares = best_shares(members, target)
+    predicted = shares @ members
+    std_factor = float(np.quantile(np.abs(target - predicted) / process.out_of_fold_std, ONE_DEVIATION))
+    left_out = np.array([accuracy, scale.restored(predicted)])
+    return AccuracySurrogate(scale, process.process, boosted.trees, shares, std_factor, left_out)
 
 
 def fit_latency(
@@ -74,13 +82,15 @@ def fit_latency(
     accuracy = np.full(len(latency_ms), np.nan) if accuracy is None else accuracy
     accuracy = accuracy[np.isfinite(latency_ms)]
     features, latency_ms = _known(features, latency_ms, "latencies")
+    rows = _representative(len(latency_ms), seed)
+    features, latency_ms, accuracy = features[rows], latency_ms[rows], accuracy[rows]
     folds, logarithm, floor = make_folds(len(latency_ms), seed), np.log(latency_ms), FLOOR * latency_ms.min()
     additive = gaussian.fit(features, latency_ms, folds)
     relative = gaussian.fit(features, logarithm, folds)
     boosted = trees.fit(features, logarithm, folds, seed=seed)
-    left_out = np.array([np.log(np.maximum(additive.out_of_fold, floor)), relative.out_of_fold, boosted.out_of_fold])
-    shares = best_shares(left_out, logarithm)
-    predicted = shares @ left_out
+    members = np.array([np.log(np.maximum(additive.out_of_fold, floor)), relative.out_of_fold, boosted.out_of_fold])
+    shares = best_shares(members, logarithm)
+    predicted = shares @ members
     chosen = np.flatnonzero(np.isfinite(accuracy))
     if len(chosen):
         chosen = chosen[near_frontier(np.column_stack([-accuracy, predicted])[chosen], CALIBRATION)]
@@ -120,6 +130,18 @@ def best_shares(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
     grid = np.array([row for row in product(range(SHARE_STEPS + 1), repeat=len(members)) if sum(row) == SHARE_STEPS])
     shares = grid / SHARE_STEPS  # (n_mixes, n_members)
     return shares[np.abs(shares @ members - truth).mean(axis=1).argmin()]
+
+
+def _representative(n: int, seed: int) -> np.ndarray:
+    """Return the rows that a surrogate is fitted to: all, or half of :data:`MOST` newest ones and a sample of others.
+
+    A search measures ever nearer to the frontier, so that its newest rows say most about what it looks for.
+    """
+    if n <= MOST:
+        return np.arange(n)
+    newest = np.arange(n - MOST // 2, n)
+    older = np.random.default_rng(seed).choice(n - MOST // 2, MOST - MOST // 2, replace=False)
+    return np.concatenate([np.sort(older), newest])
 
 
 def _known(features: np.ndarray, values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:

@@ -2,9 +2,11 @@
 
 References
 ----------
-Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning": algorithm 2.1 (prediction), equation 5.9 (gradient
-of the marginal likelihood), equation 5.12 (predictions that leave one out, here in blocks, that leave one fold out).
-The kernel is a linear one, for what adds up over an architecture, plus a Matérn 5/2 one, for what does not.
+Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning": algorithm 2.1 (prediction), equation 4.17 (Matérn
+5/2), section 5.1 (a length for each feature finds out which matter), equation 5.9 (gradient of the marginal
+likelihood), equation 5.12 (predictions that leave one out, here in blocks, that leave one fold out).
+Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian Optimization Performs Great in High Dimensions": a prior on the
+lengths that expects smooth functions. Here lengths are in units of the spread of all features together.
 """
 
 from __future__ import annotations
@@ -14,14 +16,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-START = np.log([0.3, 0.5, 0.7, 0.05])
-"""Where the fit starts, and the center of its prior: variance of the linear part, variance and length of the Matérn
-part, and variance of the noise, for a standardized target and features of mean squared norm 1."""
+VARIANCE, NOISE, LENGTHS = 0, 1, slice(2, None)
+"""Places of the hyperparameters, all as logarithms: variance of the function and of the noise of a standardized
+target, and the length over which the function changes along each feature."""
 
-PRIOR_SPREAD = np.array([2.0, 2.0, 1.0, 2.0])
-BOUNDS = [(-9.0, 4.0), (-9.0, 4.0), (-3.0, 4.0), (-9.0, 2.0)]
+EXPECTED = {"variance": 1.0, "noise": 0.05, "length": 4.0}
+SPREAD = {"variance": 2.0, "noise": 2.0, "length": 1.0}
+"""Centers of the normal prior of the hyperparameters, and the standard deviations of their logarithms."""
+
+RANGE = {"variance": (-5.0, 5.0), "noise": (-9.0, 2.0), "length": (-3.0, 6.0)}
 JITTER = 1e-6
-MAX_STEPS = 60
+MAX_STEPS = 50
+MOST_FITTED = 400
+"""Hyperparameters are fitted to so many rows at most."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +38,15 @@ class GaussianProcess:
     Attributes
     ----------
     center, spread : ndarray, shape (n_features,)
-        Features are reduced by the one and divided by the other.
+        Features are reduced by the one and divided by the other, which holds the length of each.
     points : ndarray, shape (n, n_features)
         Scaled features it was fitted to.
     weights : ndarray, shape (n,)
         Of the kernel with each point.
     whitener : ndarray, shape (n, n)
         Inverse of the Cholesky factor of the kernel matrix.
-    hyperparameters : ndarray, shape (4,)
-        Logarithms, in the order of :data:`START`.
+    variance, noise : float
+        Of a standardized target.
     target_center, target_spread : float
     """
 
@@ -48,9 +55,25 @@ class GaussianProcess:
     points: np.ndarray
     weights: np.ndarray
     whitener: np.ndarray
-    hyperparameters: np.ndarray
+    variance: float
+    noise: float
     target_center: float
     target_spread: float
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the mean at each row, shape (n_rows,)."""
+        return self.target_center + self.target_spread * (self._kernel(features) @ self.weights)
+
+    def predict_with_std(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation, the noise of a measurement included, both of shape (n_rows,)."""
+        kernel = self._kernel(features)
+        explained = ((kernel @ self.whitener.T) ** 2).sum(axis=1)
+        std = np.sqrt(np.maximum(self.variance - explained, 0.0) + self.noise)
+        return self.target_center + self.target_spread * (kernel @ self.weights), self.target_spread * std
+
+    def _kernel(self, features: np.ndarray) -> np.ndarray:
+        """Return the kernel of each row with each point, shape (n_rows, n)."""
+        return self.variance * _matern(_distances((features - self.center) / self.spread, self.points))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything as arrays, from which :meth:`from_arrays` makes it again."""
@@ -59,32 +82,8 @@ class GaussianProcess:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> GaussianProcess:
         """Return what :meth:`arrays` was taken of."""
-        scalars = {name: float(arrays[name][0]) for name in ("target_center", "target_spread")}
-        return cls(**{**arrays, **scalars})
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Return the mean at each row, shape (n_rows,)."""
-        return self.target_center + self.target_spread * (self._kernel(self._scaled(features)) @ self.weights)
-
-    def predict_with_std(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation, the noise of a measurement included, both of shape (n_rows,)."""
-        scaled = self._scaled(features)
-        kernel = self._kernel(scaled)
-        linear, matern, _, noise = np.exp(self.hyperparameters)
-        prior = linear * (scaled**2).sum(axis=1) + matern
-        explained = ((kernel @ self.whitener.T) ** 2).sum(axis=1)
-        std = np.sqrt(np.maximum(prior - explained, 0.0) + noise + JITTER)
-        return self.target_center + self.target_spread * (kernel @ self.weights), self.target_spread * std
-
-    def _scaled(self, features: np.ndarray) -> np.ndarray:
-        return (features - self.center) / self.spread
-
-    def _kernel(self, scaled: np.ndarray) -> np.ndarray:
-        """Return the kernel of each row with each point, shape (n_rows, n)."""
-        products = scaled @ self.points.T
-        distances = (scaled**2).sum(axis=1)[:, None] + (self.points**2).sum(axis=1) - 2 * products
-        linear, matern, length, _ = np.exp(self.hyperparameters)
-        return linear * products + matern * _matern(np.maximum(distances, 0.0) / length**2)
+        scalars = ("variance", "noise", "target_center", "target_spread")
+        return cls(**{name: float(array[0]) if name in scalars else array for name, array in arrays.items()})
 
 
 @dataclass(frozen=True)
@@ -113,23 +112,24 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -
     folds : sequence of ndarray of int
         Row numbers of each fold; they cover the rows.
     """
-    from scipy.linalg import solve_triangular
-
     center, spread = _feature_scale(features)
     points = (features - center) / spread
     target_center, target_spread = float(target.mean()), float(target.std()) or 1.0
     standardized = (target - target_center) / target_spread
-    hyperparameters = _most_probable(points, standardized)
-    factor = np.linalg.cholesky(_kernel_matrix(_products(points), hyperparameters))
-    whitener = solve_triangular(factor, np.eye(len(points)), lower=True)
+    every = -(-len(points) // MOST_FITTED)
+    hyperparameters = np.exp(_most_probable(points[::every], standardized[::every]))
+    variance, noise = float(hyperparameters[VARIANCE]), float(hyperparameters[NOISE]) + JITTER
+    points, spread = points / hyperparameters[LENGTHS], spread * hyperparameters[LENGTHS]
+    kernel = variance * _matern(_distances(points, points)) + noise * np.eye(len(points))
+    whitener = _inverse_of_lower(np.linalg.cholesky(kernel))
     precision = whitener.T @ whitener
     weights = precision @ standardized
-    process = GaussianProcess(center, spread, points, weights, whitener, hyperparameters, target_center, target_spread)
-    residual, variance = np.empty(len(points)), np.empty(len(points))
+    residual, deviation = np.empty(len(points)), np.empty(len(points))
     for fold in folds:
         covariance = np.linalg.inv(precision[np.ix_(fold, fold)])
-        residual[fold], variance[fold] = covariance @ weights[fold], np.diag(covariance)
-    return Fitted(process, target - target_spread * residual, target_spread * np.sqrt(np.maximum(variance, 0.0)))
+        residual[fold], deviation[fold] = covariance @ weights[fold], np.sqrt(np.diag(covariance))
+    process = GaussianProcess(center, spread, points, weights, whitener, variance, noise, target_center, target_spread)
+    return Fitted(process, target - target_spread * residual, target_spread * deviation)
 
 
 def _feature_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,64 +142,75 @@ def _feature_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     center, deviation = features.mean(axis=0), features.std(axis=0)
     binary = ((features == 0) | (features == 1)).all(axis=0)
     spread = np.where(binary, 1.0, 2 * deviation)
-    norm = np.sqrt(((deviation[deviation > 0] / spread[deviation > 0]) ** 2).sum()) or 1.0
-    return center, np.where(deviation > 0, spread * norm, np.inf)
+    varies = deviation > 0
+    norm = np.sqrt(((deviation[varies] / spread[varies]) ** 2).sum()) or 1.0
+    return center, np.where(varies, spread * norm, np.inf)
 
 
 def _most_probable(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the logarithms of the hyperparameters of the largest posterior density."""
     from scipy.optimize import minimize
 
-    products = _products(points)
-    options = {"maxiter": MAX_STEPS}
-    found = minimize(_loss, START, (products, target), jac=True, method="L-BFGS-B", bounds=BOUNDS, options=options)
-    return found.x
+    varying = np.flatnonzero(np.ptp(points, axis=0))
+    names = ["variance", "noise"] + ["length"] * len(varying)
+    expected = np.log([EXPECTED[name] for name in names])
+    spread = np.array([SPREAD[name] for name in names])
+    found = minimize(
+        _loss,
+        expected,
+        (points[:, varying], target, expected, spread),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[RANGE[name] for name in names],
+        options={"maxiter": MAX_STEPS},
+    )
+    hyperparameters = np.zeros(2 + points.shape[1])
+    hyperparameters[[VARIANCE, NOISE, *(2 + varying)]] = found.x
+    return hyperparameters
 
 
-def _loss(hyperparameters: np.ndarray, products: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+def _loss(
+    hyperparameters: np.ndarray, points: np.ndarray, target: np.ndarray, expected: np.ndarray, spread: np.ndarray
+) -> tuple[float, np.ndarray]:
     """Return the negative logarithm of the posterior density, and its gradient."""
-    from scipy.linalg import cho_solve
-
-    linear, matern, length, noise = np.exp(hyperparameters)
-    scaled = _distances(products) / length**2
-    parts = linear * products, matern * _matern(scaled)
-    identity = np.eye(len(target))
-    factor = np.linalg.cholesky(parts[0] + parts[1] + (noise + JITTER) * identity)
-    precision = cho_solve((factor, True), identity)
+    variance, noise = np.exp(hyperparameters[[VARIANCE, NOISE]])
+    scaled = points / np.exp(hyperparameters[LENGTHS])
+    squared = _distances(scaled, scaled)
+    kernel = variance * _matern(squared)
+    factor = np.linalg.cholesky(kernel + (noise + JITTER) * np.eye(len(target)))
+    whitener = _inverse_of_lower(factor)
+    precision = whitener.T @ whitener
     weights = precision @ target
     # d loss / d parameter = trace((precision − weights weightsᵀ) · d kernel / d parameter) / 2
     sensitivity = precision - np.outer(weights, weights)
-    slopes = *parts, matern * _matern_slope(scaled)
-    gradient = [*((sensitivity * slope).sum() for slope in slopes), noise * np.trace(sensitivity)]
-    deviation = (hyperparameters - START) / PRIOR_SPREAD
+    by_distance = sensitivity * variance * _matern_slope(squared)
+    # the squared distance changes with a length as −2 (difference along the feature)²; summed over all pairs:
+    by_length = -4 * (by_distance.sum(axis=1) @ scaled**2 - ((by_distance @ scaled) * scaled).sum(axis=0))
+    slopes = np.concatenate([[(sensitivity * kernel).sum(), noise * np.trace(sensitivity)], by_length])
+    deviation = (hyperparameters - expected) / spread
     loss = 0.5 * target @ weights + np.log(np.diag(factor)).sum() + 0.5 * deviation @ deviation
-    return loss, 0.5 * np.array(gradient) + deviation / PRIOR_SPREAD
+    return loss, 0.5 * slopes + deviation / spread
 
 
-def _products(points: np.ndarray) -> np.ndarray:
-    return points @ points.T
+def _inverse_of_lower(factor: np.ndarray) -> np.ndarray:
+    from scipy.linalg.lapack import dtrtri
+
+    return dtrtri(factor, lower=True)[0]
 
 
-def _distances(products: np.ndarray) -> np.ndarray:
-    """Return squared distances, shape (n, n), from inner products."""
-    squares = np.diag(products)
-    return np.maximum(squares[:, None] + squares - 2 * products, 0.0)
-
-
-def _kernel_matrix(products: np.ndarray, hyperparameters: np.ndarray) -> np.ndarray:
-    """Return the covariance of measurements at the points, noise included, shape (n, n)."""
-    linear, matern, length, noise = np.exp(hyperparameters)
-    kernel = linear * products + matern * _matern(_distances(products) / length**2)
-    return kernel + (noise + JITTER) * np.eye(len(products))
+def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the squared distance of each row of the one to each of the other."""
+    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)
+    return np.maximum(squares - 2 * first @ second.T, 0.0)
 
 
 def _matern(squared: np.ndarray) -> np.ndarray:
-    """Return the Matérn 5/2 correlation at squared distances in units of its length."""
+    """Return the Matérn 5/2 correlation at squared distances."""
     root = np.sqrt(5 * squared)
     return (1 + root + root**2 / 3) * np.exp(-root)
 
 
 def _matern_slope(squared: np.ndarray) -> np.ndarray:
-    """Return its derivative by the logarithm of the length."""
+    """Return its derivative by the squared distance."""
     root = np.sqrt(5 * squared)
-    return root**2 * (1 + root) / 3 * np.exp(-root)
+    return -5 / 6 * (1 + root) * np.exp(-root)

@@ -20,11 +20,46 @@ from nagevo.surrogates.trees import BoostedTrees
 
 
 @dataclass(frozen=True)
+class ErrorScale:
+    """The scale on which accuracies are predicted: minus the logarithm of how far they stay below a ceiling.
+
+    It stretches the differences among the best, which decide the frontier, and shrinks those among the worst.
+
+    Attributes
+    ----------
+    ceiling : float
+        In percent, above all accuracies.
+    """
+
+    ceiling: float
+
+    @classmethod
+    def of(cls, accuracy: np.ndarray) -> ErrorScale:
+        """Return the scale for some accuracies: the ceiling lies above the best by half of its lead over the median.
+
+        >>> ErrorScale.of(np.array([10.0, 60.0, 70.0]))
+        ErrorScale(ceiling=75.0)
+        """
+        best = float(accuracy.max())
+        return cls(best + max(0.5 * (best - float(np.median(accuracy))), 1e-3))
+
+    def transformed(self, accuracy: np.ndarray) -> np.ndarray:
+        """Return accuracies on the scale."""
+        return -np.log(self.ceiling - accuracy)
+
+    def restored(self, values: np.ndarray) -> np.ndarray:
+        """Return values on the scale as accuracies."""
+        return self.ceiling - np.exp(-values)
+
+
+@dataclass(frozen=True)
 class AccuracySurrogate:
     """A cheap predictor of accuracy, in percent.
 
     Attributes
     ----------
+    scale : ErrorScale
+        Of the members' targets; predictions are restored from it.
     process : GaussianProcess
     trees : BoostedTrees
     shares : ndarray, shape (2,)
@@ -35,6 +70,7 @@ class AccuracySurrogate:
         Measured accuracies, and what the mix predicts of each when its fold is left out.
     """
 
+    scale: ErrorScale
     process: GaussianProcess
     trees: BoostedTrees
     shares: np.ndarray
@@ -43,16 +79,18 @@ class AccuracySurrogate:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted accuracy of each row of features, shape (n,)."""
-        return self.shares @ self.predict_members(features)
+        members = np.array([self.process.predict(features), self.trees.predict(features)])
+        return self.scale.restored(self.shares @ members)
 
     def predict_members(self, features: np.ndarray) -> np.ndarray:
         """Return what each member of the mix predicts, shape (2, n)."""
-        return np.array([self.process.predict(features), self.trees.predict(features)])
+        return self.scale.restored(np.array([self.process.predict(features), self.trees.predict(features)]))
 
     def predict_with_std(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions, and the standard deviation of a measurement around each, both of shape (n,)."""
         mean, std = self.process.predict_with_std(features)
-        return self.shares @ np.array([mean, self.trees.predict(features)]), self.std_factor * std
+        mixed = self.scale.restored(self.shares @ np.array([mean, self.trees.predict(features)]))
+        return mixed, self.std_factor * std * (self.scale.ceiling - mixed)
 
     def lower_bound(self, features: np.ndarray) -> np.ndarray:
         """Return the predictions less one standard deviation, shape (n,)."""
@@ -61,7 +99,7 @@ class AccuracySurrogate:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write the surrogate into a folder."""
-        numbers = {"std_factor": self.std_factor, **self.trees.scale}
+        numbers = {"ceiling": self.scale.ceiling, "std_factor": self.std_factor, **self.trees.scale}
         arrays = {
             "shares": self.shares,
             "left_out": self.left_out,
@@ -81,7 +119,8 @@ class AccuracySurrogate:
         numbers, arrays, models = storage.read(folder, "accuracy")
         process = GaussianProcess.from_arrays(storage.without_prefix("process", arrays))
         trees = BoostedTrees.with_scale(models, numbers)
-        return cls(process, trees, arrays["shares"], numbers["std_factor"], arrays["left_out"])
+        scale = ErrorScale(numbers["ceiling"])
+        return cls(scale, process, trees, arrays["shares"], numbers["std_factor"], arrays["left_out"])
 
 
 @dataclass(frozen=True)
