@@ -1,3 +1,4 @@
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -5,7 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from nagevo.devices.lookup import LookupDevice
+from nagevo.cli.lut import run
+from nagevo.devices.lookup import LookupDevice, read_block_table
 from nagevo.devices.table import TableDevice
 from nagevo.devices.timing import TimedDevice
 from nagevo.errors import ConfigError, DeviceError
@@ -94,3 +96,22 @@ def test_devices_and_spaces_that_cannot_be_split_into_blocks_are_refused(convolu
         measure_blocks(TableDevice("t.csv"), SPACE)
     with pytest.raises(ConfigError, match="the space mobilenetv3"):
         measure_blocks(ByParameters(), convolution_space)
+
+
+def test_the_command_writes_the_table_and_says_how_good_it_is(tmp_path, capsys):
+    config = {
+        "space": {
+            "name": "mobilenetv3",
+            "resolution": 16,
+            "channels": 1,
+            "classes": 3,
+            "width_multiplier": 0.25,
+            "divisor": 4,
+        },
+        "devices": {"board": {"backend": f"{__name__}:ByParameters", "slowdown": 1.25}},
+    }
+    run(json.dumps(config), "board", tmp_path / "lut.yaml", calibration=2, checks=3)
+    # Five stages have 9 first and 9 further blocks each; 6 entries are shared by all: 5 · 18 + 6 = 96.
+    expected = "96 blocks on board; 3 whole networks are predicted within 0.0 % (median; plain sums of blocks: "
+    assert capsys.readouterr().out.startswith(expected)
+    assert read_block_table(tmp_path / "lut.yaml")["overhead"] == 0.5
