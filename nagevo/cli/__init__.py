@@ -14,6 +14,7 @@ from nagevo.cli import (
     evaluate,
     evolve,
     generate,
+    lut,
     merge,
     profile,
     propose,
@@ -24,6 +25,7 @@ from nagevo.cli import (
     show,
     surrogate,
     train,
+    validate_supernet,
 )
 from nagevo.errors import NagevoError
 
@@ -34,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _COMMANDS = {
-    "Commands": (generate, show, search, compare),
+    "Commands": (generate, show, search, compare, lut, validate_supernet),
     "Steps of the workflow, in order": (
         train,
         propose,

@@ -66,12 +66,13 @@ class Answer:
         return self._generator.network(self.architecture)
 
     def export_onnx(self, path: str | os.PathLike) -> float:
-        """Write the network as ONNX and return the largest difference of its output from torch's."""
-        from nagevo.networks.export import export_onnx
+        """Write the network as ONNX, run it, and return the largest difference of its output from torch's."""
+        from nagevo.networks.export import difference_from_torch, export_onnx
 
-        generator = self._generator
+        network, shape = self.network(), self._generator.space.input_shape
         metadata = {"architecture": self.architecture, "device": self.device, "budget_ms": f"{self.budget:g}"}
-        return export_onnx(self.network(), generator.space.input_shape, path, metadata=metadata)
+        export_onnx(network, shape, path, metadata=metadata)
+        return difference_from_torch(path, network, shape)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,27 @@ def export_onnx(
         program.save(temporary, external_data=False)
 
 
+def difference_from_torch(path: str | os.PathLike, network: nn.Module, input_shape: tuple[int, ...]) -> float:
+    """Return the largest difference between an output of an exported file, run by onnxruntime, and torch's.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`export_onnx` wrote for a batch of one.
+    network : Module
+    input_shape : tuple of int
+        Shape of the input without the batch.
+    """
+    import onnxruntime
+
+    images = torch.randn(1, *input_shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network.eval()(images)
+    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    (logits,) = session.run([OUTPUT_NAME], {INPUT_NAME: images.numpy()})
+    return float((torch.from_numpy(logits) - expected).abs().max())
+
+
 def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: int = 1) -> bytes:
     """Return an ONNX model that runs as long as what :func:`export_onnx` writes, in a tenth of that one's time.
 

@@ -17,12 +17,12 @@ rule distill:
         "results/{experiment}/logs/distill.log",
     benchmark:
         "results/{experiment}/benchmarks/distill.tsv"
+    threads: 2
     params:
         config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator"),
         source=plan.source("nagevo.cli.distill", "space"),
         surrogates="results/{experiment}/surrogates",
         weights=plan.weights_option,
-    threads: 2
     shell:
         "nagevo distill --config {params.config:q} --measurements {input.measurements} {params.weights}"
         " --surrogates {params.surrogates} --output {output.bundle} {input.frontiers} 2>&1 | tee {log} >&2"

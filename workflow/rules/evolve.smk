@@ -17,12 +17,12 @@ rule evolve:
         "results/{experiment}/logs/evolve-{device}.log",
     benchmark:
         "results/{experiment}/benchmarks/evolve-{device}.tsv"
+    threads: 2
     params:
         config=plan.config("seed", "space", "devices/{device}", "evolve"),
         source=plan.source("nagevo.cli.evolve", "space"),
         surrogates="results/{experiment}/surrogates",
         device="{device}",
-    threads: 2
     shell:
         "nagevo evolve --config {params.config:q} --device {params.device} --surrogates {params.surrogates}"
         " --output {output.frontier} --log {output.log} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

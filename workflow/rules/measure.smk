@@ -13,10 +13,10 @@ rule train:
         "results/{experiment}/logs/train.log",
     benchmark:
         "results/{experiment}/benchmarks/train.tsv"
+    threads: 2
     params:
         config=plan.config("seed", "space", "accuracy"),
         source=plan.source("nagevo.cli.train", "space", "evaluator"),
-    threads: 2
     shell:
         "nagevo train --config {params.config:q} --output {output.weights} 2>&1 | tee {log} >&2"
 
@@ -31,11 +31,11 @@ rule propose:
         "results/{experiment}/logs/rounds/{round}/propose.log",
     benchmark:
         "results/{experiment}/benchmarks/rounds/{round}/propose.tsv"
+    threads: 2
     params:
         config=plan.config("seed", "space", "search"),
         source=plan.source("nagevo.cli.propose", "space", "strategy"),
         round="{round}",
-    threads: 2
     shell:
         "nagevo propose --config {params.config:q} --round {params.round} --devices {DEVICES}"
         " --output {output.architectures} {input.measurements} 2>&1 | tee {log} >&2"
@@ -74,12 +74,12 @@ rule profile:
         "results/{experiment}/logs/{batch}/profile-{device}.log",
     benchmark:
         "results/{experiment}/benchmarks/{batch}/profile-{device}.tsv"
+    threads: workflow.cores
     params:
         config=plan.config("seed", "space", "devices/{device}"),
         source=plan.source("nagevo.cli.profile", "space", "device"),
         extra=plan.extra,
         device="{device}",
-    threads: workflow.cores
     shell:
         "nagevo profile --config {params.config:q} --device {params.device} {params.extra}"
         " --architectures {input.architectures} --output {output.latencies} 2>&1 | tee {log} >&2"

@@ -10,12 +10,8 @@ rule report:
         measurements="results/{experiment}/measurements.parquet",
         random="results/{experiment}/random/measurements.parquet",
         evaluation="results/{experiment}/evaluation.json",
-        frontiers=expand(
-            "results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices
-        ),
-        logs=expand(
-            "results/{{experiment}}/frontiers/{device}.log.csv", device=plan.devices
-        ),
+        frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
+        logs=expand("results/{{experiment}}/frontiers/{device}.log.csv", device=plan.devices),
     output:
         page=report(
             "results/{experiment}/report.html",

@@ -11,10 +11,10 @@ rule surrogate_accuracy:
         "results/{experiment}/logs/surrogate-accuracy.log",
     benchmark:
         "results/{experiment}/benchmarks/surrogate-accuracy.tsv"
+    threads: 2
     params:
         config=plan.config("seed", "space"),
         source=plan.source("nagevo.cli.surrogate", "space"),
-    threads: 2
     shell:
         "nagevo surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
         " {input.accuracies} 2>&1 | tee {log} >&2"
@@ -31,11 +31,11 @@ rule surrogate_latency:
         "results/{experiment}/logs/surrogate-latency-{device}.log",
     benchmark:
         "results/{experiment}/benchmarks/surrogate-latency-{device}.tsv"
+    threads: 2
     params:
         config=plan.config("seed", "space"),
         source=plan.source("nagevo.cli.surrogate", "space"),
         device="{device}",
-    threads: 2
     shell:
         "nagevo surrogate --config {params.config:q} --quantity {params.device} --output {output.surrogate}"
         " {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

@@ -1,0 +1,37 @@
+"""``nagevo validate-supernet``: whether the supernet ranks architectures as training each alone does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, Output
+
+
+def run(
+    config: Config,
+    weights: Annotated[Path, typer.Option(help="What `nagevo train` wrote.")],
+    output: Output,
+    number: Annotated[int, typer.Option(min=3, help="Architectures, spread over the range of their MACs.")] = 24,
+    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each, whose accuracies are averaged.")] = 1,
+) -> None:
+    """Compare supernet accuracies with those of training alone, and print Kendall's tau."""
+    import numpy as np
+
+    from nagevo.config import load_config
+    from nagevo.evaluators import create_evaluator
+    from nagevo.evaluators.validation import spread, validate_supernet
+    from nagevo.files import write_table
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    supernet = experiment.create_evaluator(space)
+    supernet.load(weights)
+    shared = {key: experiment.accuracy.options[key] for key in ("dataset", "training", "calibration_images")}
+    alone = [create_evaluator("training", space, seed=experiment.seed + k, **shared) for k in range(repeats)]
+    choices = spread(space, number, rng=np.random.default_rng(experiment.seed))
+    table, tau = validate_supernet(supernet, alone, choices)
+    write_table(table, output)
+    print(f"Kendall's tau between supernet and stand-alone accuracy over {number} architectures: {tau:.3f}")

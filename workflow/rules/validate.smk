@@ -1,0 +1,20 @@
+"""An optional check of the supernet; not a part of `all`."""
+
+
+rule validate_supernet:
+    """Compare supernet accuracies with those of training each architecture alone."""
+    input:
+        weights=f"{RESULTS}/supernet.safetensors",
+    output:
+        table=f"{RESULTS}/validate_supernet.csv",
+    log:
+        f"{RESULTS}/logs/validate_supernet.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/validate_supernet.tsv"
+    threads: 1
+    params:
+        config=plan.config("seed", "space", "accuracy"),
+        source=plan.source("nagevo.cli.validate_supernet", "space", "evaluator"),
+    shell:
+        "nagevo validate-supernet --config {params.config:q} --weights {input.weights} --output {output.table}"
+        " 2>&1 | tee {log} >&2"
