@@ -16,6 +16,8 @@ def run(
         list[Path], typer.Argument(help="What `nagevo search` wrote, as …/<strategy>/<evaluations>-<seed>.parquet.")
     ],
     output: Annotated[Path, typer.Option(help="Folder for the tables.")],
+    page: Annotated[Path | None, typer.Option(help="Where the interactive page is written.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Folder for the figures, each as SVG and as PNG.")] = None,
 ) -> None:
     """Measure every search against the true or best-known frontier of each device."""
     import pandas as pd
@@ -25,6 +27,9 @@ def run(
     from nagevo.files import replacing_folder, write_table
     from nagevo.measurements import Measurements
     from nagevo.progress import track
+    from nagevo.report.comparing import compare_content
+    from nagevo.report.figures import COMPARED, write_figures
+    from nagevo.report.page import write_page
 
     experiment = load_config(config)
     space = experiment.create_space()
@@ -36,9 +41,18 @@ def run(
         keys = {"strategy": strategy, "evaluations": int(evaluations), "seed": int(seed)}
         tables["metrics"].append(comparison.search_metrics(history, references).assign(**keys))
         tables["hypervolume"].append(
-            comparison.hypervolume_curve(history, references).assign(strategy=strategy, seed=int(seed))
+            comparison.hypervolume_curve(history, references).assign(
+                strategy=strategy, seed=int(seed), effort=int(evaluations)
+            )
         )
         tables["regret"].append(comparison.regret_curve(history, references).assign(**keys))
+    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
     with replacing_folder(output) as folder:
-        for name, parts in tables.items():
-            write_table(pd.concat(parts, ignore_index=True), folder / f"{name}.csv")
+        for name, table in joined.items():
+            write_table(table, folder / f"{name}.csv")
+    known = "true" if comparison.is_enumerable(experiment, space) else "best known"
+    shown = compare_content(experiment.name, f"the {known} frontier", joined)
+    if page is not None:
+        write_page("compare", f"nagevo: {experiment.name}, strategies compared", shown, page)
+    if figures is not None:
+        write_figures(shown, figures, COMPARED)

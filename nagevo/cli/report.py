@@ -27,7 +27,7 @@ def run(
     from nagevo.files import read_json, read_table
     from nagevo.measurements import Measurements
     from nagevo.report.content import content
-    from nagevo.report.figures import write_figures
+    from nagevo.report.figures import REPORTED, write_figures
     from nagevo.report.page import write_page
     from nagevo.report.timing import stages
 
@@ -46,5 +46,5 @@ def run(
         read_json(evaluation),
         stages(benchmarks, generator.devices),
     )
-    write_figures(shown, figures)
+    write_figures(shown, figures, REPORTED)
     write_page("report", f"nagevo: {experiment.name}", shown, output)

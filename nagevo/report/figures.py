@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GENERATOR, LOOKUP, RANDOM, PREDICTED, MEASURED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8A8F96"
 """After Okabe and Ito; shapes tell the same things apart."""
+SERIES = (GENERATOR, LOOKUP, RANDOM, PREDICTED, "#D55E00", "#3e3e3e", "#56B4E9", "#B8A800")
 METHODS = {
     "random": ("random search", RANDOM, "^", 6.0),
     "lookup": ("lookup table", LOOKUP, "s", 5.5),
@@ -43,15 +44,16 @@ DPI = 200
 MOST_STAGES = 14
 
 Content = Mapping[str, Any]
+Drawing = Callable[[Content], "Figure"]
 
 
-def write_figures(content: Content, folder: str | os.PathLike) -> None:
-    """Write every figure of a report's content as ``<folder>/<name>.svg`` and ``.png``."""
-    for name, draw in FIGURES.items():
+def write_figures(content: Content, folder: str | os.PathLike, drawings: Mapping[str, Drawing]) -> None:
+    """Write drawings of a content, named by their files, as ``<folder>/<name>.svg`` and ``.png``."""
+    for name, draw in drawings.items():
         write_figure(content, draw, Path(folder) / name)
 
 
-def write_figure(content: Content, draw: Callable[[Content], Figure], stem: Path) -> None:
+def write_figure(content: Content, draw: Drawing, stem: Path) -> None:
     """Write one figure as SVG and as PNG; equal contents give equal bytes."""
     import matplotlib
 
@@ -143,14 +145,40 @@ def stages(content: Content) -> Figure:
     return figure
 
 
-FIGURES = {
+def compared_hypervolume(content: Content) -> Figure:
+    """Return how the hypervolume of each strategy grew, at the largest effort."""
+    return _compared(content, "hypervolume", "evaluations", "share of the reference's hypervolume")
+
+
+def compared_regret(content: Content) -> Figure:
+    """Return the regret of each strategy over budgets, at the largest effort."""
+    return _compared(content, "regret", "budget (ms)", "regret (points of accuracy)")
+
+
+def _compared(content: Content, name: str, x: str, y: str) -> Figure:
+    """Return median, lowest and highest over the seeds of each strategy, one panel for each device."""
+    figure, panels = _panels(len(content["devices"]))
+    for axes, device in zip(panels, content["devices"], strict=True):
+        shown = [c for c in content[name] if c["device"] == device and c["evaluations"] == content["efforts"][-1]]
+        for number, curve in enumerate(shown):
+            color, line = SERIES[number % len(SERIES)], "-" if number < len(SERIES) else "--"
+            axes.plot(curve["x"], curve["median"], line, color=color, label=curve["strategy"])
+            axes.fill_between(curve["x"], curve["low"], curve["high"], color=color, alpha=0.12, lw=0)
+        axes.set(title=device, xlabel=x, ylabel=y)
+        axes.legend(ncols=2, fontsize=7)
+    return figure
+
+
+REPORTED: Mapping[str, Drawing] = {
     "frontier": frontier,
     "hypervolume": hypervolume,
     "predictions": predictions,
     "again": again,
     "stages": stages,
 }
-"""Drawings by name of the file."""
+"""Drawings of an experiment's content, by name of the file."""
+COMPARED: Mapping[str, Drawing] = {"hypervolume": compared_hypervolume, "regret": compared_regret}
+"""Drawings of a comparison's content, by name of the file."""
 
 
 def _panels(n: int, columns: int = 3) -> tuple[Figure, np.ndarray]:

@@ -16,6 +16,7 @@ from nagevo.generator.conditions import DeviceView
 from nagevo.measurements import Measurements
 from nagevo.predictor import Predictor
 from nagevo.report import figures
+from nagevo.report.comparing import METRICS, compare_content
 from nagevo.report.content import hypervolume_curves, prediction, short_number, view
 from nagevo.report.drawing import drawing
 from nagevo.report.page import embedded, write_page
@@ -141,6 +142,26 @@ def test_stages_are_summed_over_rounds_and_shards(tmp_path):
     assert np.isnan(table.loc["profile my-phone", "memory_mb"])
 
 
+def test_a_comparison_shows_means_and_deviations_and_curves_from_lowest_to_highest():
+    keys = {"device": "phone", "strategy": "random", "evaluations": 10}
+    metrics = pd.DataFrame(
+        [{**keys, "seed": seed, **dict.fromkeys(METRICS, value)} for seed, value in enumerate([1.0, 2.0, 3.0])]
+    )
+    curve = pd.DataFrame([{**keys, "seed": seed, "x": 5, "regret": seed} for seed in (0.0, 1.0, 5.0)])
+    tables = {
+        "metrics": metrics,
+        "hypervolume": curve.rename(
+            columns={"evaluations": "effort", "x": "evaluations", "regret": "hypervolume_ratio"}
+        ),
+        "regret": curve.rename(columns={"x": "budget"}),
+    }
+    shown = compare_content("e", "the true frontier", tables)
+    (row,) = shown["metrics"]
+    assert (row["mean_regret"], row["mean_regret_spread"], row["seeds"]) == (2.0, 1.0, 3)
+    expected = {**keys, "x": [5], "median": [1.0], "low": [0.0], "high": [5.0]}
+    assert shown["hypervolume"] == shown["regret"] == [expected]
+
+
 def test_large_numbers_are_written_for_people():
     assert [short_number(n) for n in (7, 15_625, 2 * 10**19)] == ["7", "15,625", "2.0 × 10^19"]
 
@@ -153,8 +174,9 @@ def test_data_in_a_page_cannot_end_its_script_and_comes_back_unchanged():
         embedded({"x": float("nan")})
 
 
-def test_a_page_refers_to_nothing_outside_of_itself(tmp_path):
-    write_page("report", "a < b", {"text": "x"}, tmp_path / "page.html")
+@pytest.mark.parametrize("name", ["report", "compare"])
+def test_a_page_refers_to_nothing_outside_of_itself(tmp_path, name):
+    write_page(name, "a < b", {"text": "x"}, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "<title>a &lt; b</title>" in page
     assert set(re.findall(r"https?://[^\"' )]+", page)) == {"http://www.w3.org/2000/svg"}

@@ -34,12 +34,30 @@ rule compare:
         ),
     output:
         tables=directory(f"{RESULTS}/compare/tables"),
+        page=report(
+            f"{RESULTS}/compare/compare.html",
+            caption="../report/compare.rst",
+            category="Comparison",
+        ),
+        hypervolume=report(
+            f"{RESULTS}/compare/figures/hypervolume.svg",
+            caption="../report/compare_hypervolume.rst",
+            category="Comparison",
+        ),
+        regret=report(
+            f"{RESULTS}/compare/figures/regret.svg",
+            caption="../report/compare_regret.rst",
+            category="Comparison",
+        ),
+        images=expand(f"{RESULTS}/compare/figures/{{name}}.png", name=["hypervolume", "regret"]),
     log:
         f"{RESULTS}/logs/compare.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare.tsv"
     params:
-        config=plan.config("space", "accuracy", "devices", "compare"),
+        config=plan.config("experiment", "space", "accuracy", "devices", "compare"),
         source=plan.source("nagevo.cli.compare", "space", "evaluator"),
+        figures=f"{RESULTS}/compare/figures",
     shell:
-        "nagevo compare --config {params.config:q} --output {output.tables} {input.histories} 2>&1 | tee {log} >&2"
+        "nagevo compare --config {params.config:q} --output {output.tables} --page {output.page}"
+        " --figures {params.figures} {input.histories} 2>&1 | tee {log} >&2"

@@ -36,7 +36,7 @@ function rangeOf(values, room = 0.06) {
  *
  * `spec`: `title`, `text`, `summary` (for screen readers), `x` and `y` (`label`, `range`), `series` (`name`, `kind`:
  * points | line | steps | band, `color`, `shape`, `hollow`, `faint`, `dashed`, `size`, `rows` of `{x, y, title}`, for a
- * band `{x, low, high}`), `diagonal` (its name), `mark` (an x value), `chosen` ({x, y}), `pick` (called with an x value).
+ * band `{x, low, high}`; `unnamed` keeps it out of the legend), `diagonal` (its name), `mark` (an x value), `chosen` ({x, y}), `pick` (called with an x value).
  */
 function chart(figure, spec) {
   let current = spec;
@@ -55,7 +55,7 @@ function chart(figure, spec) {
   const redraw = (next) => {
     current = { ...current, ...next };
     figure.querySelector("h3").textContent = current.title;
-    legend.replaceChildren(...current.series.map(legendEntry), ...(current.diagonal ? [diagonalEntry(current.diagonal)] : []));
+    legend.replaceChildren(...current.series.filter(({ unnamed }) => !unnamed).map(legendEntry), ...(current.diagonal ? [diagonalEntry(current.diagonal)] : []));
     showNumbers(numbers, current);
     draw();
   };

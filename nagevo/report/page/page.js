@@ -105,7 +105,7 @@ function codeLine(text, what) {
 /**
  * Return a table whose columns can be sorted by the buttons in its head.
  *
- * `columns` have `name`, `label`, and perhaps `format` (from value to text), `text` (left-aligned), `long` (may wrap)
+ * `columns` have `name`, `label`, and perhaps `format` (from value and row to text), `text` (left-aligned), `long` (may wrap)
  * and `best` ("high" or "low": the best value of the table, or of its `group`, is set off).
  */
 function sortableTable({ caption, columns, rows, group }) {
@@ -115,7 +115,7 @@ function sortableTable({ caption, columns, rows, group }) {
     const value = row[column.name];
     const isBest = column.best && value === best.get(`${group ? row[group] : ""}/${column.name}`);
     const classes = [column.text && "text", column.long && "long", isBest && "best"].filter(Boolean).join(" ");
-    const text = column.format && value !== null && value !== undefined ? column.format(value) : (value ?? "–");
+    const text = column.format && value !== null && value !== undefined ? column.format(value, row) : (value ?? "–");
     return element(column === columns[0] ? "th" : "td", { class: classes || null, scope: column === columns[0] ? "row" : null }, String(text));
   };
   const fill = (sorted) => body.replaceChildren(...sorted.map((row) => element("tr", {}, ...columns.map((column) => cell(row, column)))));
