@@ -11,7 +11,7 @@ from nagevo.errors import ConfigError, DataError
 from nagevo.registry import create, resolve
 from nagevo.spaces.base import SearchSpace
 
-DATASETS = {"mnist5k": "nagevo.datasets:mnist5k"}
+DATASETS = {"mnist5k": "nagevo.datasets:mnist5k", "parquet": "nagevo.parquet_images:parquet"}
 """By name: functions of a keyword ``seed`` and their own options that return an :class:`ImageDataset`."""
 
 
