@@ -140,10 +140,3 @@ def policy_step(
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-
-
-def standardized(rewards: np.ndarray) -> np.ndarray:
-    """Return the rewards of each last axis less their mean, over their deviation; zero where all are equal."""
-    centered = rewards - rewards.mean(axis=-1, keepdims=True)
-    deviation = rewards.std(axis=-1, keepdims=True)
-    return centered / np.where(deviation > 1e-9, deviation, 1.0)
