@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 METRICS = ("hypervolume_ratio", "mean_regret", "max_regret", "igd_plus", "gd_plus")
@@ -31,7 +32,7 @@ def compare_content(experiment: str, reference: str, tables: Mapping[str, pd.Dat
         "devices": list(dict.fromkeys(metrics["device"])),
         "strategies": list(dict.fromkeys(metrics["strategy"])),
         "efforts": sorted(set(metrics["evaluations"].tolist())),
-        "metrics": metrics_with_spread(metrics).to_dict(orient="records"),
+        "metrics": _finite(metrics_with_spread(metrics)).to_dict(orient="records"),
         "hypervolume": curves(
             tables["hypervolume"].rename(columns={"evaluations": "x", "effort": "evaluations"}), "hypervolume_ratio"
         ),
@@ -63,3 +64,9 @@ def curves(table: pd.DataFrame, value: str) -> list[dict[str, Any]]:
         points = pd.DataFrame({"median": seeds.median(), "low": seeds.min(), "high": seeds.max()}).reset_index()
         result.append(dict(zip(KEYS, keys, strict=True)) | points.to_dict(orient="list"))
     return result
+
+
+def _finite(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with None for what is absent or infinite, as JSON needs it."""
+    numbers = table.replace([np.inf, -np.inf], np.nan)
+    return numbers.astype(object).where(numbers.notna(), None)
