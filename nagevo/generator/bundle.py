@@ -58,6 +58,8 @@ def verified(bundle: str | os.PathLike, manifest: Mapping[str, Any], name: str) 
         If the file is absent, not listed, or changed.
     """
     path = Path(bundle) / name
+    if not path.resolve().is_relative_to(Path(bundle).resolve()):
+        raise BundleError(f"bundle {bundle} names {name}, which lies outside of the bundle: do not trust it")
     if name not in manifest["files"]:
         raise BundleError(f"bundle {bundle} does not list {name}: distill it again")
     if not path.is_file():

@@ -1,0 +1,246 @@
+"""Answers of a generator that was distilled from a made-up table, its bundle on disk, and the command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import nagevo
+from nagevo.cli import main
+from nagevo.config import parse_config
+from nagevo.generator.conditions import choose_probes
+from nagevo.generator.distillation import candidate_pool, device_view, distill, make_targets
+from nagevo.generator.storage import save_generator
+from nagevo.measurements import Measurements
+from nagevo.predictor import Predictor
+from nagevo.surrogates import fit_accuracy, fit_latency
+
+CONFIG = {
+    "experiment": "made-up",
+    "space": {"name": "nasbench201"},
+    "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
+    "devices": {"exact": {"backend": "table", "path": "t.parquet"}, "noisy": {"backend": "torch"}},
+    "generator": {"steps": 150, "hidden": 32},
+}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """Return the bundle of an experiment with 60 measurements on two devices, of which one is noisy."""
+    folder = tmp_path_factory.mktemp("made-up")
+    experiment = parse_config(CONFIG)
+    space, rng = experiment.create_space(), np.random.default_rng(0)
+    choices = space.sample_distinct(60, rng=rng)
+    cost = np.array([0.0, 0.1, 0.3, 1.0, 2.0])[choices].sum(axis=1)
+    accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost)
+    latency_ms = {"exact": 1.0 + cost, "noisy": (0.5 + 0.2 * cost) * np.exp(rng.normal(0, 0.02, len(cost)))}
+    measurements = Measurements(choices, np.zeros(60, dtype=int), accuracy, latency_ms)
+    features = space.features(choices)
+    fit_accuracy(features, accuracy).save(folder / "surrogates/accuracy")
+    for device, values in latency_ms.items():
+        fit_latency(features, values, accuracy=accuracy).save(folder / f"surrogates/latency_{device}")
+    predictor = Predictor.from_files(space, measurements, folder / "surrogates", list(latency_ms), ["exact"])
+    pool = candidate_pool(space, choices[np.argsort(accuracy)[::10]])
+    views = {name: device_view(predictor, name, pool, choose_probes(space, measurements, 5)) for name in latency_ms}
+    targets = {name: make_targets(predictor, name, view, pool) for name, view in views.items()}
+    model = distill(space, targets, experiment.generator, seed=0)
+    save_generator(folder / "generator", experiment, model, views, predictor, folder / "surrogates")
+    return folder / "generator"
+
+
+@pytest.fixture(scope="module")
+def generator(bundle):
+    return nagevo.load(bundle)
+
+
+@pytest.mark.parametrize("device", ["exact", "noisy"])
+def test_more_budget_is_never_answered_with_less_accuracy(generator, device):
+    minimum = generator.answers([0.0], device=device)[0].minimum
+    answers = generator.generate(np.geomspace(minimum, 100.0, 300), device=device)
+    assert all(answer.latency_bound_ms <= answer.budget for answer in answers)
+    assert (np.diff([answer.accuracy for answer in answers]) >= 0).all()
+
+
+def test_a_measured_latency_is_its_own_bound_on_an_exact_device_only(generator):
+    measurements = generator.predictor.measurements
+    for device, equal in (("exact", True), ("noisy", False)):
+        bound = generator.predictor.latency_bound_ms(device, measurements.choices, 0.9)
+        assert ((bound == measurements.latency_ms[device]) == equal).all()
+        assert (bound >= measurements.latency_ms[device]).all()
+
+
+def test_a_higher_confidence_never_gives_a_lower_bound(generator):
+    bounds = [generator.generate(1e308, device="noisy", confidence=c).latency_bound_ms for c in (0.5, 0.8, 0.95)]
+    assert bounds == sorted(bounds)
+    assert bounds[0] < bounds[-1]
+
+
+def test_the_smallest_budget_that_is_named_can_be_answered_and_less_cannot(generator):
+    with pytest.raises(nagevo.InfeasibleBudget) as caught:
+        generator.generate(1e-6, device="exact")
+    minimum = caught.value.minimum
+    assert generator.generate(minimum, device="exact").latency_bound_ms == minimum
+    assert isinstance(generator.answers([np.nextafter(minimum, 0)], device="exact")[0], nagevo.InfeasibleBudget)
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, -np.inf])
+def test_a_budget_that_is_not_positive_is_infeasible(generator, budget):
+    with pytest.raises(nagevo.InfeasibleBudget):
+        generator.generate(budget, device="exact")
+
+
+@pytest.mark.parametrize("budget", [1e308, np.inf])
+def test_a_boundless_budget_gets_the_most_accurate_candidate(generator, budget):
+    best = generator.candidates("exact").accuracy.max()
+    assert generator.generate(budget, device="exact").accuracy == best
+
+
+def test_no_budgets_get_no_answers(generator):
+    assert generator.generate([], device="exact") == []
+
+
+@pytest.mark.parametrize("budgets", [float("nan"), [1.0, float("nan")], ["much"], [[1.0]], None])
+def test_what_is_no_budget_is_refused_in_one_line(generator, budgets):
+    with pytest.raises(nagevo.BudgetError, match="expected"):
+        generator.generate(budgets, device="exact")
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, -0.5, float("nan")])
+def test_a_confidence_outside_of_0_and_1_is_refused(generator, confidence):
+    with pytest.raises(nagevo.BudgetError, match="confidence"):
+        generator.generate(5.0, device="exact", confidence=confidence)
+
+
+def test_a_confidence_that_the_measurements_cannot_support_is_refused(generator):
+    with pytest.raises(nagevo.BudgetError, match="more than what is measured on noisy supports"):
+        generator.generate(5.0, device="noisy", confidence=0.9999)
+
+
+def test_an_unknown_device_is_named_with_the_nearest_one(generator):
+    with pytest.raises(nagevo.BudgetError, match='did you mean "noisy"'):
+        generator.generate(5.0, device="nosy")
+
+
+def test_an_answer_does_not_depend_on_what_else_is_asked(generator):
+    alone = generator.generate(7.0, device="exact")
+    assert generator.generate([3.0, 7.0, 20.0], device="exact")[1] == alone
+    assert generator.generate(np.float32(7.0), device="exact") == alone
+    assert generator.generate(iter([7.0]), device="exact") == [alone]
+
+
+def test_many_threads_get_the_answers_that_one_gets(bundle):
+    fresh, budgets = nagevo.load(bundle), np.linspace(2.0, 12.0, 40).tolist()
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda budget: fresh.answers([budget], device="exact")[0], budgets))
+    alone = nagevo.load(bundle).answers(budgets, device="exact")
+    assert [getattr(a, "architecture", None) for a in together] == [getattr(a, "architecture", None) for a in alone]
+
+
+def test_the_network_of_an_answer_has_its_architecture(generator):
+    import torch
+
+    network = generator.generate(9.0, device="exact").network()
+    assert not network.training
+    assert network(torch.zeros(1, *generator.space.input_shape)).shape == (1, 10)
+
+
+@pytest.fixture
+def copy(bundle, tmp_path):
+    return shutil.copytree(bundle, tmp_path / "copy")
+
+
+def test_a_bundle_may_lie_in_a_folder_that_cannot_be_written(copy, generator):
+    for path in [*copy.rglob("*"), copy]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert nagevo.load(copy).generate(7.0, device="exact") == generator.generate(7.0, device="exact")
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "measurements.safetensors", "surrogates/accuracy/surrogate.json"]
+)
+def test_a_file_of_the_bundle_that_was_changed_cut_or_lost_is_named(copy, name):
+    path = copy / name
+    content = path.read_bytes()
+    for damaged in (content[:-1] + bytes([content[-1] ^ 1]), content[: len(content) // 2], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(nagevo.BundleError, match=f"{name} is damaged or was changed"):
+            nagevo.load(copy)
+    path.unlink()
+    with pytest.raises(nagevo.BundleError, match=f"lacks its file {name}"):
+        nagevo.load(copy)
+
+
+def test_a_bundle_of_another_format_is_refused(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 1"):
+        nagevo.load(copy)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}', '{"format": 1, "files": {}}'])
+def test_a_manifest_that_is_none_is_refused(copy, content):
+    (copy / "manifest.json").write_text(content)
+    with pytest.raises(nagevo.BundleError):
+        nagevo.load(copy)
+
+
+def test_a_manifest_cannot_name_files_outside_of_the_bundle(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["../../outside"] = "0" * 64
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(nagevo.BundleError, match="outside of the bundle"):
+        nagevo.load(copy)
+
+
+def test_a_bundle_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(nagevo.BundleError, match="does not exist"):
+        nagevo.load(tmp_path / "nothing")
+
+
+def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
+    """Return exit code, stdout and stderr of the command."""
+    monkeypatch.setattr("sys.argv", ["nagevo", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err
+
+
+def test_the_command_prints_one_json_object_per_budget_and_exits_with_3_if_one_is_infeasible(
+    bundle, generator, monkeypatch, capsys
+):
+    arguments = ["generate", "--bundle", str(bundle), "--device", "exact", "--budget", "7", "--json"]
+    code, out, _ = run(monkeypatch, capsys, *arguments)
+    answer = generator.generate(7.0, device="exact")
+    assert code == 0
+    assert json.loads(out) == {
+        "budget": 7.0,
+        "device": "exact",
+        "architecture": answer.architecture,
+        "accuracy": answer.accuracy,
+        "latency_ms": answer.latency_ms,
+        "latency_bound_ms": answer.latency_bound_ms,
+    }
+    code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "0.001")
+    assert code == 3
+    assert json.loads(out.splitlines()[1]).keys() == {"budget", "error", "minimum"}
+
+
+def test_a_users_mistake_is_one_line_and_exit_code_2(bundle, monkeypatch, capsys):
+    code, out, err = run(monkeypatch, capsys, "generate", "--bundle", str(bundle), "--device", "watch", "--budget", "1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith('nagevo: device "watch" is unknown')
+
+
+def test_budgets_are_read_from_a_file(bundle, monkeypatch, capsys, tmp_path):
+    (tmp_path / "budgets.txt").write_text("5.5\n7\n")
+    arguments = ("generate", "--bundle", str(bundle), "--device", "exact", "--json", "--budgets")
+    _, out, _ = run(monkeypatch, capsys, *arguments, str(tmp_path / "budgets.txt"))
+    assert [json.loads(line)["budget"] for line in out.splitlines()] == [5.5, 7.0]
+    (tmp_path / "budgets.txt").write_text("five\n")
+    code, _, err = run(monkeypatch, capsys, *arguments, str(tmp_path / "budgets.txt"))
+    assert (code, "expected one budget in ms per line" in err) == (2, True)
