@@ -124,7 +124,18 @@ def test_a_trained_supernet_recognizes_the_images_and_says_what_it_was_trained_o
     with safe_open(tmp_path / "weights", framework="pt") as file:
         about = json.loads(file.metadata()["nagevo"])
     assert about["dataset"] == {"name": f"{__name__}:bars"}
-    network = supernet.network(SPACE.extremes()[0])
+    assert about["classes"] == ["horizontal", "vertical", "none"]
+
+
+def test_trained_weights_give_networks_where_the_dataset_is_not(tmp_path):
+    trained, elsewhere = evaluator(), evaluator()
+    trained.train(tmp_path / "weights")
+    trained.load(tmp_path / "weights")
+    elsewhere.dataset_options = {"name": "of another computer"}
+    elsewhere.load(tmp_path / "weights")
+    network = elsewhere.network(SPACE.extremes()[0])
+    images = torch.randn(4, *SPACE.input_shape)
+    torch.testing.assert_close(network(images), trained.network(SPACE.extremes()[0])(images))
     assert not network.training
     assert type(network).__name__ == "MobileNetV3"
 
