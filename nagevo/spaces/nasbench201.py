@@ -15,8 +15,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from nagevo.spaces.base import SearchSpace
 
@@ -244,6 +242,9 @@ def representatives() -> np.ndarray:
     convolutions are not one, twice a value is not the value, and no use is made of the linearity of pooling, which
     would change what has to be computed.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     cells = all_cells()
     n_operations = (cells != NONE).sum(axis=1)
     pairs = [(np.arange(len(cells)), numbers(pruned(cells)))]
