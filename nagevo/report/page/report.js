@@ -219,8 +219,8 @@ function measuredAgain() {
     { name: "device", label: "Device", text: true },
     { name: "method", label: "Answered by", text: true, format: (method) => METHODS[method].name },
     { name: "hypervolume_ratio", label: "Hypervolume ratio", format: (value) => fixed(value, 4), best: "high" },
-    { name: "mean_regret", label: "Mean regret (points)", format: fixed, best: "low" },
-    { name: "max_regret", label: "Largest regret (points)", format: fixed, best: "low" },
+    { name: "mean_regret", label: "Mean regret (points)", format: (value) => fixed(value), best: "low" },
+    { name: "max_regret", label: "Largest regret (points)", format: (value) => fixed(value), best: "low" },
     { name: "violations", label: "Budgets violated (%)", format: (value) => fixed(value, 1), best: "low" },
     { name: "overshoot_percent", label: "Overshoot (%)", format: (value) => fixed(value, 1) },
     { name: "use", label: "Budget used (%)", format: (value) => fixed(value, 1) },
@@ -317,7 +317,7 @@ function predictions() {
       { name: "quantity", label: "Quantity", text: true },
       { name: "n", label: "Networks" },
       { name: "error", label: "Mean error", text: true },
-      { name: "median_error_percent", label: "Median error (% of the value)", format: fixed },
+      { name: "median_error_percent", label: "Median error (% of the value)", format: (value) => fixed(value) },
       { name: "kendall_tau", label: "Kendall’s τ of the order", format: (value) => fixed(value, 3) },
     ],
     rows: all.map(({ quantity, places, prediction }) => ({ quantity, ...prediction, error: `${significant(prediction.mean_error, 3)} ${places}` })),
@@ -328,7 +328,7 @@ function measurements() {
   const columns = [
     { name: "architecture", label: "Architecture", text: true, long: true },
     { name: "round", label: "Round", format: (round) => String(round + 1) },
-    { name: "accuracy", label: "Accuracy (%)", format: fixed },
+    { name: "accuracy", label: "Accuracy (%)", format: (value) => fixed(value) },
     ...data.devices.map(({ name }) => ({ name: `latency_ms_${name}`, label: `Latency on ${name} (ms)`, format: (value) => significant(value) })),
   ];
   const rows = rowsOf(data.measurements);
