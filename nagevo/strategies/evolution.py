@@ -23,7 +23,7 @@ from nagevo.surrogates import LatencySurrogate, fit_accuracy, fit_latency
 INITIAL = 10
 """Size of the initial design."""
 FEWEST = 4
-"""With fewer complete measurements of a device there is nothing to believe yet, and the design goes on."""
+"""With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
 MOST_KNOWN = 20_000
 """So many architectures whose latency alone is known are looked through in each round."""
 
@@ -38,7 +38,7 @@ class SurrogateEvolution(Strategy):
     population, generations : int
         Of the evolution on the surrogates, which each round runs once for each device.
     optimism : float
-        Share of the surrogate's standard deviation that counts as uncertain: the higher, the more is explored.
+        Factor of the standard deviation of predicted accuracies: the higher, the more is explored.
     """
 
     default_rounds = 40
@@ -50,9 +50,9 @@ class SurrogateEvolution(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        population: int = 100,
-        generations: int = 30,
-        optimism: float = 0.5,
+        population: int = 200,
+        generations: int = 100,
+        optimism: float = 1.0,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.population, self.generations, self.optimism = population, generations, optimism
@@ -71,7 +71,7 @@ class SurrogateEvolution(Strategy):
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
         told = self.measurements
-        if min(len(told.complete(device)) for device in self.devices) < FEWEST:
+        if min(len(told.complete(device)) for device in self.devices) < max(FEWEST, self.space.n_choices):
             return self.first_new(initial_design(self.space, n, rng=rng), n, rng=rng)
         beliefs = Beliefs(self.space, told, optimism=self.optimism, seed=self.seed)
         return self.first_new(self._infill(beliefs, self._pool(beliefs, rng), n), n, rng=rng)
@@ -125,7 +125,7 @@ class Beliefs:
     space : SearchSpace
     measurements : Measurements
     optimism : float
-        Share of the standard deviation of the accuracy that counts as uncertain.
+        Factor of the standard deviation of predicted accuracies.
     seed : int
     """
 
@@ -137,8 +137,8 @@ class Beliefs:
         self._latency: dict[str, LatencySurrogate] = {}
 
     def error(self, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the predicted error and what of it counts as uncertain, in percent, both of shape (n,)."""
-        mean, std = self._accuracy.predict_with_std(self.space.features(choices))
+        """Return the predicted error and its standard deviation, in percent, both of shape (n,)."""
+        mean, std = self._accuracy.predict_with_std(self.space.features(choices), noise=False)
         return 100.0 - mean, self.optimism * std
 
     def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning": algorithm 2
 5/2), section 5.1 (a length for each feature finds out which matter), equation 5.9 (gradient of the marginal
 likelihood), equation 5.12 (predictions that leave one out, here in blocks, that leave one fold out).
 Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian Optimization Performs Great in High Dimensions": a prior on the
-lengths that expects smooth functions. Here lengths are in units of the spread of all features together.
+lengths that expects smooth functions. Here lengths are in units of the spread of all features together, and a linear
+part carries what adds up over an architecture beyond what was measured.
 """
 
 from __future__ import annotations
@@ -16,17 +17,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VARIANCE, NOISE, LENGTHS = 0, 1, slice(2, None)
-"""Places of the hyperparameters, all as logarithms: variance of the function and of the noise of a standardized
-target, and the length over which the function changes along each feature."""
+LINEAR, VARIANCE, NOISE, LENGTHS = 0, 1, 2, slice(3, None)
+"""Places of the hyperparameters, all as logarithms: variance of the linear part, of the other part and of the noise of
+a standardized target, and the length over which the other part changes along each feature."""
 
-EXPECTED = {"variance": 1.0, "noise": 0.05, "length": 4.0}
-SPREAD = {"variance": 2.0, "noise": 2.0, "length": 1.0}
+EXPECTED = {"linear": 0.3, "variance": 1.0, "noise": 0.05, "length": 4.0}
+SPREAD = {"linear": 2.0, "variance": 2.0, "noise": 2.0, "length": 1.0}
 """Centers of the normal prior of the hyperparameters, and the standard deviations of their logarithms."""
 
-RANGE = {"variance": (-5.0, 5.0), "noise": (-9.0, 2.0), "length": (-3.0, 6.0)}
+RANGE = {"linear": (-9.0, 5.0), "variance": (-5.0, 5.0), "noise": (-9.0, 2.0), "length": (-3.0, 6.0)}
 JITTER = 1e-6
 MAX_STEPS = 50
+ROWS_AT_ONCE = 512
 MOST_FITTED = 400
 """Hyperparameters are fitted to so many rows at most."""
 
@@ -38,23 +40,27 @@ class GaussianProcess:
     Attributes
     ----------
     center, spread : ndarray, shape (n_features,)
-        Features are reduced by the one and divided by the other, which holds the length of each.
+        Features are reduced by the one and divided by the other.
+    lengths : ndarray, shape (n_features,)
+        Of the scaled features.
     points : ndarray, shape (n, n_features)
         Scaled features it was fitted to.
     weights : ndarray, shape (n,)
         Of the kernel with each point.
     whitener : ndarray, shape (n, n)
         Inverse of the Cholesky factor of the kernel matrix.
-    variance, noise : float
+    linear, variance, noise : float
         Of a standardized target.
     target_center, target_spread : float
     """
 
     center: np.ndarray
     spread: np.ndarray
+    lengths: np.ndarray
     points: np.ndarray
     weights: np.ndarray
     whitener: np.ndarray
+    linear: float
     variance: float
     noise: float
     target_center: float
@@ -62,18 +68,29 @@ class GaussianProcess:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the mean at each row, shape (n_rows,)."""
-        return self.target_center + self.target_spread * (self._kernel(features) @ self.weights)
+        mean = [self._kernel(part) @ self.weights for part in _parts(features)]
+        return self.target_center + self.target_spread * np.concatenate(mean)
 
-    def predict_with_std(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation, the noise of a measurement included, both of shape (n_rows,)."""
-        kernel = self._kernel(features)
-        explained = ((kernel @ self.whitener.T) ** 2).sum(axis=1)
-        std = np.sqrt(np.maximum(self.variance - explained, 0.0) + self.noise)
-        return self.target_center + self.target_spread * (kernel @ self.weights), self.target_spread * std
+    def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of a measurement at each row, or of the function without its noise."""
+        mean, explained, prior = [], [], []
+        for part in _parts(features):
+            kernel = self._kernel(part)
+            mean.append(kernel @ self.weights)
+            explained.append(((kernel @ self.whitener.T) ** 2).sum(axis=1))
+            prior.append(self.variance + self.linear * (self._scaled(part) ** 2).sum(axis=1))
+        left = np.maximum(np.concatenate(prior) - np.concatenate(explained), 0.0)
+        std = np.sqrt(left + noise * self.noise)
+        return self.target_center + self.target_spread * np.concatenate(mean), self.target_spread * std
+
+    def _scaled(self, features: np.ndarray) -> np.ndarray:
+        return (features - self.center) / self.spread
 
     def _kernel(self, features: np.ndarray) -> np.ndarray:
         """Return the kernel of each row with each point, shape (n_rows, n)."""
-        return self.variance * _matern(_distances((features - self.center) / self.spread, self.points))
+        scaled = self._scaled(features)
+        near = _matern(_distances(scaled / self.lengths, self.points / self.lengths))
+        return self.linear * (scaled @ self.points.T) + self.variance * near
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything as arrays, from which :meth:`from_arrays` makes it again."""
@@ -82,7 +99,7 @@ class GaussianProcess:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> GaussianProcess:
         """Return what :meth:`arrays` was taken of."""
-        scalars = ("variance", "noise", "target_center", "target_spread")
+        scalars = ("linear", "variance", "noise", "target_center", "target_spread")
         return cls(**{name: float(array[0]) if name in scalars else array for name, array in arrays.items()})
 
 
@@ -118,9 +135,10 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -
     standardized = (target - target_center) / target_spread
     every = -(-len(points) // MOST_FITTED)
     hyperparameters = np.exp(_most_probable(points[::every], standardized[::every]))
-    variance, noise = float(hyperparameters[VARIANCE]), float(hyperparameters[NOISE]) + JITTER
-    points, spread = points / hyperparameters[LENGTHS], spread * hyperparameters[LENGTHS]
-    kernel = variance * _matern(_distances(points, points)) + noise * np.eye(len(points))
+    linear, variance, noise = hyperparameters[:3].tolist()
+    noise, lengths = noise + JITTER, hyperparameters[LENGTHS]
+    near = _matern(_distances(points / lengths, points / lengths))
+    kernel = linear * points @ points.T + variance * near + noise * np.eye(len(points))
     whitener = _inverse_of_lower(np.linalg.cholesky(kernel))
     precision = whitener.T @ whitener
     weights = precision @ standardized
@@ -128,7 +146,9 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -
     for fold in folds:
         covariance = np.linalg.inv(precision[np.ix_(fold, fold)])
         residual[fold], deviation[fold] = covariance @ weights[fold], np.sqrt(np.diag(covariance))
-    process = GaussianProcess(center, spread, points, weights, whitener, variance, noise, target_center, target_spread)
+    process = GaussianProcess(
+        center, spread, lengths, points, weights, whitener, linear, variance, noise, target_center, target_spread
+    )
     return Fitted(process, target - target_spread * residual, target_spread * deviation)
 
 
@@ -152,7 +172,7 @@ def _most_probable(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     from scipy.optimize import minimize
 
     varying = np.flatnonzero(np.ptp(points, axis=0))
-    names = ["variance", "noise"] + ["length"] * len(varying)
+    names = ["linear", "variance", "noise"] + ["length"] * len(varying)
     expected = np.log([EXPECTED[name] for name in names])
     spread = np.array([SPREAD[name] for name in names])
     found = minimize(
@@ -164,8 +184,8 @@ def _most_probable(points: np.ndarray, target: np.ndarray) -> np.ndarray:
         bounds=[RANGE[name] for name in names],
         options={"maxiter": MAX_STEPS},
     )
-    hyperparameters = np.zeros(2 + points.shape[1])
-    hyperparameters[[VARIANCE, NOISE, *(2 + varying)]] = found.x
+    hyperparameters = np.zeros(LENGTHS.start + points.shape[1])
+    hyperparameters[[LINEAR, VARIANCE, NOISE, *(LENGTHS.start + varying)]] = found.x
     return hyperparameters
 
 
@@ -173,11 +193,12 @@ def _loss(
     hyperparameters: np.ndarray, points: np.ndarray, target: np.ndarray, expected: np.ndarray, spread: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Return the negative logarithm of the posterior density, and its gradient."""
-    variance, noise = np.exp(hyperparameters[[VARIANCE, NOISE]])
+    linear, variance, noise = np.exp(hyperparameters[[LINEAR, VARIANCE, NOISE]])
+    products = linear * points @ points.T
     scaled = points / np.exp(hyperparameters[LENGTHS])
     squared = _distances(scaled, scaled)
     kernel = variance * _matern(squared)
-    factor = np.linalg.cholesky(kernel + (noise + JITTER) * np.eye(len(target)))
+    factor = np.linalg.cholesky(products + kernel + (noise + JITTER) * np.eye(len(target)))
     whitener = _inverse_of_lower(factor)
     precision = whitener.T @ whitener
     weights = precision @ target
@@ -186,10 +207,16 @@ def _loss(
     by_distance = sensitivity * variance * _matern_slope(squared)
     # the squared distance changes with a length as −2 (difference along the feature)²; summed over all pairs:
     by_length = -4 * (by_distance.sum(axis=1) @ scaled**2 - ((by_distance @ scaled) * scaled).sum(axis=0))
-    slopes = np.concatenate([[(sensitivity * kernel).sum(), noise * np.trace(sensitivity)], by_length])
+    by_variance = [(sensitivity * part).sum() for part in (products, kernel)]
+    slopes = np.concatenate([by_variance, [noise * np.trace(sensitivity)], by_length])
     deviation = (hyperparameters - expected) / spread
     loss = 0.5 * target @ weights + np.log(np.diag(factor)).sum() + 0.5 * deviation @ deviation
     return loss, 0.5 * slopes + deviation / spread
+
+
+def _parts(features: np.ndarray) -> list[np.ndarray]:
+    """Return the rows in parts whose kernels fit the processor's cache."""
+    return np.array_split(features, max(1, -(-len(features) // ROWS_AT_ONCE)))
 
 
 def _inverse_of_lower(factor: np.ndarray) -> np.ndarray:

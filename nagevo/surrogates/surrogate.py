@@ -9,6 +9,7 @@ nearest.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,14 @@ from nagevo.surrogates import storage
 from nagevo.surrogates.conformal import Residuals
 from nagevo.surrogates.gaussian import GaussianProcess
 from nagevo.surrogates.trees import BoostedTrees
+
+Member = GaussianProcess | BoostedTrees
+
+
+def mixed(shares: np.ndarray, members: Sequence[Member], features: np.ndarray) -> np.ndarray:
+    """Return what the members predict of each row, times their shares, shape (n,); those without a share stay idle."""
+    parts = (share * member.predict(features) for share, member in zip(shares, members, strict=True) if share)
+    return sum(parts, start=np.zeros(len(features)))
 
 
 @dataclass(frozen=True)
@@ -79,18 +88,21 @@ class AccuracySurrogate:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted accuracy of each row of features, shape (n,)."""
-        members = np.array([self.process.predict(features), self.trees.predict(features)])
-        return self.scale.restored(self.shares @ members)
+        return self.scale.restored(mixed(self.shares, (self.process, self.trees), features))
 
     def predict_members(self, features: np.ndarray) -> np.ndarray:
         """Return what each member of the mix predicts, shape (2, n)."""
         return self.scale.restored(np.array([self.process.predict(features), self.trees.predict(features)]))
 
-    def predict_with_std(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return predictions, and the standard deviation of a measurement around each, both of shape (n,)."""
-        mean, std = self.process.predict_with_std(features)
-        mixed = self.scale.restored(self.shares @ np.array([mean, self.trees.predict(features)]))
-        return mixed, self.std_factor * std * (self.scale.ceiling - mixed)
+    def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions and their standard deviations, both of shape (n,).
+
+        With noise it is the deviation of a measurement, without it only that of what further measurements can teach.
+        """
+        process_mean, std = self.process.predict_with_std(features, noise=noise)
+        mean = self.shares[0] * process_mean + mixed(self.shares[1:], (self.trees,), features)
+        accuracy = self.scale.restored(mean)
+        return accuracy, self.std_factor * std * (self.scale.ceiling - accuracy)
 
     def lower_bound(self, features: np.ndarray) -> np.ndarray:
         """Return the predictions less one standard deviation, shape (n,)."""
@@ -155,7 +167,10 @@ class LatencySurrogate:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted latency of each row of features, shape (n,)."""
-        return np.exp(self.shares @ np.log(self.predict_members(features)))
+        logarithm = mixed(self.shares[1:], (self.relative, self.trees), features)
+        if self.shares[0]:
+            logarithm += self.shares[0] * np.log(np.maximum(self.additive.predict(features), self.floor_ms))
+        return np.maximum(np.exp(logarithm), self.floor_ms)
 
     def predict_members(self, features: np.ndarray) -> np.ndarray:
         """Return what each member of the mix predicts, shape (3, n)."""
