@@ -50,7 +50,7 @@ class RelaxedStrategy(Strategy):
     ----------
     mode : {"surrogate", "weight_sharing"}
     initial : int
-        Random architectures before the first surrogate.
+        Random architectures before the first surrogate, at most a quarter of the evaluations.
     steps : int
         Gradient steps for each budget.
     rate : float, optional
@@ -89,7 +89,8 @@ class RelaxedStrategy(Strategy):
                 "search: expected initial >= 2, steps >= 1, rate > 0 and penalty >= 0, "
                 f"got initial={initial}, steps={steps}, rate={rate}, penalty={penalty}"
             )
-        self.mode, self.initial, self.steps, self.penalty = mode, initial, steps, penalty
+        self.mode, self.steps, self.penalty = mode, steps, penalty
+        self.initial = min(initial, max(evaluations // 4, 2))
         self.supernet = dict(supernet or {})
         self.simplices = Simplices(space.n_options)
 

@@ -55,9 +55,9 @@ class NADARTS(RelaxedStrategy):
         for _ in range(self.steps):
             mixtures = self.simplices.softmax(logits)
             near = perturbed(self.simplices, mixtures, N_NEIGHBORS, generator=generator)
-            error, (_, log_latency) = surrogate(near, budget.device)[0], surrogate(mixtures, budget.device)
+            error, log_latency = surrogate(torch.cat([mixtures, near], dim=1), budget.device)
             optimizer.zero_grad()
-            (error.mean(1) + self.excess(log_latency, budget)[:, 0]).sum().backward()
+            (error[:, 1:].mean(1) + self.excess(log_latency[:, 0], budget)).sum().backward()
             optimizer.step()
         return self.simplices.softmax(logits.detach())
 

@@ -34,7 +34,7 @@ class NeighborhoodRandomSearch(Strategy):
     draws : int
         Architectures drawn in a round (mode ``surrogate``).
     initial : int
-        Random architectures before the first surrogate (mode ``surrogate``).
+        Random architectures before the first surrogate, at most a quarter of the evaluations (mode ``surrogate``).
 
     References
     ----------
@@ -72,7 +72,7 @@ class NeighborhoodRandomSearch(Strategy):
                 f"got n_neighbors={n_neighbors}, draws={draws}, initial={initial}"
             )
         self.mode, self.aggregate, self.n_neighbors = mode, AGGREGATES[aggregate], n_neighbors
-        self.draws, self.initial = draws, initial
+        self.draws, self.initial = draws, min(initial, max(evaluations // 4, 4))
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
