@@ -73,7 +73,6 @@ def extra_architectures(space: SearchSpace, n: int | str, *, seed: int) -> np.nd
     ----------
     space : SearchSpace
     n : int or "all"
-        The same for a smaller number are the first of them, so that devices with different numbers share most.
     seed : int
 
     Raises
