@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from nagevo.networks.mobilenetv3 import SqueezeExcite
 from nagevo.spaces.mobilenetv3 import MobileNetV3Space
 
 SMALL = {
@@ -28,8 +29,13 @@ def counted_macs(network: nn.Module, shape: tuple[int, int, int]) -> int:
         per_output = module.weight[0].numel()
         counts.append(per_output * output[0].numel())
 
+    def count_squeeze(module, inputs, output):
+        counts.append(module.reduce.weight.numel() + module.expand.weight.numel())  # on one position each
+
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, SqueezeExcite):
+            module.register_forward_hook(count_squeeze)
+        elif isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(count)
     network.eval()(torch.zeros(1, *shape))
     return sum(counts)
