@@ -172,7 +172,7 @@ class ParetoClassifier:
     @torch.no_grad()
     def __call__(self, choices: np.ndarray) -> np.ndarray:
         """Return the probability of the label for each architecture, shape (n,)."""
-        logits = self.network(self._pairs(choices)).view(len(choices), -1)
+        logits = self.network(self._pairs(choices)).view(len(choices), len(self.references))
         return torch.sigmoid(logits).amin(dim=1).numpy()
 
     def _pairs(self, choices: np.ndarray) -> torch.Tensor:
