@@ -96,7 +96,7 @@ class Plan:
                 section, _, device = name.partition("/")
                 value = self.experiment.raw[section]
                 chosen[section] = {key: value[key] for key in [device.format(**wildcards)]} if device else value
-            return json.dumps(chosen, sort_keys=True)
+            return json.dumps(chosen)
 
         return text
 

@@ -32,7 +32,7 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
 def table_experiment(folder: Path) -> dict:
     """Write tables of a space of 15,625 cells into a folder and return a config that reads them.
 
-    Accuracy grows with the dear operations and latency adds up over the edges, each with a little noise; one in twenty
+    Accuracy grows with the dear operations and latency adds up over the edges, each with a little noise; one in five
     latencies of the device ``board`` is missing, as if it had failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def table_experiment(folder: Path) -> dict:
     accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost @ rng.uniform(0.5, 1.5, 6)) + rng.normal(0, 0.3, len(choices))
     table = pd.DataFrame({"architecture": space.to_text(choices), "accuracy": accuracy})
     table["phone"] = latency["phone"]
-    table["board"] = np.where(rng.random(len(choices)) < 0.05, np.nan, latency["board"])
+    table["board"] = np.where(rng.random(len(choices)) < 0.2, np.nan, latency["board"])
     write_table(table, folder / "table.parquet")
     return {
         "experiment": "tiny",
