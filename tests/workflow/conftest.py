@@ -63,7 +63,7 @@ def table_experiment(folder: Path) -> dict:
 
 def write_config(folder: Path, config: dict) -> None:
     """Write the config of a workflow's folder."""
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
 @pytest.fixture(scope="session")
