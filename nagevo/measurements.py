@@ -170,3 +170,21 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
     joined = {name: pd.concat(parts) for name, parts in columns.items()}
     architectures = pd.concat([column.index.to_series() for column in joined.values()]).unique()
     return pd.DataFrame(joined, index=pd.Index(architectures, name="architecture"))
+
+
+def read_occasions(paths: Sequence[str | os.PathLike], device: str) -> pd.Series:
+    """Return for each architecture the number of the table in which its latency on the device stands.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        As for :func:`read_shards`; a table was measured in one go.
+    """
+    import pandas as pd
+
+    parts = []
+    for number, path in enumerate(paths):
+        table = read_table(path, ("architecture",))
+        if "device" in table:
+            parts.append(pd.Series(number, index=table.loc[table["device"] == device, "architecture"]))
+    return pd.concat(parts)

@@ -1,4 +1,4 @@
-"""What is believed of any architecture: what was measured of it, and what the surrogates say of the rest."""
+"""What is believed of any architecture: what was measured of it where that is certain, else what surrogates say."""
 
 from __future__ import annotations
 
@@ -78,19 +78,18 @@ class Predictor:
         return self._completed(measured, choices, self.accuracy_surrogate.lower_bound)
 
     def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
-        """Return the measured or predicted latency in ms."""
-        measured = self._measured(choices, self.measurements.latency_ms[device])
-        return self._completed(measured, choices, self.latency_surrogates[device].predict)
+        """Return the latency in ms: measured on an exact device, else predicted.
+
+        One measurement on another device carries the luck of its occasion; the surrogate has seen it among all others.
+        """
+        return self._completed(self._certain(device, choices), choices, self.latency_surrogates[device].predict)
 
     def latency_bound_ms(self, device: str, choices: np.ndarray, confidence: float) -> np.ndarray:
-        """Return what the latency stays under with the asked confidence, in ms.
-
-        What was measured on a device that is not exact may move as much as what was predicted.
-        """
-        margin = self.latency_surrogates[device].margin(confidence)
-        measured = self._measured(choices, self.measurements.latency_ms[device])
-        again = measured if device in self.exact else measured * max(margin, 1.0)
-        return self._completed(again, choices, lambda f: self.latency_surrogates[device].predict(f) * margin)
+        """Return what the latency stays under with the asked confidence, in ms."""
+        surrogate = self.latency_surrogates[device]
+        return self._completed(
+            self._certain(device, choices), choices, lambda features: surrogate.bound(features, confidence)
+        )
 
     def objectives(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return error (percent) and latency (ms), shape (n, 2), both minimized."""
@@ -104,6 +103,12 @@ class Predictor:
     def highest_confidence(self, device: str) -> float:
         """Return the highest confidence that what was measured on the device can support."""
         return self.latency_surrogates[device].residuals.highest_confidence
+
+    def _certain(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return the latencies that a second measurement would repeat, NaN where there are none."""
+        if device not in self.exact:
+            return np.full(len(choices), np.nan)
+        return self._measured(choices, self.measurements.latency_ms[device])
 
     def _measured(self, choices: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return the measured values, NaN where there are none."""

@@ -18,9 +18,11 @@ def run(
 ) -> None:
     """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
     from nagevo.config import load_config
-    from nagevo.files import replacing_folder
-    from nagevo.measurements import read_shards
+    from nagevo.devices import is_exact
+    from nagevo.files import replacing_folder, write_table
+    from nagevo.measurements import read_occasions, read_shards
     from nagevo.surrogates import fit_accuracy, fit_latency
+    from nagevo.surrogates.validation import validation_table
 
     experiment = load_config(config)
     space = experiment.create_space()
@@ -29,8 +31,18 @@ def run(
     accuracy = measured["accuracy"].to_numpy(float)
     if quantity == "accuracy":
         surrogate = fit_accuracy(features, accuracy, seed=experiment.seed)
+        quality = validation_table(surrogate.left_out)
     else:
-        latency_ms = measured[f"latency_ms_{quantity}"].to_numpy(float)
-        surrogate = fit_latency(features, latency_ms, accuracy=accuracy, seed=experiment.seed)
+        settings = experiment.device(quantity)
+        occasions = read_occasions(tables, quantity).reindex(measured.index, fill_value=-1).to_numpy()
+        surrogate = fit_latency(
+            features,
+            measured[f"latency_ms_{quantity}"].to_numpy(float),
+            accuracy=accuracy,
+            occasions=None if is_exact(settings.backend.name) else occasions,
+            seed=experiment.seed,
+        )
+        quality = validation_table(surrogate.left_out, surrogate.residuals)
     with replacing_folder(output) as folder:
         surrogate.save(folder)
+        write_table(quality, folder / "validation.csv")

@@ -59,7 +59,12 @@ def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -
 
 
 def fit_latency(
-    features: np.ndarray, latency_ms: np.ndarray, *, accuracy: np.ndarray | None = None, seed: int = 0
+    features: np.ndarray,
+    latency_ms: np.ndarray,
+    *,
+    accuracy: np.ndarray | None = None,
+    occasions: np.ndarray | None = None,
+    seed: int = 0,
 ) -> LatencySurrogate:
     """Return a surrogate of the latency on one device.
 
@@ -71,6 +76,9 @@ def fit_latency(
     accuracy : ndarray, shape (n,), optional
         Percent, NaN where unknown. With it the bound is calibrated on architectures near the frontier, among which
         answers are chosen: what looks fast there was often underestimated.
+    occasions : ndarray of int, shape (n,), optional
+        Which rows were measured at the same time. With it an occasion is left out as a whole, so that the bound holds
+        on another one: the speed of a machine drifts.
     seed : int
         Fixes the folds and the trees.
 
@@ -80,11 +88,12 @@ def fit_latency(
         If fewer than two latencies are known.
     """
     accuracy = np.full(len(latency_ms), np.nan) if accuracy is None else accuracy
-    accuracy = accuracy[np.isfinite(latency_ms)]
+    occasions = np.zeros(len(latency_ms), dtype=int) if occasions is None else occasions
+    accuracy, occasions = accuracy[np.isfinite(latency_ms)], occasions[np.isfinite(latency_ms)]
     features, latency_ms = _known(features, latency_ms, "latencies")
     rows = _representative(len(latency_ms), seed)
-    features, latency_ms, accuracy = features[rows], latency_ms[rows], accuracy[rows]
-    folds, logarithm, floor = make_folds(len(latency_ms), seed), np.log(latency_ms), FLOOR * latency_ms.min()
+    features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
+    folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
     additive = gaussian.fit(features, latency_ms, folds)
     relative = gaussian.fit(features, logarithm, folds)
     boosted = trees.fit(features, logarithm, folds, seed=seed)
@@ -108,8 +117,14 @@ def fit_latency(
     )
 
 
-def make_folds(n: int, seed: int) -> list[np.ndarray]:
-    """Return a random division of n rows into folds, as arrays of row numbers."""
+def make_folds(n: int, seed: int, occasions: np.ndarray | None = None) -> list[np.ndarray]:
+    """Return a division of n rows into folds, as arrays of row numbers: by occasion if there are several, else random.
+
+    >>> [fold.tolist() for fold in make_folds(3, 0, np.array([1, 0, 1]))]
+    [[1], [0, 2]]
+    """
+    if occasions is not None and len(np.unique(occasions)) > 1:
+        return [np.flatnonzero(occasions == occasion) for occasion in np.unique(occasions)]
     order = np.random.default_rng(seed).permutation(n)
     return np.array_split(order, min(N_FOLDS, n))
 

@@ -234,3 +234,26 @@ def test_predicting_imports_no_more_than_numpy(accuracy_surrogate, tmp_path):
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_the_validation_table_holds_what_is_computed_by_hand():
+    from nagevo.surrogates.conformal import Residuals
+    from nagevo.surrogates.validation import validation_table
+
+    # Of three pairs one is in the wrong order: tau = (2 - 1) / 3. Errors are 10, 50 and 0 percent.
+    truth, predicted = np.array([10.0, 20.0, 30.0]), np.array([11.0, 30.0, 30.0 - 1e-9])
+    table = validation_table(np.array([truth, predicted]), Residuals(np.array([0.0, 1.0, 2.0, 3.0])))
+    values = table.set_index("metric")["value"]
+    assert values["kendall_tau"] == pytest.approx(1 / 3)
+    assert values["median_absolute_percentage_error"] == pytest.approx(10.0)
+    # Of the others' three residuals the margin at 0.5 is the second: it holds 0 and 1, and neither 2 nor 3.
+    assert values["coverage_0.5"] == 0.5
+
+
+def test_an_occasion_is_left_out_as_a_whole():
+    features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    occasions = np.repeat([0, 1, 2], 20)
+    latency_ms = np.exp(0.1 * features[:, 0] + np.array([0.0, 0.2, 0.4])[occasions])
+    apart = fit_latency(features, latency_ms, occasions=occasions)
+    mixed = fit_latency(features, latency_ms)
+    assert apart.margin(0.9) > mixed.margin(0.9) > 1.0

@@ -33,8 +33,8 @@ rule surrogate_latency:
         "results/{experiment}/benchmarks/surrogate-latency-{device}.tsv"
     threads: 2
     params:
-        config=plan.config("seed", "space"),
-        source=plan.source("nagevo.cli.surrogate", "space"),
+        config=plan.config("seed", "space", "devices/{device}"),
+        source=plan.source("nagevo.cli.surrogate", "space", "device"),
         device="{device}",
     shell:
         "nagevo surrogate --config {params.config:q} --quantity {params.device} --output {output.surrogate}"
