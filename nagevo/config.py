@@ -157,6 +157,20 @@ class Experiment:
             raw["search"]["evaluations"] = evaluations
         return parse_config(raw)
 
+    def check_size(self) -> None:
+        """Check that the space has as many architectures as are to be evaluated.
+
+        Raises
+        ------
+        ConfigError
+            If it has fewer, or cannot be made of its options.
+        """
+        space = self.create_space()
+        if self.search.evaluations > space.size:
+            raise ConfigError(
+                f"search.evaluations: expected at most {space.size}, the size of {space}, got {self.search.evaluations}"
+            )
+
     def device(self, name: str) -> DeviceConfig:
         """Return the settings of one device.
 

@@ -46,6 +46,7 @@ class Plan:
         try:
             self.experiment = parse_config(dict(config))
             self.rounds = range(len(self.experiment.search.round_sizes()))
+            self.experiment.check_size()
             needs_training = resolve("evaluator", self.experiment.accuracy.name, EVALUATORS).needs_training
         except NagevoError as error:
             print(f"nagevo: the configuration is wrong: {error}", file=sys.stderr)

@@ -14,6 +14,7 @@ from nagevo.cli import (
     evaluate,
     evolve,
     generate,
+    init,
     lut,
     merge,
     profile,
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _COMMANDS = {
-    "Commands": (generate, show, search, compare, lut, validate_supernet),
+    "Commands": (init, generate, show, search, compare, lut, validate_supernet),
     "Steps of the workflow, in order": (
         train,
         propose,

@@ -62,6 +62,12 @@ def test_a_mistake_in_the_config_ends_the_workflow_with_one_line_and_exit_code_2
     )
 
 
+def test_more_evaluations_than_the_space_has_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        Plan({**CONFIG, "search": {"strategy": "random", "evaluations": 15_626}})
+    assert "search.evaluations: expected at most 15625" in capsys.readouterr().err
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     folder = tmp_path / "hashedpackage"
