@@ -91,7 +91,7 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
     batch : int
     """
     buffer = io.BytesIO()
-    with _quiet():
+    with _quiet(), torch.no_grad():
         torch.onnx.export(
             network.eval(),
             (torch.zeros(batch, *input_shape),),
