@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from nagevo import frontier
 from nagevo.config import Experiment
+from nagevo.evaluators.base import Evaluator
 from nagevo.files import read_table
 from nagevo.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
@@ -38,12 +39,37 @@ def references(experiment: Experiment, space: SearchSpace, histories: Iterable[M
 def is_enumerable(experiment: Experiment, space: SearchSpace) -> bool:
     """Return whether the true frontiers can be read: a small space with tables for accuracies and latencies."""
     from nagevo.devices import is_exact
-    from nagevo.evaluators import is_exact as evaluator_is_exact
 
-    exact = evaluator_is_exact(experiment.accuracy.name) and all(
+    exact = reads_accuracies(experiment) and all(
         is_exact(device.backend.name) for device in experiment.devices.values()
     )
     return exact and space.size <= ENUMERABLE
+
+
+def reads_accuracies(experiment: Experiment) -> bool:
+    """Return whether accuracies come from a table or a formula, so that any number of them costs next to nothing."""
+    from nagevo.evaluators import is_exact
+
+    return is_exact(experiment.accuracy.name)
+
+
+def neighborhood_spread(space: SearchSpace, evaluator: Evaluator, choices: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of accuracy over each architecture's neighborhood, in points, shape (n,).
+
+    The neighborhood is the architecture and all that differ from it in one choice; what the evaluator cannot read is
+    left out. Where it is small, a choice may change and little is lost, which is what NA-RS and NA-DARTS look for.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    evaluator : Evaluator
+        Whose accuracies cost next to nothing: all neighborhoods are read.
+    choices : ndarray of int8, shape (n, n_choices)
+    """
+    neighborhoods = [np.concatenate([row[None], space.neighbors(row)]) for row in space.normal(choices)]
+    accuracy = evaluator.evaluate(np.concatenate(neighborhoods))["accuracy"].to_numpy()
+    ends = np.cumsum([len(rows) for rows in neighborhoods])[:-1]
+    return np.array([np.nanstd(part) for part in np.split(accuracy, ends)])
 
 
 def true_frontiers(experiment: Experiment, space: SearchSpace) -> dict[str, np.ndarray]:
@@ -62,7 +88,7 @@ def best_known_frontiers(devices: Iterable[str], histories: Iterable[Measurement
     histories = list(histories)
     result = {}
     for device in devices:
-        objectives = np.concatenate([history.objectives(device) for history in histories])
+        objectives = np.concatenate([h.objectives(device) for h in histories if device in h.latency_ms])
         result[device] = objectives[frontier.frontier(objectives)]
     return result
 
@@ -74,7 +100,12 @@ def read_frontier(path: str) -> np.ndarray:
     return objectives[frontier.frontier(objectives)]
 
 
-def search_metrics(history: Measurements, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
+def search_metrics(
+    history: Measurements,
+    references: Mapping[str, np.ndarray],
+    *,
+    spread: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> pd.DataFrame:
     """Return the metrics of what a search measured, one row for each device.
 
     Parameters
@@ -82,17 +113,21 @@ def search_metrics(history: Measurements, references: Mapping[str, np.ndarray]) 
     history : Measurements
     references : mapping of str to ndarray, shape (n, 2)
         Objectives of the true or best-known frontier by device.
+    spread : callable, optional
+        From choices to the spread of accuracy over the neighborhood of each architecture, in points.
 
     Returns
     -------
     DataFrame
-        ``device, hypervolume_ratio, mean_regret, max_regret, igd_plus, gd_plus``: of the measured set, and of what it
-        answers to the benchmark's budgets as a lookup table.
+        ``device, hypervolume_ratio, mean_regret, max_regret, igd_plus, gd_plus, flatness``: of the measured set, and of
+        what it answers to the benchmark's budgets as a lookup table; the last is the mean spread over the measured
+        frontier, NaN without ``spread``.
     """
     rows = []
-    for device, reference in references.items():
+    for device, reference in _searched(history, references):
         objectives = history.objectives(device)
         points = _lookup_regret(objectives, reference)
+        members = history.choices[frontier.frontier(objectives)]
         rows.append(
             {
                 "device": device,
@@ -101,6 +136,7 @@ def search_metrics(history: Measurements, references: Mapping[str, np.ndarray]) 
                 "max_regret": points.max(),
                 "igd_plus": frontier.igd_plus(objectives, reference),
                 "gd_plus": frontier.gd_plus(objectives, reference),
+                "flatness": float("nan") if spread is None else float(np.mean(spread(members))),
             }
         )
     return pd.DataFrame(rows)
@@ -116,7 +152,7 @@ def hypervolume_curve(history: Measurements, references: Mapping[str, np.ndarray
             "evaluations": n,
             "hypervolume_ratio": frontier.hypervolume_ratio(evaluated.objectives(device)[:n], reference),
         }
-        for device, reference in references.items()
+        for device, reference in _searched(history, references)
         for n in numbers
     ]
     return pd.DataFrame(rows)
@@ -125,10 +161,15 @@ def hypervolume_curve(history: Measurements, references: Mapping[str, np.ndarray
 def regret_curve(history: Measurements, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Return what the measured set as a lookup table misses at each budget: ``device, budget, regret``."""
     tables = []
-    for device, reference in references.items():
+    for device, reference in _searched(history, references):
         points = _lookup_regret(history.objectives(device), reference)
         tables.append(pd.DataFrame({"device": device, "budget": frontier.budgets(reference), "regret": points}))
     return pd.concat(tables, ignore_index=True)
+
+
+def _searched(history: Measurements, references: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """Return the devices of the references that a search was for, with their references."""
+    return [(device, reference) for device, reference in references.items() if device in history.latency_ms]
 
 
 def _lookup_regret(objectives: np.ndarray, reference: np.ndarray) -> np.ndarray:

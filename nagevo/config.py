@@ -6,7 +6,7 @@ The manual of all keys, with defaults, units and ranges, is ``workflow/schemas/c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
@@ -100,6 +100,8 @@ class CompareConfig:
     strategies: tuple[str, ...]
     evaluations: tuple[int, ...]
     seeds: int
+    separately: bool
+    variants: Mapping[str, Mapping[str, Any]]
     reference: Mapping[str, str]
 
 
@@ -144,15 +146,26 @@ class Experiment:
         )
 
     def with_search(
-        self, *, strategy: str | None = None, evaluations: int | None = None, seed: int | None = None
+        self,
+        *,
+        strategy: str | None = None,
+        evaluations: int | None = None,
+        seed: int | None = None,
+        devices: Collection[str] | None = None,
     ) -> Experiment:
-        """Return the experiment with another strategy (and its default options), effort or seed."""
+        """Return the experiment with another strategy, effort or seed, or with some of its devices.
+
+        The strategy has the options of ``compare.variants`` where that names it; the config's own keeps its options,
+        and any other has its defaults.
+        """
         raw = deepcopy(dict(self.raw))
         if seed is not None:
             raw["seed"] = seed
+        if devices is not None:
+            raw["devices"] = {name: raw["devices"][name] for name in devices}
         if strategy is not None and strategy != self.search.strategy.name:
-            raw["search"] = {key: raw["search"][key] for key in ("evaluations", "rounds", "shards")}
-            raw["search"]["strategy"] = strategy
+            shared = {key: raw["search"][key] for key in ("evaluations", "rounds", "shards")}
+            raw["search"] = shared | self.compare.variants.get(strategy, {"strategy": strategy})
         if evaluations is not None:
             raw["search"]["evaluations"] = evaluations
         return parse_config(raw)
@@ -242,6 +255,8 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
             strategies=tuple(filled["compare"]["strategies"]),
             evaluations=tuple(filled["compare"]["evaluations"]),
             seeds=filled["compare"]["seeds"],
+            separately=filled["compare"]["separately"],
+            variants=filled["compare"]["variants"],
             reference=filled["compare"]["reference"],
         ),
         raw=filled,
@@ -325,6 +340,11 @@ def _sections(filled: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], 
     for kind in ("space", "accuracy", "search"):
         if isinstance(filled.get(kind), dict):
             yield kind, filled[kind], kind
+    compare = filled.get("compare")
+    variants = compare.get("variants") if isinstance(compare, dict) else None
+    for name, variant in (variants if isinstance(variants, dict) else {}).items():
+        if isinstance(variant, dict):
+            yield "search", variant, f"compare.variants.{name}"
     dataset = filled["accuracy"].get("dataset") if isinstance(filled.get("accuracy"), dict) else None
     if isinstance(dataset, dict):
         yield "dataset", dataset, "accuracy.dataset"

@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ class Plan:
                 return [EVALUATORS.get(experiment.accuracy.name, experiment.accuracy.name)]
             if kind == "strategy":
                 name = getattr(wildcards, "strategy", experiment.search.strategy.name)
+                name = experiment.compare.variants.get(name, {"strategy": name})["strategy"]
                 return [STRATEGIES.get(name, name)]
             devices = [wildcards.device] if kind == "device" else self.devices
             backends = [experiment.devices[device].backend.name for device in devices]
@@ -100,6 +102,28 @@ class Plan:
             return json.dumps(chosen)
 
         return text
+
+    @property
+    def compared(self) -> list[str]:
+        """Return what the searches of the comparison are called: devices, strategy, effort and seed."""
+        compare = self.experiment.compare
+        searches = product(
+            self.devices if compare.separately else ["all"],
+            compare.strategies,
+            compare.evaluations,
+            range(compare.seeds),
+        )
+        return ["{}/{}/{}-{}".format(*search) for search in searches]
+
+    def compared_config(self, wildcards: Any) -> str:
+        """Return the config of one search of the comparison as JSON text."""
+        search = self.experiment.with_search(
+            strategy=wildcards.strategy,
+            evaluations=int(wildcards.evaluations),
+            seed=int(wildcards.seed),
+            devices=[wildcards.devices] if self.experiment.compare.separately else None,
+        )
+        return json.dumps({name: search.raw[name] for name in ("seed", "space", "accuracy", "devices", "search")})
 
     def earlier_rounds(self, wildcards: Any) -> list[str]:
         """Return the measurements of the rounds before the one that the wildcard names."""

@@ -13,13 +13,19 @@ from nagevo.cli.options import Config
 def run(
     config: Config,
     histories: Annotated[
-        list[Path], typer.Argument(help="What `nagevo search` wrote, as …/<strategy>/<evaluations>-<seed>.parquet.")
+        list[Path],
+        typer.Argument(help="From `nagevo search`: …/<devices>/<strategy>/<evaluations>-<seed>.parquet"),
     ],
     output: Annotated[Path, typer.Option(help="Folder for the tables.")],
     page: Annotated[Path | None, typer.Option(help="Where the interactive page is written.")] = None,
+    benchmarks: Annotated[
+        Path | None, typer.Option(help="Folder of Snakemake's benchmark files of the searches, named as they are.")
+    ] = None,
     figures: Annotated[Path | None, typer.Option(help="Folder for the figures, each as SVG and as PNG.")] = None,
 ) -> None:
     """Measure every search against the true or best-known frontier of each device."""
+    from functools import partial
+
     import pandas as pd
 
     from nagevo import comparison
@@ -30,16 +36,22 @@ def run(
     from nagevo.report.comparing import compare_content
     from nagevo.report.figures import COMPARED, write_figures
     from nagevo.report.page import write_page
+    from nagevo.report.timing import job_seconds
 
     experiment = load_config(config)
     space = experiment.create_space()
     searches = {path: Measurements.from_files([path], space) for path in track(histories, "reading histories")}
     references = comparison.references(experiment, space, searches.values())
+    spread = None
+    if comparison.reads_accuracies(experiment):
+        spread = partial(comparison.neighborhood_spread, space, experiment.create_evaluator(space))
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "hypervolume": [], "regret": []}
     for path, history in track(searches.items(), "measuring searches", total=len(searches)):
         strategy, (evaluations, seed) = path.parent.name, path.stem.split("-")
         keys = {"strategy": strategy, "evaluations": int(evaluations), "seed": int(seed)}
-        tables["metrics"].append(comparison.search_metrics(history, references).assign(**keys))
+        seconds = float("nan") if benchmarks is None else job_seconds(benchmarks.joinpath(*path.parts[-3:]))
+        metrics = comparison.search_metrics(history, references, spread=spread)
+        tables["metrics"].append(metrics.assign(**keys, seconds=seconds))
         tables["hypervolume"].append(
             comparison.hypervolume_curve(history, references).assign(
                 strategy=strategy, seed=int(seed), effort=int(evaluations)

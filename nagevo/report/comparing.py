@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-METRICS = ("hypervolume_ratio", "mean_regret", "max_regret", "igd_plus", "gd_plus")
+METRICS = ("hypervolume_ratio", "mean_regret", "max_regret", "igd_plus", "gd_plus", "flatness", "seconds")
 KEYS = ["device", "strategy", "evaluations"]
 
 

@@ -44,6 +44,18 @@ def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataF
     return summed.sort_values(["wall_s", "stage"], ascending=[False, True], ignore_index=True)[list(COLUMNS)]
 
 
+def job_seconds(path: Path) -> float:
+    """Return the mean wall time of a job in s from its benchmark file, NaN where there is none.
+
+    Parameters
+    ----------
+    path : path
+        The benchmark file, whatever its suffix.
+    """
+    path = path.with_suffix(".tsv")
+    return float(pd.read_csv(path, sep="\t")["s"].mean()) if path.exists() else float("nan")
+
+
 def stage_name(path: Path, devices: Collection[str] = ()) -> str:
     """Return the name of the stage that a benchmark file is of: rounds, shards and splits are put together.
 

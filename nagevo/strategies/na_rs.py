@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from nagevo.errors import ConfigError, unknown
-from nagevo.evaluators.base import Evaluator
 from nagevo.frontier import frontier
 from nagevo.spaces.base import SearchSpace
 from nagevo.strategies.base import Strategy
@@ -153,23 +152,3 @@ def nondominated_first(objectives: np.ndarray, n: int, *, rng: np.random.Generat
         ranked.append(rng.permutation(left[frontier(objectives[left])]))
         left = np.setdiff1d(left, ranked[-1])
     return np.concatenate([*ranked, left[:0]])[:n]
-
-
-def flatness(space: SearchSpace, evaluator: Evaluator, choices: np.ndarray, *, split: str = "test") -> np.ndarray:
-    """Return the standard deviation of accuracy over each architecture's neighborhood, in points, shape (n,).
-
-    The neighborhood is the architecture and all that differ from it in one choice; what the evaluator cannot read is
-    left out. Small is flat: to change a choice matters little. All neighborhoods are read, so that the evaluator should
-    be a table.
-
-    Parameters
-    ----------
-    space : SearchSpace
-    evaluator : Evaluator
-    choices : ndarray of int8, shape (n, n_choices)
-    split : {"validation", "test"}
-    """
-    neighborhoods = [np.concatenate([row[None], space.neighbors(row)]) for row in space.normal(choices)]
-    accuracy = evaluator.evaluate(np.concatenate(neighborhoods), split=split)["accuracy"].to_numpy()
-    ends = np.cumsum([len(rows) for rows in neighborhoods])[:-1]
-    return np.array([np.nanstd(part) for part in np.split(accuracy, ends)])

@@ -20,7 +20,7 @@ from nagevo.report.comparing import METRICS, compare_content
 from nagevo.report.content import hypervolume_curves, prediction, short_number, view
 from nagevo.report.drawing import drawing
 from nagevo.report.page import embedded, write_page
-from nagevo.report.timing import stages
+from nagevo.report.timing import job_seconds, stages
 from nagevo.spaces import create_space
 from nagevo.spaces.base import SearchSpace
 
@@ -129,7 +129,7 @@ def test_stages_are_summed_over_rounds_and_shards(tmp_path):
         "rounds/1/score-validation-1.tsv": "3.0\t0:00:03\t300.0\t1.0\t2.5\n",
         "rounds/0/profile-my-phone.tsv": "7.0\t0:00:07\t-\t1.0\t0.5\n",
         "evaluation/score-test-0.tsv": "1.0\t0:00:01\t50.0\t1.0\t1.0\n",
-        "compare/random-100-0.tsv": "99.0\t0:01:39\t50.0\t1.0\t1.0\n",
+        "compare/all/random/100-0.tsv": "99.0\t0:01:39\t50.0\t1.0\t1.0\n",
         "report.tsv": "99.0\t0:01:39\t50.0\t1.0\t1.0\n",
     }
     for name, line in files.items():
@@ -140,6 +140,12 @@ def test_stages_are_summed_over_rounds_and_shards(tmp_path):
     assert table.index.tolist() == ["profile my-phone", "score", "score (evaluation)"]
     assert table.loc["score", ["jobs", "wall_s", "cpu_s", "memory_mb"]].tolist() == [2, 5.0, 4.0, 300.0]
     assert np.isnan(table.loc["profile my-phone", "memory_mb"])
+
+
+def test_the_time_of_a_job_is_the_mean_of_its_repeats_and_unknown_without_a_file(tmp_path):
+    (tmp_path / "5-0.tsv").write_text("s\tcpu_time\n2.0\t1.0\n4.0\t1.0\n")
+    assert job_seconds(tmp_path / "5-0.parquet") == 3.0
+    assert np.isnan(job_seconds(tmp_path / "5-1.parquet"))
 
 
 def test_a_comparison_shows_means_and_deviations_and_curves_from_lowest_to_highest():

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from separable import SeparableSpace, measure
 
+from nagevo.comparison import neighborhood_spread
 from nagevo.errors import ConfigError
 from nagevo.evaluators.base import Evaluator
 from nagevo.measurements import Measurements
 from nagevo.spaces.base import unique, without
-from nagevo.strategies.na_rs import NeighborhoodRandomSearch, flatness, nondominated_first, random_neighbors
+from nagevo.strategies.na_rs import NeighborhoodRandomSearch, nondominated_first, random_neighbors
 
 SPACE = SeparableSpace()  # five choices of three options: every architecture has ten neighbors
 SHARP, FLAT = np.zeros(5, dtype=np.int8), np.full(5, 2, dtype=np.int8)
@@ -75,9 +76,9 @@ def test_the_frontier_comes_first_then_the_frontier_of_the_rest():
     assert (sorted(order[:2]), order[2:].tolist()) == ([1, 2], [0, 3])
 
 
-def test_flatness_is_the_spread_over_the_neighborhood():
+def test_the_spread_is_that_over_the_neighborhood():
     # sharp: 90 and ten times 50: mean 590/11, variance 40² · 10 / 11²; flat: 1² · 10 / 11²
-    spread = flatness(SPACE, Landscape(SPACE), np.stack([SHARP, FLAT]))
+    spread = neighborhood_spread(SPACE, Landscape(SPACE), np.stack([SHARP, FLAT]))
     np.testing.assert_allclose(spread, [40 * 10**0.5 / 11, 10**0.5 / 11])
 
 

@@ -68,6 +68,41 @@ def test_more_evaluations_than_the_space_has_are_refused(capsys):
     assert "search.evaluations: expected at most 15625" in capsys.readouterr().err
 
 
+COMPARED = {"strategies": ["random", "swift"], "evaluations": [5], "seeds": 2}
+COMPARED |= {"variants": {"swift": {"strategy": "autoshrink", "removals": 3}}}
+
+
+def test_each_search_of_a_comparison_has_a_name():
+    assert Plan({**CONFIG, "compare": COMPARED}).compared == [
+        "all/random/5-0",
+        "all/random/5-1",
+        "all/swift/5-0",
+        "all/swift/5-1",
+    ]
+    plan = Plan({**CONFIG, "compare": COMPARED | {"separately": True, "strategies": ["random"], "seeds": 1}})
+    assert plan.compared == ["a/random/5-0", "b/random/5-0"]
+
+
+def test_a_search_of_a_comparison_is_told_its_variant_and_its_devices():
+    plan = Plan({**CONFIG, "compare": COMPARED | {"separately": True}})
+    told = json.loads(plan.compared_config(Wildcards(devices="b", strategy="swift", evaluations="5", seed="1")))
+    assert told["devices"].keys() == {"b"}
+    assert told["seed"] == 1
+    assert (told["search"]["strategy"], told["search"]["removals"], told["search"]["evaluations"]) == (
+        "autoshrink",
+        3,
+        5,
+    )
+    swift = plan.source("nagevo.cli.search", "strategy")(Wildcards(strategy="swift"))
+    assert swift == source_hash("nagevo.cli.search", "nagevo.strategies.autoshrink:AutoShrink")
+
+
+def test_mistakes_in_a_variant_are_found(capsys):
+    with pytest.raises(SystemExit):
+        Plan({**CONFIG, "compare": {"variants": {"swift": {"strategy": "autoshrink", "removal": 3}}}})
+    assert 'compare.variants.swift: key "removal" is unknown; did you mean "removals"?' in capsys.readouterr().err
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     folder = tmp_path / "hashedpackage"

@@ -2,36 +2,27 @@
 
 
 rule search:
-    """Search with one strategy, effort and seed."""
+    """Search for the frontiers of one device, or of all, with one strategy, effort and seed."""
     input:
         weights=plan.weights,
     output:
-        history="results/{experiment}/compare/histories/{strategy}/{evaluations}-{seed}.parquet",
+        history="results/{experiment}/compare/histories/{devices}/{strategy}/{evaluations}-{seed}.parquet",
     log:
-        "results/{experiment}/logs/compare/{strategy}-{evaluations}-{seed}.log",
+        "results/{experiment}/logs/compare/{devices}/{strategy}/{evaluations}-{seed}.log",
     benchmark:
-        "results/{experiment}/benchmarks/compare/{strategy}-{evaluations}-{seed}.tsv"
+        "results/{experiment}/benchmarks/compare/{devices}/{strategy}/{evaluations}-{seed}.tsv"
     params:
-        config=plan.config("space", "accuracy", "devices", "search"),
+        config=plan.compared_config,
         source=plan.source("nagevo.cli.search", "space", "evaluator", "devices", "strategy"),
         weights=plan.weights_option,
-        strategy="{strategy}",
-        evaluations="{evaluations}",
-        seed="{seed}",
     shell:
-        "nagevo search --config {params.config:q} --strategy {params.strategy} --evaluations {params.evaluations}"
-        " --seed {params.seed} {params.weights} --output {output.history} 2>&1 | tee {log} >&2"
+        "nagevo search --config {params.config:q} {params.weights} --output {output.history} 2>&1 | tee {log} >&2"
 
 
 rule compare:
     """Measure every search against the true or best-known frontier of each device."""
     input:
-        histories=expand(
-            f"{RESULTS}/compare/histories/{{strategy}}/{{evaluations}}-{{seed}}.parquet",
-            strategy=plan.experiment.compare.strategies,
-            evaluations=plan.experiment.compare.evaluations,
-            seed=range(plan.experiment.compare.seeds),
-        ),
+        histories=expand(f"{RESULTS}/compare/histories/{{search}}.parquet", search=plan.compared),
     output:
         tables=directory(f"{RESULTS}/compare/tables"),
         page=report(
@@ -57,7 +48,8 @@ rule compare:
     params:
         config=plan.config("experiment", "space", "accuracy", "devices", "compare"),
         source=plan.source("nagevo.cli.compare", "space", "evaluator"),
+        benchmarks=f"{RESULTS}/benchmarks/compare",
         figures=f"{RESULTS}/compare/figures",
     shell:
         "nagevo compare --config {params.config:q} --output {output.tables} --page {output.page}"
-        " --figures {params.figures} {input.histories} 2>&1 | tee {log} >&2"
+        " --benchmarks {params.benchmarks} --figures {params.figures} {input.histories} 2>&1 | tee {log} >&2"

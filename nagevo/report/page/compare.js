@@ -26,6 +26,8 @@ function metricsTable() {
       metric("max_regret", "Largest regret (points)", 2, "low"),
       metric("igd_plus", "IGD+", 4, "low"),
       metric("gd_plus", "GD+", 4, "low"),
+      metric("flatness", "Flatness (points)", 2, "low"),
+      metric("seconds", "Time (s)", 0, "low"),
     ],
     rows, group: "group",
   }));
