@@ -2,8 +2,9 @@
 
 from nagevo.workflow import Plan
 
+if not workflow.config_settings.configfiles:  # --configfile replaces the default experiment: sections are not mixed
 
-configfile: "config.yaml"
+    configfile: "config.yaml"
 
 
 plan = Plan(config)
