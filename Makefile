@@ -12,7 +12,7 @@ setup: .venv/.complete
 
 .venv/.complete: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,peers,graph]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,peers,graph,images]'
 	touch $@
 
 test: setup lint

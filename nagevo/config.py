@@ -124,6 +124,12 @@ class Experiment:
     compare: CompareConfig
     raw: Mapping[str, Any]
 
+    @property
+    def dataset(self) -> str | None:
+        """Name of the images on which accuracies are read, where there are any."""
+        options = self.accuracy.options.get("dataset")
+        return options["name"] if isinstance(options, Mapping) else None
+
     def create_space(self) -> SearchSpace:
         """Return the search space."""
         from nagevo.spaces import create_space
@@ -330,7 +336,7 @@ def _problems(filled: Any, partial: bool) -> Iterator[str]:
 def _shared_properties(kind: str) -> dict[str, Any]:
     """Return the keys that a section of this kind has whichever component it names."""
     if kind == "dataset":
-        return {"name": {"type": "string"}}
+        return schema()["$defs"]["accuracy.supernet"]["properties"]["dataset"]["properties"]
     properties = schema()["properties"]
     return (properties["devices"]["additionalProperties"] if kind == "device" else properties[kind])["properties"]
 
@@ -345,9 +351,12 @@ def _sections(filled: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], 
     for name, variant in (variants if isinstance(variants, dict) else {}).items():
         if isinstance(variant, dict):
             yield "search", variant, f"compare.variants.{name}"
-    dataset = filled["accuracy"].get("dataset") if isinstance(filled.get("accuracy"), dict) else None
-    if isinstance(dataset, dict):
-        yield "dataset", dataset, "accuracy.dataset"
+    for where in ("accuracy", "search.supernet"):
+        section: Any = filled
+        for key in [*where.split("."), "dataset"]:
+            section = section.get(key) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            yield "dataset", section, f"{where}.dataset"
     devices = filled.get("devices")
     if isinstance(devices, dict):
         for name, device in devices.items():

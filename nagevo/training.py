@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from nagevo.datasets import ImageDataset
+from nagevo.augmentation import augmented
+from nagevo.datasets import Split
 from nagevo.errors import ConfigError, DataError
 from nagevo.files import replacing
 from nagevo.progress import track
@@ -44,6 +45,12 @@ class Recipe:
         Images are shifted at random by up to so many pixels each way (a random crop of the zero-padded image).
     flip : bool
         Half of the images are mirrored left to right.
+    rotate_degrees : float
+        Images are turned at random by up to so many degrees either way.
+    zoom : float
+        Images are magnified at random up to so many times.
+    light : float
+        Contrast and brightness change at random by up to this share.
     """
 
     epochs: int = 30
@@ -55,6 +62,9 @@ class Recipe:
     label_smoothing: float = 0.1
     shift_pixels: int = 2
     flip: bool = False
+    rotate_degrees: float = 0.0
+    zoom: float = 1.0
+    light: float = 0.0
 
     def __post_init__(self):
         if self.epochs <= self.warmup_epochs:
@@ -112,33 +122,10 @@ class Images:
             yield self.normalized(augmented(self.pixels[chosen], recipe, rng)), self.labels[chosen]
 
 
-def augmented(pixels: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
-    """Return each image shifted and mirrored at random, shape (batch, channels, height, width)."""
-    if recipe.shift_pixels:
-        pixels = _shifted(pixels, recipe.shift_pixels, rng)
-    if recipe.flip:
-        mirrored = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
-        pixels = torch.where(mirrored, pixels.flip(3), pixels)
-    return pixels
-
-
-def _shifted(pixels: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
-    n, _, height, width = pixels.shape
-    padded = nn.functional.pad(pixels, (most,) * 4)
-    top, left = torch.randint(0, 2 * most + 1, (2, n, 1), generator=rng)
-    rows, columns = top + torch.arange(height), left + torch.arange(width)  # (batch, height), (batch, width)
-    images = torch.arange(n)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-def prepare(dataset: ImageDataset, split: str, resolution: int) -> Images:
-    """Return one split of a dataset, resized where its images have another resolution."""
-    mean, std = (torch.from_numpy(values).view(-1, 1, 1) for values in dataset.statistics())
-    part = dataset.split(split)
-    pixels = torch.from_numpy(part.images)
-    if pixels.shape[2:] != (resolution, resolution):
-        pixels = nn.functional.interpolate(pixels, (resolution, resolution), mode="bilinear", antialias=True)
-    return Images(pixels, torch.from_numpy(part.labels), mean, std)
+def prepare(split: Split, statistics: tuple[np.ndarray, np.ndarray]) -> Images:
+    """Return the images of a split with mean and standard deviation of each channel, both of shape (channels,)."""
+    mean, std = (torch.from_numpy(values).view(-1, 1, 1) for values in statistics)
+    return Images(torch.from_numpy(split.images), torch.from_numpy(split.labels), mean, std)
 
 
 Step = Callable[[torch.Tensor, torch.Tensor, torch.Generator], None]
@@ -155,7 +142,8 @@ def fit(
     description: str | None = None,
     checkpoint: Path | None = None,
     about: Mapping[str, Any] | None = None,
-) -> None:
+    score: Callable[[], float] | None = None,
+) -> list[float]:
     """Train a network in place.
 
     All randomness of an epoch follows from the seed and the number of the epoch: training that resumes from a
@@ -175,19 +163,57 @@ def fit(
         Where the state is kept during training; removed at the end.
     about : mapping, optional
         What the result depends on beside the recipe and the seed: a checkpoint that says otherwise is not resumed.
+    score : callable, optional
+        Returns how good the network is at the moment. Called before the first epoch and after each; the network ends
+        with the state that scored best.
+
+    Returns
+    -------
+    list of float
+        All scores; empty without ``score``.
     """
-    optimizer = _optimizer(network, recipe)
+    optimizer, best = _optimizer(network, recipe), Best(network, score)
     about = {**(about or {}), "recipe": asdict(recipe), "seed": seed}
-    done = 0 if checkpoint is None else _resume(checkpoint, about, network, optimizer)
+    done = 0 if checkpoint is None else _resume(checkpoint, about, network, optimizer, best)
+    if not done:
+        best.look()
     saved = time.monotonic()
     epochs = range(done, recipe.epochs)
     for epoch in track(epochs, description, completed=done) if description else epochs:
         _train_epoch(network, step, images, recipe, optimizer, seed=seed, epoch=epoch)
+        best.look()
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_INTERVAL_S:
             saved = time.monotonic()
-            _save_checkpoint(checkpoint, about, network, optimizer, epoch + 1)
+            _save_checkpoint(checkpoint, about, network, optimizer, best, epoch + 1)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
+    network.load_state_dict(best.state or network.state_dict())
+    return best.scores
+
+
+class Best:
+    """The state in which a network scored best so far, and all its scores.
+
+    Parameters
+    ----------
+    network : Module
+    score : callable, optional
+        Without it nothing is scored or kept.
+    """
+
+    def __init__(self, network: nn.Module, score: Callable[[], float] | None):
+        self.network, self.score = network, score
+        self.scores: list[float] = []
+        self.state: dict[str, torch.Tensor] = {}
+
+    def look(self) -> None:
+        """Score the network as it is now, and keep its state where no earlier one was as good."""
+        if self.score is None:
+            return
+        value = self.score()
+        if not self.scores or value > max(self.scores):
+            self.state = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.scores.append(value)
 
 
 def _train_epoch(network, step, images, recipe, optimizer, *, seed: int, epoch: int) -> None:
@@ -277,14 +303,20 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
         raise DataError(f"weights {path} cannot be read: {error}") from None
 
 
-def _save_checkpoint(path: Path, about: Mapping[str, Any], network, optimizer, epochs: int) -> None:
+def with_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin with a prefix, by what follows it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _save_checkpoint(path: Path, about: Mapping[str, Any], network, optimizer, best: Best, epochs: int) -> None:
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in best.state.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
-    save_tensors(tensors, {"about": about, "epochs": epochs}, path)
+    save_tensors(tensors, {"about": about, "epochs": epochs, "scores": best.scores}, path)
 
 
-def _resume(path: Path, about: Mapping[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _resume(path: Path, about: Mapping[str, Any], network, optimizer, best: Best) -> int:
     """Return how many epochs a checkpoint has behind it, after taking its state; 0 where there is none to take."""
     try:
         tensors, metadata = load_tensors(path)
@@ -298,6 +330,7 @@ def _resume(path: Path, about: Mapping[str, Any], network: nn.Module, optimizer:
         if kind == "optimizer":
             index, _, key = rest.partition(".")
             state.setdefault(int(index), {})[key] = tensor
-    network.load_state_dict({n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")})
+    network.load_state_dict(with_prefix("network.", tensors))
+    best.state, best.scores = with_prefix("best.", tensors), metadata["scores"]
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
     return metadata["epochs"]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nagevo.config import parse_config
+from nagevo.datasets import DATASETS
 from nagevo.devices import BACKENDS
 from nagevo.errors import NagevoError
 from nagevo.evaluators import EVALUATORS
@@ -73,7 +74,9 @@ class Plan:
             if kind == "space":
                 return [SPACES.get(experiment.space.name, experiment.space.name)]
             if kind == "evaluator":
-                return [EVALUATORS.get(experiment.accuracy.name, experiment.accuracy.name)]
+                dataset = experiment.dataset
+                readers = [DATASETS.get(dataset, dataset)] if dataset else []
+                return [EVALUATORS.get(experiment.accuracy.name, experiment.accuracy.name), *readers]
             if kind == "strategy":
                 name = getattr(wildcards, "strategy", experiment.search.strategy.name)
                 name = experiment.compare.variants.get(name, {"strategy": name})["strategy"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,13 @@ class Evaluator(ABC):
         DataFrame
             ``accuracy`` (percent; NaN where it could not be read) and ``status`` (``"ok"`` or the reason).
         """
+
+    def preprocessing(self) -> dict[str, Any]:
+        """Return what a network needs where it runs: ``classes``, and ``mean`` and ``std`` of each channel.
+
+        A network takes ``(pixels / 255 - mean) / std``. Empty where accuracies come without images.
+        """
+        return {}
 
     def train(self, path: str | os.PathLike) -> None:
         """Train once whatever all evaluations share, resuming from ``path`` beside it when interrupted."""

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from nagevo.datasets import ImageDataset, check_fits, load_images
+from nagevo.datasets import ImageDataset, check_classes, load_images
 from nagevo.evaluators.base import OK, Evaluator
 from nagevo.progress import track
 from nagevo.registry import create
@@ -49,13 +49,27 @@ class ImageEvaluator(Evaluator):
     @cached_property
     def dataset(self) -> ImageDataset:
         """The images, read when first needed."""
-        dataset = load_images(**self.dataset_options, seed=self.seed)
-        check_fits(dataset, self.space)
+        dataset = load_images(shape=self.space.input_shape, seed=self.seed, **self.dataset_options)
+        check_classes(dataset, self.space)
         return dataset
 
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.dataset.classes
+
+    @cached_property
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation by which each channel is normalized, shape (channels,), full scale being 1."""
+        return self.dataset.statistics
+
+    def preprocessing(self) -> dict[str, Any]:
+        mean, std = (values.tolist() for values in self.statistics)
+        return {"classes": list(self.classes), "mean": mean, "std": std}
+
     def images(self, split: str) -> Images:
-        """Return one split at the space's resolution."""
-        return prepare(self.dataset, split, self.space.input_shape[1])
+        """Return one split in the shape that the space takes."""
+        return prepare(self.dataset.split(split), self.statistics)
 
     @cached_property
     def calibration(self) -> Images:

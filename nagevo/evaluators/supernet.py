@@ -17,7 +17,7 @@ from torch.nn import functional
 from nagevo.errors import DataError
 from nagevo.evaluators.images import ImageEvaluator
 from nagevo.spaces.base import SearchSpace
-from nagevo.training import Images, Step, fit, load_tensors, recalibrate, save_tensors
+from nagevo.training import Images, Step, fit, load_tensors, recalibrate, save_tensors, with_prefix
 
 
 class SupernetEvaluator(ImageEvaluator):
@@ -72,15 +72,17 @@ class SupernetEvaluator(ImageEvaluator):
                 checkpoint=checkpoint,
                 about=about,
             )
-        save_tensors(self._tensors(supernet), about | {"classes": self.dataset.classes}, path)
+        save_tensors(self._tensors(supernet), about | {"classes": self.classes}, path)
 
     def load(self, path: str | os.PathLike) -> None:
         supernet = self._untrained()
         tensors, about = load_tensors(path)
         if about.get("network") != self.about(supernet)["network"]:
             raise DataError(f"weights {path} were trained for other options of the space: train them again")
-        supernet.load_state_dict(_with_prefix("network.", tensors))
-        self.supernet, self.calibration = supernet, Images(**_with_prefix("calibration.", tensors))
+        supernet.load_state_dict(with_prefix("network.", tensors))
+        self.supernet, self.calibration = supernet, Images(**with_prefix("calibration.", tensors))
+        self.classes = tuple(about["classes"])
+        self.statistics = tuple(values.flatten().numpy() for values in (self.calibration.mean, self.calibration.std))
 
     def _tensors(self, supernet: nn.Module) -> dict[str, torch.Tensor]:
         """Return what :meth:`network` needs, so that the file serves where the dataset is not: weights and images."""
@@ -125,10 +127,6 @@ def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Sequen
     for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
         present = [part for part in parts if part is not None]
         parameter.grad = torch.stack(present).sum(0) if present else None
-
-
-def _with_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _numpy_rng(rng: torch.Generator) -> np.random.Generator:

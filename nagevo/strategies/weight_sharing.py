@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nagevo.datasets import check_fits, load_images
+from nagevo.datasets import check_classes, load_images
 from nagevo.errors import ConfigError
 from nagevo.measurements import Measurements
 from nagevo.networks.mixture import MixtureNetwork
@@ -123,9 +123,9 @@ def frontier_cells(
     -------
     ndarray of int8, shape (n, 6)
     """
-    dataset = load_images(**recipe.dataset, seed=seed)
-    check_fits(dataset, space)
-    images = prepare(dataset, "train", space.input_shape[1])
+    dataset = load_images(shape=space.input_shape, seed=seed, **recipe.dataset)
+    check_classes(dataset, space)
+    images = prepare(dataset.split("train"), dataset.statistics)
     runs = []
     for penalty, latency in _objectives(recipe.penalties, measurements):
         search = SupernetSearch(recipe, space, images, penalty=penalty, latency=latency, seed=seed)

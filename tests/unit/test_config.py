@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from nagevo.config import component_schema, load_config, parse_config
-from nagevo.datasets import DATASETS
+from nagevo.datasets import DATASETS, load_images
 from nagevo.devices import BACKENDS
 from nagevo.errors import ConfigError
 from nagevo.evaluators import EVALUATORS
@@ -76,6 +76,23 @@ def test_mistakes_in_the_options_of_a_dataset_and_of_the_training_are_named():
         parse_config({**MINIMAL, "accuracy": accuracy})
     assert 'accuracy.dataset: key "trian" is unknown; did you mean "train"?' in str(caught.value)
     assert 'accuracy.training: key "epoch" is unknown; did you mean "epochs"?' in str(caught.value)
+
+
+def test_mistakes_in_the_images_of_a_weight_sharing_search_are_named_too():
+    search = {"strategy": "gaea", "supernet": {"dataset": {"name": "idx", "path": "here", "clases": []}}}
+    with pytest.raises(
+        ConfigError, match=r'search\.supernet\.dataset: key "clases" is unknown; did you mean "classes"'
+    ):
+        parse_config({**MINIMAL, "search": search})
+
+
+def test_the_schema_lists_what_all_datasets_share():
+    parameters = inspect.signature(load_images).parameters
+    defaults = {key: value.default for key, value in parameters.items() if value.kind is inspect.Parameter.KEYWORD_ONLY}
+    shared = component_schema("accuracy", "supernet")["properties"]["dataset"]["properties"]
+    assert {key: value.get("default") for key, value in shared.items() if key != "name"} == {
+        key: value for key, value in defaults.items() if key != "seed"
+    }
 
 
 def test_an_unknown_device_is_named_with_those_there_are():

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from nagevo import training
-from nagevo.datasets import ImageDataset, Split
+from nagevo.datasets import Split
 from nagevo.errors import ConfigError, DataError
-from nagevo.training import Images, Recipe, accuracy, augmented, cross_entropy_step, fit, prepare, recalibrate
+from nagevo.training import Best, Images, Recipe, accuracy, cross_entropy_step, fit, prepare, recalibrate
 
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.1, warmup_epochs=1)
 
@@ -78,12 +78,46 @@ def test_training_that_resumes_ends_with_the_same_bits(tmp_path, monkeypatch):
 
 def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_not_resumed(tmp_path):
     net, checkpoint = network(), tmp_path / "state"
-    optimizer = training._optimizer(net, RECIPE)
-    training._save_checkpoint(checkpoint, {"recipe": "other"}, net, optimizer, 2)
-    assert training._resume(checkpoint, {"recipe": "this"}, net, optimizer) == 0
-    assert training._resume(checkpoint, {"recipe": "other"}, net, optimizer) == 2
+    state = net, training._optimizer(net, RECIPE), Best(net, None)
+    training._save_checkpoint(checkpoint, {"recipe": "other"}, *state, 2)
+    assert training._resume(checkpoint, {"recipe": "this"}, *state) == 0
+    assert training._resume(checkpoint, {"recipe": "other"}, *state) == 2
     checkpoint.write_bytes(b"nonsense")
-    assert training._resume(checkpoint, {"recipe": "other"}, net, optimizer) == 0
+    assert training._resume(checkpoint, {"recipe": "other"}, *state) == 0
+
+
+def scored(values, **options):
+    """Return what training ends with when the network scores these values, and its state after each of the scores."""
+    net, states, given = network(), [], iter(values)
+
+    def score():
+        states.append({name: tensor.clone() for name, tensor in net.state_dict().items()})
+        return next(given)
+
+    scores = fit(net, cross_entropy_step(net, RECIPE), images(), RECIPE, seed=5, score=score, **options)
+    return net.state_dict(), states, scores
+
+
+@pytest.mark.parametrize(("values", "best"), [([5, 7, 9, 8], 2), ([5, 4, 3, 2], 0), ([1, 6, 6, 2], 1)])
+def test_the_network_ends_with_the_state_that_scored_best_first(values, best):
+    final, states, scores = scored(values)
+    assert scores == values
+    torch.testing.assert_close(final, states[best], rtol=0, atol=0)
+
+
+def test_the_best_state_outlives_an_interruption(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_INTERVAL_S", 0.0)
+    uninterrupted, _, _ = scored([5, 9, 8, 7])
+
+    def interrupted():
+        yield from (5, 9, 8)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scored(interrupted(), checkpoint=tmp_path / "state")
+    resumed, states, scores = scored([7], checkpoint=tmp_path / "state")
+    assert (len(states), scores) == (1, [5, 9, 8, 7])
+    torch.testing.assert_close(resumed, uninterrupted, rtol=0, atol=0)
 
 
 def test_recalibrated_statistics_are_the_means_over_the_batches():
@@ -104,29 +138,11 @@ def test_accuracy_counts_the_images_whose_class_is_named():
     assert accuracy(AlwaysOne(), images(), batch_size=5) == pytest.approx(100 * share)
 
 
-def test_a_shift_moves_the_whole_image_by_at_most_the_asked_pixels():
-    pixel = torch.zeros(200, 1, 7, 7, dtype=torch.uint8)
-    pixel[:, 0, 3, 3] = 9
-    moved = augmented(pixel, Recipe(shift_pixels=2), torch.Generator().manual_seed(0))
-    places = moved.nonzero()
-    assert len(places) == 200
-    assert set(places[:, 2].tolist()) == set(places[:, 3].tolist()) == {1, 2, 3, 4, 5}
-
-
-def test_a_flip_mirrors_about_half_of_the_images():
-    pixels = torch.zeros(400, 1, 2, 3, dtype=torch.uint8)
-    pixels[:, :, :, 0] = 1
-    left = augmented(pixels, Recipe(shift_pixels=0, flip=True), torch.Generator().manual_seed(0))[:, 0, 0, 0]
-    assert 150 < int(left.sum()) < 250
-
-
-def test_images_are_resized_and_normalized():
-    pixels = np.zeros((2, 1, 8, 8), dtype=np.uint8)
+def test_images_are_normalized():
+    pixels = np.zeros((2, 1, 4, 4), dtype=np.uint8)
     pixels[1] = 255
     split = Split(pixels, np.array([0, 1]))
-    dataset = ImageDataset("halves", ("dark", "bright"), split, split, split)
-    (x, labels), *_ = prepare(dataset, "test", 4).batches(2)
-    assert x.shape == (2, 1, 4, 4)
+    (x, labels), *_ = prepare(split, split.statistics()).batches(2)
     # Mean and deviation are both 0.5 of full scale, so black is -1 and white is 1.
     torch.testing.assert_close(x[:, 0, 0, 0], torch.tensor([-1.0, 1.0]))
     assert labels.tolist() == [0, 1]
