@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nagevo.datasets.base import SPLITS, ImageDataset, Pool, Source, Split, check_classes, choose_rows, report_imbalance
+from nagevo.datasets.base import SPLITS, ImageDataset, Pool, Source, Split, check_classes, report_imbalance
+from nagevo.datasets.splitting import choose_rows
 from nagevo.registry import create, resolve
 
 DATASETS = {

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from nagevo.datasets import ImageDataset, Pool, Source, Split, check_classes, load_images
-from nagevo.datasets.base import choose_rows, partition
 from nagevo.datasets.decoding import decode
+from nagevo.datasets.splitting import choose_rows, partition
 from nagevo.errors import ConfigError, DataError
 from nagevo.spaces import create_space
 
