@@ -13,6 +13,8 @@ from nagevo.cli import (
     distill,
     evaluate,
     evolve,
+    export,
+    finetune,
     generate,
     init,
     lut,
@@ -37,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _COMMANDS = {
-    "Commands": (init, generate, show, search, compare, lut, validate_supernet),
+    "Commands": (init, generate, finetune, export, show, search, compare, lut, validate_supernet),
     "Steps of the workflow, in order": (
         train,
         propose,

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle
+from nagevo.cli.options import Bundle, Confidence, Device
 
 
 def run(
     budget: Annotated[list[float] | None, typer.Option(help="The most that one inference may take, in ms.")] = None,
     budgets: Annotated[Path | None, typer.Option(help="File with one budget in ms per line.")] = None,
-    device: Annotated[str | None, typer.Option(help="Device; may be left out where there is one only.")] = None,
-    confidence: Annotated[float, typer.Option(help="Asked probability that the budget holds.")] = 0.9,
+    device: Device = None,
+    confidence: Confidence = 0.9,
     bundle: Bundle = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per budget.")] = False,
     onnx: Annotated[Path | None, typer.Option(help="Also write the network of the only budget as ONNX.")] = None,

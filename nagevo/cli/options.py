@@ -14,4 +14,7 @@ Devices = Annotated[str, typer.Option(help="Names of the devices, separated by c
 Measurements = Annotated[Path, typer.Option(help="The measurements table.")]
 Surrogates = Annotated[Path, typer.Option(help="Folder of the fitted surrogates.")]
 Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, where the evaluator needs it.")]
+Budget = Annotated[float, typer.Option(help="The most that one inference may take, in ms.")]
+Device = Annotated[str | None, typer.Option(help="Device; may be left out where there is one only.")]
+Confidence = Annotated[float, typer.Option(help="Asked probability that the budget holds.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]

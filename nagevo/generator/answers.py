@@ -23,6 +23,7 @@ from nagevo.spaces.base import unique
 if TYPE_CHECKING:
     import torch
 
+    from nagevo.deployment import Deployment
     from nagevo.evaluators import Evaluator
     from nagevo.generator.model import FrontierModel
 
@@ -49,6 +50,8 @@ class Answer:
     confidence : float
     measured : bool
         Whether this architecture was evaluated in the search.
+    generator : Generator
+        What answered.
     """
 
     budget: float
@@ -59,20 +62,27 @@ class Answer:
     latency_bound_ms: float
     confidence: float
     measured: bool
-    _generator: Generator = field(repr=False, compare=False)
+    generator: Generator = field(repr=False, compare=False)
 
     def network(self) -> torch.nn.Module:
-        """Return the network in evaluation mode, with trained weights where the experiment's evaluator has them."""
-        return self._generator.network(self.architecture)
+        """Return the plain network in evaluation mode, with trained weights where the experiment has them."""
+        return self.generator.network(self.architecture)
+
+    def deployment(self) -> Deployment:
+        """Return the network with all that is needed where it runs; its ``save`` and ``export`` write folders."""
+        from nagevo.deployment import Deployment
+
+        return Deployment.of(self)
 
     def export_onnx(self, path: str | os.PathLike) -> float:
         """Write the network as ONNX, run it, and return the largest difference of its output from torch's."""
-        from nagevo.networks.export import difference_from_torch, export_onnx
+        return self.deployment().export_onnx(path)
 
-        network, shape = self.network(), self._generator.space.input_shape
-        metadata = {"architecture": self.architecture, "device": self.device, "budget_ms": f"{self.budget:g}"}
-        export_onnx(network, shape, path, metadata=metadata)
-        return difference_from_torch(path, network, shape)
+    def finetune(self, folder: str | os.PathLike, **options) -> Deployment:
+        """Train the network on and write it; see :func:`nagevo.finetuning.finetune` for the options."""
+        from nagevo.finetuning import finetune
+
+        return finetune(self, folder, **options)
 
 
 @dataclass(frozen=True)
@@ -213,12 +223,21 @@ class Generator:
     def network(self, architecture: str) -> torch.nn.Module:
         """Return the network of an architecture, with trained weights where the experiment's evaluator has them."""
         choices = self.space.from_text([architecture])[0]
-        evaluator = self._evaluator
-        network = evaluator.network(choices) if evaluator is not None else self.space.network(choices)
+        network = self.space.network(choices) if self.evaluator is None else self.evaluator.network(choices)
         return network.eval()
 
+    def preprocessing(self) -> dict[str, Any]:
+        """Return ``classes``, ``mean`` and ``std`` as :meth:`Evaluator.preprocessing` does; empty without weights."""
+        return {} if self.evaluator is None else self.evaluator.preprocessing()
+
+    def measured_latency_ms(self, device: str, architecture: str) -> float | None:
+        """Return the latency that the search measured of an architecture in ms, None where it did not."""
+        (row,) = self.predictor.rows(self.space.normal(self.space.from_text([architecture])))
+        latency = self.predictor.measurements.latency_ms[device][row] if row >= 0 else np.nan
+        return float(latency) if np.isfinite(latency) else None
+
     @cached_property
-    def _evaluator(self) -> Evaluator | None:
+    def evaluator(self) -> Evaluator | None:
         """The evaluator with its trained weights, where it has any."""
         return None if self.folder is None else storage.open_evaluator(self.folder, self.space)
 

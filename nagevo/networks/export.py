@@ -1,4 +1,4 @@
-"""From a torch network to an ONNX file."""
+"""From a torch network to files that other programs run: ONNX and OpenVINO."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 
+import numpy as np
 import torch
 from torch import nn
 
+from nagevo.errors import MissingDependency
 from nagevo.files import replacing
 
 INPUT_NAME, OUTPUT_NAME = "images", "logits"
@@ -54,25 +57,59 @@ def export_onnx(
         program.save(temporary, external_data=False)
 
 
-def difference_from_torch(path: str | os.PathLike, network: nn.Module, input_shape: tuple[int, ...]) -> float:
-    """Return the largest difference between an output of an exported file, run by onnxruntime, and torch's.
+def export_openvino(onnx: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Write what :func:`export_onnx` wrote as OpenVINO's pair of an XML file and, beside it, its weights in float32.
+
+    Raises
+    ------
+    MissingDependency
+        If OpenVINO is not installed.
+    """
+    openvino = _openvino()
+    openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
+
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""From images, float32 of shape (1, channels, height, width), to logits, shape (1, classes)."""
+
+
+def run_onnx(path: str | os.PathLike) -> Run:
+    """Return how onnxruntime runs what :func:`export_onnx` wrote for a batch of one."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    return lambda images: session.run([OUTPUT_NAME], {INPUT_NAME: images})[0]
+
+
+def run_openvino(path: str | os.PathLike) -> Run:
+    """Return how OpenVINO runs what :func:`export_openvino` wrote, in float32 on processors with bfloat16 too."""
+    compiled = _openvino().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda images: compiled(images)[0]
+
+
+def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, ...]) -> float:
+    """Return the largest difference between an output of an exported network and torch's, for a random image.
 
     Parameters
     ----------
-    path : path
-        What :func:`export_onnx` wrote for a batch of one.
+    run : callable
+        Runs the exported network.
     network : Module
     input_shape : tuple of int
         Shape of the input without the batch.
     """
-    import onnxruntime
-
     images = torch.randn(1, *input_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        expected = network.eval()(images)
-    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
-    (logits,) = session.run([OUTPUT_NAME], {INPUT_NAME: images.numpy()})
-    return float((torch.from_numpy(logits) - expected).abs().max())
+        expected = network.eval()(images).numpy()
+    return float(np.abs(run(images.numpy()) - expected).max())
+
+
+def _openvino() -> ModuleType:
+    try:
+        import openvino
+    except ModuleNotFoundError:
+        raise MissingDependency("OpenVINO is not installed: pip install 'nagevo[openvino]'") from None
+    return openvino
 
 
 def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: int = 1) -> bytes:

@@ -1,0 +1,36 @@
+"""``nagevo export``: a network in the forms that it is deployed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Bundle, Confidence, Device, Output
+
+
+def run(
+    output: Output,
+    budget: Annotated[float | None, typer.Option(help="The most that one inference may take, in ms.")] = None,
+    device: Device = None,
+    confidence: Confidence = 0.9,
+    bundle: Bundle = None,
+    network: Annotated[Path | None, typer.Option(help="What `nagevo finetune` wrote, in place of a budget.")] = None,
+    openvino: Annotated[
+        bool, typer.Option("--openvino", help="Also write OpenVINO's format (extra `openvino`).")
+    ] = False,
+) -> None:
+    """Write a network as ONNX and safetensors with a model card, checked against torch."""
+    from nagevo import generate
+    from nagevo.deployment import Deployment
+    from nagevo.errors import BudgetError
+
+    if (budget is None) == (network is None):
+        raise BudgetError("expected either --budget or --network")
+    if network is not None:
+        deployment = Deployment.load(network)
+    else:
+        deployment = generate(budget, device=device, confidence=confidence, bundle=bundle).deployment()
+    for name, difference in deployment.export(output, openvino=openvino).items():
+        typer.echo(f"{output / name}: largest difference of an output from torch's {difference:.2g}")
