@@ -7,6 +7,7 @@ from nagevo.spaces.base import SearchSpace
 
 SPACES = {
     "mobilenetv3": "nagevo.spaces.mobilenetv3:MobileNetV3Space",
+    "mobilenetv3_small": "nagevo.spaces.mobilenetv3_small:MobileNetV3SmallSpace",
     "nasbench201": "nagevo.spaces.nasbench201:NASBench201Space",
     "nasbench_graph": "nagevo.spaces.nasbench_graph:NASBenchGraphSpace",
     "dag": "nagevo.spaces.dag:DAGSpace",

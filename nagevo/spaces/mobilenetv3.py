@@ -120,6 +120,23 @@ class Layout:
     classes: int
     dropout: float
 
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters, batch normalization and biases included."""
+        stem = self.stem_width * (9 * self.channels + 2)
+        head = self.head_width * (self.blocks[-1].out_width + 2) + self.head_width * self.feature_width
+        return stem + sum(block.parameters for block in self.blocks) + head + (self.feature_width + 1) * self.classes
+
+    def macs(self, resolution: int) -> int:
+        """Return the multiply–accumulates of convolutions and classifier for an image of so many pixels each way."""
+        size = reduced_size(resolution, self.stem_stride)
+        macs = 9 * self.channels * self.stem_width * size**2
+        for block in self.blocks:
+            macs += block.macs(size)
+            size = reduced_size(size, block.stride)
+        head = self.blocks[-1].out_width * self.head_width * size**2
+        return macs + head + self.feature_width * (self.head_width + self.classes)
+
 
 class MobileNetV3Space(SearchSpace):
     """Five stages of two to four inverted residual blocks with kernel 3/5/7 and expansion 3/4/6.
@@ -353,13 +370,10 @@ class MobileNetV3Space(SearchSpace):
 
     def _fixed_costs(self) -> tuple[int, int]:
         """Return parameters and multiply–accumulates of what all architectures share: stem, first block and head."""
-        first, last, size = self.first_block, self.stage_widths[-1], self.resolution_of_stages
-        stem = 9 * self.channels * self.stem_width
-        head, feature = last * self.head_width, self.head_width * self.feature_width
-        classifier = self.feature_width * self.classes
-        macs = stem * size[0] ** 2 + first.macs(size[0]) + head * size[-1] ** 2 + feature + classifier
-        norms = 2 * self.stem_width + 2 * self.head_width
-        return stem + first.parameters + head + feature + classifier + norms + self.classes, macs
+        smallest = self.extremes()[:1]
+        layout = self.layout(smallest[0])
+        parameters, macs = self._stage_costs(smallest)
+        return layout.parameters - int(parameters.sum()), layout.macs(self.resolution) - int(macs.sum())
 
     @property
     def resolution_of_stages(self) -> tuple[int, ...]:

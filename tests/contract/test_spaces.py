@@ -13,6 +13,7 @@ from nagevo.testing import CHECKS, check_space
 SMALL = {
     "dag": {"width": 2, "resolution": 9, "channels": 1, "classes": 3},
     "mobilenetv3": {"resolution": 16, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
+    "mobilenetv3_small": {"resolution": 16, "channels": 1, "classes": 3, "divisor": 4},
     "nasbench201": {"width": 4, "cells": 1, "resolution": 9, "channels": 1, "classes": 3},
 }
 """Options that make networks small enough to be built in a test."""
