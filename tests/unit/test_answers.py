@@ -177,11 +177,11 @@ def test_a_file_of_the_bundle_that_was_changed_cut_or_lost_is_named(copy, name):
 def test_a_bundle_of_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 1"):
+    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 2"):
         nagevo.load(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}', '{"format": 1, "files": {}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2}', '{"format": 2, "files": {}}'])
 def test_a_manifest_that_is_none_is_refused(copy, content):
     (copy / "manifest.json").write_text(content)
     with pytest.raises(nagevo.BundleError):
