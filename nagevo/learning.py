@@ -11,6 +11,7 @@ import numpy as np
 
 from nagevo.config import Experiment
 from nagevo.devices import is_exact
+from nagevo.errors import DataError
 from nagevo.evolution import evolve_frontier
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.storage import load_generator, save_generator
@@ -70,5 +71,8 @@ def _fit(
     fit_accuracy(features, accuracy, seed=seed).save(folder / "accuracy")
     for device, latency_ms in measurements.latency_ms.items():
         occasions = None if device in exact else measurements.round
-        surrogate = fit_latency(features, latency_ms, accuracy=accuracy, occasions=occasions, seed=seed)
+        try:
+            surrogate = fit_latency(features, latency_ms, accuracy=accuracy, occasions=occasions, seed=seed)
+        except DataError as error:
+            raise DataError(f"device {device}: {error}") from None
         surrogate.save(folder / f"latency_{device}")

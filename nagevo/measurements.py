@@ -12,7 +12,7 @@ import numpy as np
 from nagevo.errors import DataError
 from nagevo.files import numbers, read_table, require
 from nagevo.spaces.base import SearchSpace
-from nagevo.tables import architectures
+from nagevo.tables import parse_architectures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,7 +140,7 @@ class Measurements:
         DataError
             If it does not hold measurements of the space: see :meth:`check`.
         """
-        choices = space.normal(architectures(frame, space, where))
+        choices = space.normal(parse_architectures(frame, space, where))
         prefix = "latency_ms_"
         latency_ms = {
             column.removeprefix(prefix): numbers(frame, column, where)

@@ -60,7 +60,7 @@ class ArchitectureTable:
         """Return the numbers by key of the normal and of the canonical form."""
         frame = read_table(self.path, ("architecture", self.column))
         values = numbers(frame, self.column, f"table {self.path}")
-        choices = architectures(frame, space, f"table {self.path}")
+        choices = parse_architectures(frame, space, f"table {self.path}")
         return _by_key(space.normal(choices), choices, values), _by_key(space.canonical(choices), choices, values)
 
 
@@ -72,10 +72,10 @@ def read_architectures(path: str | os.PathLike, space: SearchSpace) -> np.ndarra
     DataError
         If the file is absent, damaged, lacks the column, or holds what is no architecture of the space.
     """
-    return architectures(read_table(path, ("architecture",)), space, f"table {path}")
+    return parse_architectures(read_table(path, ("architecture",)), space, f"table {path}")
 
 
-def architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> np.ndarray:
+def parse_architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> np.ndarray:
     """Return the choices, shape (n_rows, n_choices), of the column ``architecture``.
 
     Raises

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,7 @@ class SupernetEvaluator(ImageEvaluator):
     ----------
     checkpoint : str, optional
         Published weights of Once-for-All (``ofa_mbv3_d234_e346_k357_w1.0`` or ``…_w1.2``), which take the place of
-        training: only statistics of batch normalization are then taken from the training images, and images are
-        normalized as these networks expect.
+        training: only statistics of batch normalization are then taken from the training images.
     random_networks : int
         Architectures drawn at random for each batch, beside the smallest and the largest.
     kernel_transform : bool
@@ -63,13 +61,6 @@ class SupernetEvaluator(ImageEvaluator):
         self.checkpoint = checkpoint
         self.random_networks, self.kernel_transform, self.threads = random_networks, kernel_transform, threads
         self.supernet: nn.Module | None = None
-
-    def images(self, split: str) -> Images:
-        images = super().images(split)
-        if self.checkpoint is None:
-            return images
-        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (once_for_all.MEAN, once_for_all.STD))
-        return replace(images, mean=mean, std=std)
 
     def train(self, path: str | os.PathLike) -> None:
         path, supernet = Path(path), self._untrained()

@@ -18,9 +18,6 @@ from torch import nn
 from nagevo.errors import DataError
 from nagevo.files import one_line
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""By which the published networks want each channel normalized, full scale being 1."""
-
 RENAMINGS = (
     (r"^(blocks\.\d+)\.(?:mobile_inverted_conv|conv)\.", r"\1."),
     (r"\b(conv|bn|linear)\.\1\.", r"\1."),

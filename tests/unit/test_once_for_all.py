@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from nagevo.datasets import ImageDataset, Split
 from nagevo.errors import DataError
 from nagevo.evaluators import create_evaluator
-from nagevo.networks.once_for_all import MEAN, STD, load_published
+from nagevo.networks.once_for_all import load_published
 from nagevo.spaces import create_space
+from nagevo.training import Images
 
 WIDTHS = {1.0: (16, 16, 24, 40, 80, 112, 160, 960, 1280), 1.2: (24, 24, 32, 48, 96, 136, 192, 1152, 1536)}
 """Channels of stem, first block, five stages, head and features: multiples of 8, in the published networks."""
@@ -175,27 +176,24 @@ def test_every_sub_network_computes_what_the_published_layers_compute(tmp_path, 
             )
 
 
-def photos(*, seed: int = 0) -> ImageDataset:
-    """Return a few random images of a thousand classes."""
-    split = Split(np.random.default_rng(seed).integers(0, 256, (8, 3, 32, 32), dtype=np.uint8), np.arange(8))
-    return ImageDataset("photos", tuple(map(str, range(1000))), split, split, split)
-
-
 def test_the_evaluator_takes_a_checkpoint_in_the_place_of_training(tmp_path):
     state, own = {name: tensor.float() for name, tensor in published(1.0).items()}, space(1.0)
     torch.save({"state_dict": state}, tmp_path / "published", _use_new_zipfile_serialization=False)  # as in 2020
-    dataset = {"name": f"{__name__}:photos"}
-    evaluator = create_evaluator("supernet", own, dataset=dataset, checkpoint=tmp_path / "published")
+    evaluator = create_evaluator("supernet", own, dataset={}, checkpoint=tmp_path / "published")
+    pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    mean, std = torch.tensor([0.485, 0.456, 0.406]).view(-1, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(-1, 1, 1)
+    evaluator.calibration = Images(pixels, torch.arange(8), mean, std)
+    evaluator.dataset = SimpleNamespace(classes=tuple(map(str, range(1000))))
     evaluator.train(tmp_path / "weights")
-    evaluator.load(tmp_path / "weights")
-    pixels = torch.from_numpy(photos().train.images) / 255
-    images = (pixels - torch.tensor(MEAN).view(-1, 1, 1)) / torch.tensor(STD).view(-1, 1, 1)
+    elsewhere = create_evaluator("supernet", own, dataset={})
+    elsewhere.load(tmp_path / "weights")
+    images = (pixels / 255 - mean) / std
     with torch.no_grad():
         for choices in architectures(own, 1):
             reference = Reference(state, own.to_text(choices[None])[0])
             reference(images, calibrate=True)
             expected = reference(images[:3], calibrate=False)
-            torch.testing.assert_close(evaluator.network(choices)(images[:3]), expected, rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(elsewhere.network(choices)(images[:3]), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_names_of_later_versions_are_the_same_weights(tmp_path):
