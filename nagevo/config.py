@@ -6,6 +6,7 @@ The manual of all keys, with defaults, units and ranges, is ``workflow/schemas/c
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from nagevo.errors import ConfigError, unknown
+from nagevo.files import load_yaml
 from nagevo.paths import project_root
 
 if TYPE_CHECKING:
@@ -214,9 +216,11 @@ def load_config(source: str | Path) -> Experiment:
     inline = str(source).lstrip().startswith("{")
     where, text = ("the given configuration", str(source)) if inline else (str(source), _read(Path(source)))
     try:
-        return parse_config(yaml.safe_load(text), partial=inline)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
+        raw = load_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{where} is not YAML: {error}") from None
+    try:
+        return parse_config(raw, partial=inline)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -229,8 +233,13 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
     ConfigError
         Naming every mistake in them at once.
     """
-    filled = _filled(schema(), deepcopy(raw))
-    problems = list(_problems(filled, partial))
+    try:
+        problems = list(_no_data(raw, ""))
+    except RecursionError:
+        problems = ["it is nested too deeply"]
+    if not problems:
+        filled = _filled(schema(), deepcopy(raw))
+        problems = list(_problems(filled, partial))
     if problems:
         raise ConfigError("; ".join(problems))
     for part, definition in _components(filled):
@@ -311,6 +320,22 @@ def _filled(definition: Mapping[str, Any], value: Any) -> Any:
     return value
 
 
+def _no_data(value: Any, where: str) -> Iterator[str]:
+    """Yield one sentence for each part that JSON could not say: keys that are no text, NaN and infinity, dates."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                yield f"{where or 'the file'}: expected text as key, got {key!r}: write it in quotes"[:200]
+            yield from _no_data(item, f"{where}.{key}".strip("."))
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _no_data(item, f"{where}.{number}".strip("."))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{where}: expected a finite number, got {value}"
+    elif not isinstance(value, str | int | float | None):
+        yield f"{where}: expected text, a number, a list or a mapping, got {value!r}"[:200]
+
+
 def _problems(filled: Any, partial: bool) -> Iterator[str]:
     """Yield one sentence for each mistake, in the order of the file."""
     whole = {key: value for key, value in schema().items() if not (partial and key == "required")}
@@ -331,6 +356,18 @@ def _problems(filled: Any, partial: bool) -> Iterator[str]:
         closed = {**definition, "type": "object", "properties": allowed, "additionalProperties": False}
         own = {item: value for item, value in section.items() if item not in shared}
         yield from _violations(closed, own, where)
+    yield from _unknown_strategies(filled)
+
+
+def _unknown_strategies(filled: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one sentence for each name in ``compare.strategies``, which names files, that is none."""
+    compare = filled["compare"] if isinstance(filled["compare"], dict) else {}
+    names, variants = (compare.get(key) for key in ("strategies", "variants"))
+    known = [entry.removeprefix("search.") for entry in schema()["$defs"] if entry.startswith("search.")]
+    known += variants if isinstance(variants, dict) else []
+    for name in names if isinstance(names, list) else ():
+        if isinstance(name, str) and name not in known:
+            yield f"compare.strategies: {unknown('strategy', name, known)}"
 
 
 def _shared_properties(kind: str) -> dict[str, Any]:
@@ -374,9 +411,7 @@ def _components(filled: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dic
 
 def _violations(definition: Mapping[str, Any], value: Any, where: str) -> Iterator[str]:
     """Yield one sentence for each violation of a schema."""
-    from jsonschema import Draft202012Validator
-
-    for error in Draft202012Validator(definition).iter_errors(value):
+    for error in _validator()(definition).iter_errors(value):
         place = ".".join([where, *map(str, error.absolute_path)]).strip(".")
         prefix = f"{place}: " if place else ""
         if error.validator == "additionalProperties" and isinstance(error.instance, dict):
@@ -386,6 +421,17 @@ def _violations(definition: Mapping[str, Any], value: Any, where: str) -> Iterat
             yield f"{prefix}{error.message.replace(' is a required property', ' is missing')}"
         else:
             yield f"{prefix}expected {_expectation(error)}, got {json.dumps(error.instance, default=str)[:80]}"
+
+
+@cache
+def _validator() -> type:
+    """Return the validator of schemas, to which 3.0 is no integer: Python cannot count to it."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    types = Draft202012Validator.TYPE_CHECKER
+    strict = types.redefine("integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool))
+    return extend(Draft202012Validator, type_checker=strict)
 
 
 def _expectation(error: Any) -> str:
@@ -398,6 +444,7 @@ def _expectation(error: Any) -> str:
         "exclusiveMaximum": lambda v: f"less than {v}",
         "enum": lambda v: f"one of {', '.join(map(str, v))}",
         "pattern": lambda v: f"text that matches {v}",
+        "not": lambda v: f"another name than {v['const']}",
         "minProperties": lambda v: f"at least {v} entry",
         "minItems": lambda v: f"at least {v} values",
         "maxItems": lambda v: f"at most {v} values",

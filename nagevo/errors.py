@@ -10,9 +10,12 @@ from collections.abc import Iterable
 
 
 class NagevoError(Exception):
-    """Root of all errors that a user can cause."""
+    """Root of all errors that a user can cause; as text each is one line, whatever it quotes."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().splitlines())
 
 
 class ConfigError(NagevoError, ValueError):

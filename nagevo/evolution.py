@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 from deap import base, creator, tools
 
+from nagevo.config import EvolveConfig
+from nagevo.predictor import Predictor
 from nagevo.progress import track
 from nagevo.spaces.base import SearchSpace, row_keys, unique
 
@@ -89,6 +91,19 @@ def evolve(
         if len(archive.choices) >= space.size:
             break
     return Evolved(*archive.nondominated(), pd.DataFrame(logbook))
+
+
+def evolve_frontier(predictor: Predictor, device: str, config: EvolveConfig, *, seed: int) -> Evolved:
+    """Return the frontier of error and latency on a device, as believed, from what was measured there."""
+    return evolve(
+        predictor.space,
+        lambda choices: predictor.objectives(device, choices),
+        population=config.population,
+        generations=config.generations,
+        initial=predictor.measurements.complete(device).choices,
+        description=f"evolving the frontier on {device}",
+        rng=np.random.default_rng(seed),
+    )
 
 
 @cache

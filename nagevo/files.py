@@ -1,4 +1,4 @@
-"""Tables and JSON on disk: read with clear errors, written whole or not at all."""
+"""Tables, JSON and YAML on disk: read with clear errors, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from nagevo.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
@@ -48,12 +49,12 @@ def replacing_folder(folder: str | os.PathLike) -> Iterator[Path]:
 
 
 def write_table(frame: pd.DataFrame, path: str | os.PathLike) -> None:
-    """Write a table as Parquet, or as CSV where the name says so."""
+    """Write a table as Parquet with checksums, or as CSV where the name says so."""
     with replacing(path) as temporary:
         if Path(path).suffix == ".csv":
             frame.to_csv(temporary, index=False)
         else:
-            frame.to_parquet(temporary, index=False)
+            frame.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
 def read_table(path: str | os.PathLike, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -62,23 +63,81 @@ def read_table(path: str | os.PathLike, columns: Sequence[str] = ()) -> pd.DataF
     Raises
     ------
     DataError
-        If the file is absent, is no table, or lacks a column.
+        If the file is absent, is no table, lacks a column, or names one twice.
     """
-    import pandas as pd
-
     path = Path(path)
     if not path.is_file():
         raise DataError(f"table {path} does not exist")
     try:
-        frame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        frame = _read(path)
     except Exception as error:  # pandas and pyarrow raise many kinds for a damaged file
-        raise DataError(f"table {path} cannot be read as {path.suffix or 'Parquet'}: {error}".splitlines()[0]) from None
+        raise DataError(f"table {path} cannot be read as {path.suffix or 'Parquet'}: {one_line(error)}") from None
+    require(frame, columns, f"table {path}")
+    return frame
+
+
+def require(frame: pd.DataFrame, columns: Sequence[str], where: str) -> None:
+    """Check that a table has some columns, and none twice; ``where`` is what it is called in errors.
+
+    Raises
+    ------
+    DataError
+    """
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        raise DataError(
-            f"table {path} lacks the column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
-        )
-    return frame
+        raise DataError(f"{where} lacks the column {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
+    if not frame.columns.is_unique:
+        raise DataError(f"{where} names a column twice: {', '.join(map(str, frame.columns))}")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path, page_checksum_verification=True)
+
+
+def numbers(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
+    """Return a column of numbers as float64, shape (n_rows,); NaN where a cell is empty.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    column : str
+    where : str
+        What the table is called in errors.
+
+    Raises
+    ------
+    DataError
+        If a cell holds what is no number.
+    """
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(frame[column]).to_numpy(dtype=float, na_value=float("nan"))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{where}: column {column} holds what is no number: {one_line(error)}") from None
+
+
+def load_yaml(text: str | bytes) -> object:
+    """Return the value of a YAML text; only plain values, never an object that runs code.
+
+    Raises
+    ------
+    ValueError
+        Saying in one line why it is no YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # PyYAML raises many kinds for values that are not what their tag says
+        raise ValueError(one_line(error)) from None
+
+
+def one_line(error: Exception) -> str:
+    """Return what an exception says as one line of at most 300 characters."""
+    return " ".join(f"{error}".split())[:300] or type(error).__name__
 
 
 def write_json(value: object, path: str | os.PathLike) -> None:
@@ -101,5 +160,5 @@ def read_json(path: str | os.PathLike) -> object:
         return json.loads(path.read_text())
     except FileNotFoundError:
         raise DataError(f"file {path} does not exist") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"file {path} is not JSON: {error}") from None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nagevo.errors import DataError
-from nagevo.files import read_table
+from nagevo.files import numbers, read_table, require
 from nagevo.spaces.base import SearchSpace
+from nagevo.tables import parse_architectures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,39 +115,61 @@ class Measurements:
         """Return what several tables hold together, in the order of the rounds.
 
         An architecture whose latency alone was read and that was evaluated later stands in it once, as evaluated.
-        """
-        import pandas as pd
-
-        tables = [read_table(path, ("architecture", "round", "accuracy")) for path in paths]
-        frame = pd.concat(tables).sort_values("round", kind="stable")
-        evaluated = frame.loc[frame["round"] != EXTRA_ROUND, "architecture"]
-        superseded = (frame["round"] == EXTRA_ROUND) & frame["architecture"].isin(evaluated)
-        return cls.from_frame(frame[~superseded], space)
-
-    @classmethod
-    def from_frame(cls, frame: pd.DataFrame, space: SearchSpace) -> Measurements:
-        """Return what :meth:`to_frame` wrote.
 
         Raises
         ------
         DataError
-            If an architecture stands in it twice or a latency is not positive.
+            If a file is absent, damaged or lacks a column, or they do not hold measurements of the space.
         """
-        choices = space.normal(space.from_text(frame["architecture"].tolist()))
-        if len(np.unique(choices, axis=0)) < len(choices):
-            raise DataError(
-                "the measurements name an architecture twice (texts with the same normal form count as one)"
-            )
+        import pandas as pd
+
+        where = f"the measurements in {', '.join(map(str, paths))}"
+        frame = pd.concat([read_table(path, ("architecture", "round", "accuracy")) for path in paths])
+        frame["round"] = numbers(frame, "round", where)
+        frame = frame.sort_values("round", kind="stable")
+        evaluated = frame.loc[frame["round"] != EXTRA_ROUND, "architecture"]
+        superseded = (frame["round"] == EXTRA_ROUND) & frame["architecture"].isin(evaluated)
+        return cls.from_frame(frame[~superseded], space, where)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, space: SearchSpace, where: str = "the measurements") -> Measurements:
+        """Return what :meth:`to_frame` wrote; ``where`` is what the table is called in errors.
+
+        Raises
+        ------
+        DataError
+            If it does not hold measurements of the space: see :meth:`check`.
+        """
+        choices = space.normal(parse_architectures(frame, space, where))
         prefix = "latency_ms_"
         latency_ms = {
-            column.removeprefix(prefix): frame[column].to_numpy(dtype=float)
-            for column in frame.columns
+            column.removeprefix(prefix): numbers(frame, column, where)
+            for column in map(str, frame.columns)
             if column.startswith(prefix)
         }
-        for device, values in latency_ms.items():
-            if (values <= 0).any() or np.isinf(values).any():
-                raise DataError(f"the measurements hold a latency on {device} that is not a positive finite number")
-        return cls(choices, frame["round"].to_numpy(dtype=int), frame["accuracy"].to_numpy(dtype=float), latency_ms)
+        rounds, accuracy = (numbers(frame, column, where) for column in ("round", "accuracy"))
+        if not ((rounds == np.rint(rounds)) & (rounds >= EXTRA_ROUND) & (rounds < 2**31)).all():
+            raise DataError(f"{where}: expected whole numbers from {EXTRA_ROUND} in the column round")
+        table = cls(choices, rounds.astype(int), accuracy, latency_ms)
+        table.check(where)
+        return table
+
+    def check(self, where: str = "the measurements") -> None:
+        """Check that this can have been measured.
+
+        Raises
+        ------
+        DataError
+            If an architecture stands in it twice, an accuracy is no percentage, or a latency is not positive and
+            finite; NaN, for what failed or was not read, is neither. ``where`` is what the table is called.
+        """
+        if len(np.unique(self.choices, axis=0)) < len(self):
+            raise DataError(f"{where} name an architecture twice (texts with the same normal form count as one)")
+        if ((self.accuracy < 0) | (self.accuracy > 100)).any():
+            raise DataError(f"{where} hold an accuracy that is not between 0 and 100 percent")
+        for device, values in self.latency_ms.items():
+            if ((values <= 0) | np.isinf(values)).any():
+                raise DataError(f"{where} hold a latency on {device} that is not a positive finite number")
 
 
 def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
@@ -156,6 +179,11 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
     ----------
     paths : sequence of path
         Tables with ``architecture`` and either ``accuracy``, or ``device`` and ``latency_ms``.
+
+    Raises
+    ------
+    DataError
+        If a file is absent, damaged or lacks a column, or two of them hold the same number of one architecture.
     """
     import pandas as pd
 
@@ -164,10 +192,14 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
         table = read_table(path, ("architecture", "status")).set_index("architecture")
         if "accuracy" in table:
             columns.setdefault("accuracy", []).append(table["accuracy"])
-        else:
-            for device, rows in table.groupby("device"):
-                columns.setdefault(f"latency_ms_{device}", []).append(rows["latency_ms"])
+            continue
+        require(table, ("device", "latency_ms"), f"table {path}")
+        for device, rows in table.groupby("device"):
+            columns.setdefault(f"latency_ms_{device}", []).append(rows["latency_ms"])
     joined = {name: pd.concat(parts) for name, parts in columns.items()}
+    for name, column in joined.items():
+        if not column.index.is_unique:
+            raise DataError(f"{', '.join(map(str, paths))} hold {name} of an architecture twice")
     architectures = pd.concat([column.index.to_series() for column in joined.values()]).unique()
     return pd.DataFrame(joined, index=pd.Index(architectures, name="architecture"))
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Mapping
 
 from nagevo.errors import ConfigError, MissingDependency, unknown
 
+_TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 
-def resolve(what: str, name: str, builtin: Mapping[str, str]) -> type:
+
+def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = object) -> type:
     """Return the class called ``name``.
 
     Parameters
@@ -20,26 +23,32 @@ def resolve(what: str, name: str, builtin: Mapping[str, str]) -> type:
         A key of ``builtin``, or ``package.module:Class``.
     builtin : mapping of str to str
         From name to ``package.module:Class``.
+    base : type
+        What the class has to be a subclass of. Names come from bundles too, whose authors must not get to call just
+        anything that is installed.
 
     Raises
     ------
     ConfigError
-        If the name is neither, or the class cannot be imported.
+        If the name is neither, the class cannot be imported, or it is no subclass of ``base``.
     MissingDependency
         If the class needs an optional package that is not installed.
     """
-    target = builtin.get(name, name)
-    module, colon, attribute = target.partition(":")
-    if not colon:
-        raise ConfigError(unknown(what, name, builtin))
+    target = _TARGET.fullmatch(builtin.get(name, name)) if isinstance(name, str) else None
+    if target is None:
+        raise ConfigError(unknown(what, name, [*builtin, "package.module:Class"]))
+    module, attribute = target.groups()
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
         if name in builtin:
             raise MissingDependency(f'{what} "{name}" needs the package {error.name}, which is not installed') from None
         raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
     except AttributeError:
         raise ConfigError(f'{what} "{name}" cannot be imported: {module} has no {attribute}') from None
+    if base is not object and not (isinstance(found, type) and issubclass(found, base)):
+        raise ConfigError(f'{what} "{name}" is no subclass of {base.__module__}.{base.__name__}')
+    return found
 
 
 def create(what: str, cls: type, *args, **options):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import numpy as np
 
+from nagevo.config import Experiment
 from nagevo.devices.base import Device
 from nagevo.errors import ConfigError
 from nagevo.evaluators.base import Evaluator
@@ -13,6 +15,31 @@ from nagevo.measurements import EXTRA_ROUND, Measurements
 from nagevo.progress import track
 from nagevo.spaces.base import SearchSpace, row_keys
 from nagevo.strategies.base import Strategy
+
+
+def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | None = None) -> Measurements:
+    """Return what the search that an experiment describes measures, in the order in which it is read.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    weights : path, optional
+        What the evaluator's :meth:`train` wrote, where it has to be trained.
+    """
+    space = experiment.create_space()
+    evaluator = experiment.create_evaluator(space)
+    if weights is not None:
+        evaluator.load(weights)
+    return run_search(
+        space,
+        evaluator,
+        {name: device.create() for name, device in experiment.devices.items()},
+        experiment.create_strategy(space, tuple(experiment.devices)),
+        evaluations=experiment.search.evaluations,
+        rounds=experiment.search.rounds,
+        extra_measurements={name: device.extra_measurements for name, device in experiment.devices.items()},
+        seed=experiment.seed,
+    )
 
 
 def run_search(

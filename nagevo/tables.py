@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from nagevo.errors import ArchitectureError, DataError
-from nagevo.files import read_table
+from nagevo.files import numbers, read_table
 from nagevo.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ArchitectureTable:
@@ -56,23 +59,47 @@ class ArchitectureTable:
     def _read(self, space: SearchSpace) -> tuple[pd.Series, pd.Series]:
         """Return the numbers by key of the normal and of the canonical form."""
         frame = read_table(self.path, ("architecture", self.column))
-        try:
-            numbers = pd.to_numeric(frame[self.column]).to_numpy(dtype=float)
-            choices = space.from_text(frame["architecture"].tolist())
-        except ArchitectureError as error:
-            raise DataError(f"table {self.path}: {error}") from None
-        except (ValueError, TypeError) as error:
-            raise DataError(f"table {self.path}: column {self.column} holds what is no number: {error}") from None
-        return _by_key(space.normal(choices), choices, numbers), _by_key(space.canonical(choices), choices, numbers)
+        values = numbers(frame, self.column, f"table {self.path}")
+        choices = parse_architectures(frame, space, f"table {self.path}")
+        return _by_key(space.normal(choices), choices, values), _by_key(space.canonical(choices), choices, values)
 
 
-def _by_key(form: np.ndarray, written: np.ndarray, numbers: np.ndarray) -> pd.Series:
+def read_architectures(path: str | os.PathLike, space: SearchSpace) -> np.ndarray:
+    """Return the choices, shape (n_rows, n_choices), of the column ``architecture`` of a table.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, damaged, lacks the column, or holds what is no architecture of the space.
+    """
+    return parse_architectures(read_table(path, ("architecture",)), space, f"table {path}")
+
+
+def parse_architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> np.ndarray:
+    """Return the choices, shape (n_rows, n_choices), of the column ``architecture``.
+
+    Raises
+    ------
+    DataError
+        If a text is no architecture of the space; ``where`` is what the table is called.
+    """
+    try:
+        return space.from_text(frame["architecture"].tolist())
+    except ArchitectureError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _by_key(form: np.ndarray, written: np.ndarray, values: np.ndarray) -> pd.Series:
     """Return one number for each distinct row of ``form``: of the row that is written so, else of the first."""
+    import pandas as pd
+
     order = np.argsort(~(form == written).all(axis=1), kind="stable")
-    by_key = pd.Series(numbers[order], index=_keys(form[order]))
+    by_key = pd.Series(values[order], index=_keys(form[order]))
     return by_key[~by_key.index.duplicated()]
 
 
 def _keys(choices: np.ndarray) -> pd.Index:
     """Return one hashable key for each row."""
+    import pandas as pd
+
     return pd.Index([row.tobytes() for row in choices.astype(np.int8)], dtype=object)

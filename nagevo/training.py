@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -13,17 +14,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from nagevo.augmentation import augmented
 from nagevo.datasets import Split
 from nagevo.errors import ConfigError, DataError
-from nagevo.files import replacing
+from nagevo.files import one_line, replacing
 from nagevo.progress import track
 
-METADATA = "nagevo"
+METADATA, CHECKSUM = "nagevo", "sha256"
+"""Keys of what tensors in a file are, as JSON, and of the checksum of that and of them."""
+
 CHECKPOINT_INTERVAL_S = 10.0
 
 
@@ -279,10 +282,24 @@ def accuracy(network: nn.Module, images: Images, *, batch_size: int = 512) -> fl
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Write tensors as safetensors with JSON metadata; the same content always gives the same bytes."""
-    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    """Write tensors as safetensors with JSON metadata and a checksum; equal content always gives equal bytes."""
+    contiguous, text = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}, _json(about)
     with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata={METADATA: json.dumps(about, sort_keys=True)})
+        save_file(contiguous, temporary, metadata={METADATA: text, CHECKSUM: _checksum(contiguous, text)})
+
+
+def _json(about: Mapping[str, Any]) -> str:
+    return json.dumps(about, sort_keys=True)
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor], text: str) -> str:
+    """Return the SHA-256 of names, types, shapes and values of tensors, and of a text."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -295,12 +312,16 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
     """
     try:
         with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()[METADATA])
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            text, expected = (file.metadata()[key] for key in (METADATA, CHECKSUM))
     except FileNotFoundError:
         raise DataError(f"weights {path} do not exist") from None
-    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise DataError(f"weights {path} cannot be read: {error}") from None
+    except Exception as error:  # safetensors and torch raise many kinds for a damaged file
+        reason = one_line(error)
+        raise DataError(f"weights {path} were not written by this nagevo or are damaged ({reason})") from None
+    if _checksum(tensors, text) != expected:
+        raise DataError(f"weights {path} are damaged or were changed (checksum differs): train them again")
+    return tensors, json.loads(text)
 
 
 def with_prefix(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from nagevo.spaces.base import SearchSpace
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+hypothesis.settings.register_profile("short", deadline=None)
+hypothesis.settings.register_profile(
+    "long",
+    parent=hypothesis.settings.get_profile("short"),
+    max_examples=100_000,
+    database=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+hypothesis.settings.load_profile("short")
 
 
 @pytest.fixture(scope="session")

@@ -24,23 +24,18 @@ def run(
 
     from nagevo.config import load_config
     from nagevo.devices import is_exact
-    from nagevo.files import read_table
-    from nagevo.generator.conditions import choose_probes
-    from nagevo.generator.distillation import candidate_pool, device_view, distill, make_targets
+    from nagevo.generator.distillation import learn_frontiers
     from nagevo.generator.storage import save_generator
     from nagevo.measurements import Measurements
     from nagevo.predictor import Predictor
+    from nagevo.tables import read_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()
     measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
     exact = [name for name, device in experiment.devices.items() if is_exact(device.backend.name)]
     predictor = Predictor.from_files(space, measured, surrogates, list(experiment.devices), exact)
-    members = [space.from_text(read_table(path, ("architecture",))["architecture"].tolist()) for path in frontiers]
-    pool = candidate_pool(space, np.concatenate(members))
-    probes = choose_probes(space, measured, experiment.generator.probes)
-    views = {device: device_view(predictor, device, pool, probes) for device in experiment.devices}
-    targets = {device: make_targets(predictor, device, view, pool) for device, view in views.items()}
+    members = [read_architectures(path, space) for path in frontiers]
     torch.set_num_threads(1)  # the matrices are too small for more
-    model = distill(space, targets, experiment.generator, seed=experiment.seed)
+    model, views = learn_frontiers(predictor, np.concatenate(members), experiment.generator, seed=experiment.seed)
     save_generator(output, experiment, model, views, predictor, surrogates, weights)

@@ -19,12 +19,11 @@ def run(
     tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
 ) -> None:
     """Evolve the frontier of a device on the surrogates, from what was measured."""
-    import numpy as np
     import pandas as pd
 
     from nagevo.config import load_config
     from nagevo.devices import is_exact
-    from nagevo.evolution import evolve
+    from nagevo.evolution import evolve_frontier
     from nagevo.files import write_table
     from nagevo.measurements import Measurements, read_shards
     from nagevo.predictor import Predictor
@@ -34,15 +33,7 @@ def run(
     measurements = Measurements.from_frame(read_shards(tables).reset_index().assign(round=0), space)
     exact = [device] if is_exact(experiment.device(device).backend.name) else []
     predictor = Predictor.from_files(space, measurements, surrogates, [device], exact)
-    evolved = evolve(
-        space,
-        lambda choices: predictor.objectives(device, choices),
-        population=experiment.evolve.population,
-        generations=experiment.evolve.generations,
-        initial=measurements.complete(device).choices,
-        description=f"evolving the frontier on {device}",
-        rng=np.random.default_rng(experiment.seed),
-    )
+    evolved = evolve_frontier(predictor, device, experiment.evolve, seed=experiment.seed)
     frontier = pd.DataFrame(
         {
             "architecture": space.to_text(evolved.choices),

@@ -21,13 +21,14 @@ def run(
     import pandas as pd
 
     from nagevo.config import load_config
-    from nagevo.files import read_table, write_table
+    from nagevo.files import write_table
     from nagevo.spaces.base import unique
+    from nagevo.tables import read_architectures
 
     experiment = load_config(config)
     settings = experiment.device(device)
     space = experiment.create_space()
-    choices = space.from_text(read_table(architectures, ("architecture",))["architecture"].tolist())
+    choices = read_architectures(architectures, space)
     if extra and settings.extra_measurements:
         from nagevo.search import extra_architectures
 

@@ -21,6 +21,7 @@ def run(
     """Read the accuracy of each architecture."""
     from nagevo.config import load_config
     from nagevo.files import read_table, write_table
+    from nagevo.tables import parse_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()
@@ -28,5 +29,5 @@ def run(
     if weights is not None:
         evaluator.load(weights)
     table = read_table(architectures, ("architecture",))[["architecture"]].iloc[shard::shards]
-    scores = evaluator.evaluate(space.from_text(table["architecture"].tolist()), split=split)
+    scores = evaluator.evaluate(parse_architectures(table, space, f"table {architectures}"), split=split)
     write_table(table.reset_index(drop=True).join(scores), output)

@@ -20,21 +20,8 @@ def run(
     """Search in one process and write what was measured, in the order in which it was read."""
     from nagevo.config import load_config
     from nagevo.files import write_table
-    from nagevo.search import run_search
+    from nagevo.search import search_experiment
 
     experiment = load_config(config).with_search(strategy=strategy, evaluations=evaluations, seed=seed)
-    space = experiment.create_space()
-    evaluator = experiment.create_evaluator(space)
-    if weights is not None:
-        evaluator.load(weights)
-    measurements = run_search(
-        space,
-        evaluator,
-        {name: device.create() for name, device in experiment.devices.items()},
-        experiment.create_strategy(space, tuple(experiment.devices)),
-        evaluations=experiment.search.evaluations,
-        rounds=experiment.search.rounds,
-        extra_measurements={name: device.extra_measurements for name, device in experiment.devices.items()},
-        seed=experiment.seed,
-    )
-    write_table(measurements.to_frame(space), output)
+    measurements = search_experiment(experiment, weights=weights)
+    write_table(measurements.to_frame(experiment.create_space()), output)

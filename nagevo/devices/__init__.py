@@ -17,9 +17,9 @@ BACKENDS = {
 
 def create_device(backend: str, **options) -> Device:
     """Return the device with this backend (built in, or ``package.module:Class``) and its options."""
-    return create("backend", resolve("backend", backend, BACKENDS), **options)
+    return create("backend", resolve("backend", backend, BACKENDS, Device), **options)
 
 
 def is_exact(backend: str) -> bool:
     """Return whether a second measurement by this backend gives the same number."""
-    return resolve("backend", backend, BACKENDS).exact
+    return resolve("backend", backend, BACKENDS, Device).exact

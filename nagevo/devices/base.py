@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
+from nagevo.evaluators.base import OK
 from nagevo.spaces.base import SearchSpace
 
 
@@ -42,3 +44,18 @@ class Device(ABC):
         DeviceError
             If the device cannot be opened at all; one architecture that fails is a row with a status.
         """
+
+
+def known_latencies(latency_ms: np.ndarray, path: str | os.PathLike) -> pd.DataFrame:
+    """Return what a device that reads a file measures: rows with a status where the file has no latency.
+
+    Parameters
+    ----------
+    latency_ms : ndarray, shape (n,)
+        NaN where the file has none.
+    path : path
+        Of the file.
+    """
+    valid = np.isfinite(latency_ms) & (latency_ms > 0)
+    status = np.select([valid, np.isnan(latency_ms)], [OK, f"not in {path}"], "not a positive finite latency")
+    return pd.DataFrame({"latency_ms": np.where(valid, latency_ms, np.nan), "status": status})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -86,9 +87,8 @@ class CommandDevice(TimedDevice):
             If the program fails, takes too long, or does not end its output with a latency.
         """
         replacements = {"{model}": str(model), "{batch}": str(self.batch)}
-        words = shlex.split(self.command)
-        for placeholder, value in replacements.items():
-            words = [word.replace(placeholder, value) for word in words]
+        pattern = re.compile("|".join(map(re.escape, replacements)))
+        words = [pattern.sub(lambda found: replacements[found[0]], word) for word in shlex.split(self.command)]
         return parse_ms(output_of(words, self.timeout_s))
 
 

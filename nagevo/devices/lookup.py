@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from nagevo.devices.base import Device
+from nagevo.devices.base import Device, known_latencies
 from nagevo.errors import ConfigError, DataError
-from nagevo.evaluators.base import OK
+from nagevo.files import load_yaml
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3 import EXPANSIONS, KERNELS, N_SLOTS, SLOTS, Block, MobileNetV3Space, reduced_size
 
@@ -68,7 +67,7 @@ class LookupDevice(Device):
             raise DataError(
                 f"lookup table {self.path} has no entry {error.args[0]}: it is for another resolution or other widths"
             ) from None
-        return pd.DataFrame({"latency_ms": latency_ms, "status": OK})
+        return known_latencies(latency_ms, self.path)
 
 
 def sum_of_blocks(means: Mapping[str, float], space: MobileNetV3Space, choices: np.ndarray) -> np.ndarray:
@@ -140,11 +139,11 @@ def read_block_table(path: str | os.PathLike) -> dict[str, float]:
         If the file is absent, is not YAML, or an entry has no mean that is a latency.
     """
     try:
-        entries = yaml.safe_load(Path(path).read_bytes())
+        entries = load_yaml(Path(path).read_bytes())
     except OSError as error:
         raise DataError(f"lookup table {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise DataError(f"lookup table {path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise DataError(f"lookup table {path} is not YAML: {error}") from None
     if not isinstance(entries, dict) or not entries:
         raise DataError(f"lookup table {path}: expected a mapping from block names to their latencies")
     return {str(name): _mean(path, name, entry) for name, entry in entries.items()}
@@ -152,6 +151,7 @@ def read_block_table(path: str | os.PathLike) -> dict[str, float]:
 
 def _mean(path: str | os.PathLike, name: object, entry: Any) -> float:
     mean = entry.get("mean") if isinstance(entry, dict) else None
-    if isinstance(mean, bool) or not isinstance(mean, int | float) or not 0 <= mean < math.inf:
-        raise DataError(f"lookup table {path}: expected a mean in ms, not negative, for {name}, got {str(entry)[:80]}")
+    if isinstance(mean, bool) or not isinstance(mean, int | float) or not 0 <= mean <= sys.float_info.max:
+        found = mean if isinstance(mean, str | int | float) else type(entry if mean is None else mean).__name__
+        raise DataError(f"lookup table {path}: expected a mean in ms, not negative, for {name}, got {str(found)[:80]}")
     return float(mean)

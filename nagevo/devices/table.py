@@ -7,8 +7,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from nagevo.devices.base import Device
-from nagevo.evaluators.base import OK
+from nagevo.devices.base import Device, known_latencies
 from nagevo.spaces.base import SearchSpace
 from nagevo.tables import ArchitectureTable
 
@@ -37,9 +36,4 @@ class TableDevice(Device):
         DataError
             If the table is absent, damaged, lacks a column, or is of another space.
         """
-        values = self.table.values(space, choices)
-        valid = np.isfinite(values) & (values > 0)
-        status = np.select(
-            [valid, np.isnan(values)], [OK, f"not in {self.table.path}"], "not a positive finite latency"
-        )
-        return pd.DataFrame({"latency_ms": np.where(valid, values, np.nan), "status": status})
+        return known_latencies(self.table.values(space, choices), self.table.path)

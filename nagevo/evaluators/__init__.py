@@ -19,9 +19,9 @@ __all__ = ["EVALUATORS", "OK", "Evaluator", "create_evaluator", "is_exact"]
 
 def create_evaluator(name: str, space: SearchSpace, *, seed: int = 0, **options) -> Evaluator:
     """Return the evaluator called ``name`` (built in, or ``package.module:Class``) with its options."""
-    return create("evaluator", resolve("evaluator", name, EVALUATORS), space, seed=seed, **options)
+    return create("evaluator", resolve("evaluator", name, EVALUATORS, Evaluator), space, seed=seed, **options)
 
 
 def is_exact(name: str) -> bool:
     """Return whether this evaluator reads accuracies at no cost and always the same."""
-    return resolve("evaluator", name, EVALUATORS).exact
+    return resolve("evaluator", name, EVALUATORS, Evaluator).exact

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -81,16 +80,14 @@ class OFAPredictorEvaluator(Evaluator):
 
 def _read_layers(path: str | os.PathLike) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return weight (n_outputs, n_inputs) and bias (n_outputs,) of each layer in turn."""
-    import torch
+    from nagevo.networks.once_for_all import read_state
 
-    if not Path(path).is_file():
-        raise DataError(f"accuracy predictor {path} does not exist")
+    state = read_state(path)
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
         names = sorted((name for name in state if name.endswith(".weight")), key=lambda name: int(name.split(".")[0]))
         layers = [(state[name].numpy(), state[name.replace("weight", "bias")].numpy()) for name in names]
         widths = [N_INPUTS, *(len(bias) for _, bias in layers)]
-    except Exception:  # damaged files and foreign objects raise many kinds
+    except (KeyError, TypeError, ValueError):
         raise DataError(f"accuracy predictor {path} is not a state dict of linear layers") from None
     if [weight.shape for weight, _ in layers] != [(after, before) for before, after in pairwise(widths)]:
         raise DataError(f"accuracy predictor {path}: expected layers from {N_INPUTS} inputs that fit one another")

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from nagevo.errors import DataError
 from nagevo.evaluators.images import ImageEvaluator
+from nagevo.networks import once_for_all
 from nagevo.spaces.base import SearchSpace
 from nagevo.training import Images, Step, fit, load_tensors, recalibrate, save_tensors, with_prefix
 
@@ -25,6 +26,9 @@ class SupernetEvaluator(ImageEvaluator):
 
     Parameters
     ----------
+    checkpoint : str, optional
+        Published weights of Once-for-All (``ofa_mbv3_d234_e346_k357_w1.0`` or ``…_w1.2``), which take the place of
+        training: only statistics of batch normalization are then taken from the training images.
     random_networks : int
         Architectures drawn at random for each batch, beside the smallest and the largest.
     kernel_transform : bool
@@ -51,16 +55,25 @@ class SupernetEvaluator(ImageEvaluator):
         random_networks: int = 2,
         kernel_transform: bool = True,
         threads: int = 2,
+        checkpoint: str | os.PathLike | None = None,
     ):
         super().__init__(space, seed=seed, dataset=dataset, training=training, calibration_images=calibration_images)
+        self.checkpoint = checkpoint
         self.random_networks, self.kernel_transform, self.threads = random_networks, kernel_transform, threads
         self.supernet: nn.Module | None = None
 
     def train(self, path: str | os.PathLike) -> None:
-        torch.set_num_threads(1)
-        path, supernet, images = Path(path), self._untrained(), self.images("train")
-        checkpoint = path.with_name(f".{path.name}.checkpoint")
+        path, supernet = Path(path), self._untrained()
         about = self.about(supernet) | {"random_networks": self.random_networks}
+        if self.checkpoint is None:
+            self._train(supernet, path.with_name(f".{path.name}.checkpoint"), about)
+        else:
+            once_for_all.load_published(supernet, self.checkpoint)
+        save_tensors(self._tensors(supernet), about | {"classes": self.classes}, path)
+
+    def _train(self, supernet: nn.Module, checkpoint: Path, about: Mapping[str, Any]) -> None:
+        torch.set_num_threads(1)
+        images = self.images("train")
         with ThreadPoolExecutor(self.threads) as pool:
             fit(
                 supernet,
@@ -72,7 +85,6 @@ class SupernetEvaluator(ImageEvaluator):
                 checkpoint=checkpoint,
                 about=about,
             )
-        save_tensors(self._tensors(supernet), about | {"classes": self.classes}, path)
 
     def load(self, path: str | os.PathLike) -> None:
         supernet = self._untrained()

@@ -52,5 +52,6 @@ class TableEvaluator(Evaluator):
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
         table = self.tables[split]
         values = table.values(self.space, choices)
-        status = np.select([np.isfinite(values), np.isnan(values)], [OK, f"not in {table.path}"], "not finite")
-        return pd.DataFrame({"accuracy": np.where(np.isfinite(values), values, np.nan), "status": status})
+        valid = (values >= 0) & (values <= 100)
+        status = np.select([valid, np.isnan(values)], [OK, f"not in {table.path}"], "not between 0 and 100 percent")
+        return pd.DataFrame({"accuracy": np.where(valid, values, np.nan), "status": status})

@@ -56,13 +56,15 @@ class DeviceView:
 
 
 def choose_probes(space: SearchSpace, measurements: Measurements, n: int) -> np.ndarray:
-    """Return n measured architectures that tell devices apart, shape (n, n_choices), or all where there are fewer.
+    """Return n architectures that tell devices apart, shape (n, n_choices), or all where there are fewer.
+
+    They are chosen from those that were measured on every device, or from all where there are none.
 
     The first is the one nearest to the middle of the measured ones; each further one is the farthest, in standardized
     features, from those chosen before (farthest-point design).
     """
     measured = np.isfinite(np.stack(list(measurements.latency_ms.values()))).all(axis=0)
-    choices = measurements.choices[measured]
+    choices = measurements.choices[measured if measured.any() else slice(None)]
     features = space.features(choices)
     features = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-9)
     chosen = [int(np.argmin((features**2).sum(axis=1)))]

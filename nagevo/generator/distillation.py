@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nagevo.config import GeneratorConfig
-from nagevo.generator.conditions import DeviceView
+from nagevo.generator.conditions import DeviceView, choose_probes
 from nagevo.generator.model import FrontierModel
 from nagevo.predictor import Predictor
 from nagevo.progress import track
@@ -40,6 +40,26 @@ class Targets:
     conditions: np.ndarray
     choices: np.ndarray
     weights: np.ndarray
+
+
+def learn_frontiers(
+    predictor: Predictor, members: np.ndarray, config: GeneratorConfig, *, seed: int
+) -> tuple[FrontierModel, dict[str, DeviceView]]:
+    """Return a generator that learned the frontiers of all devices, and how it sees each device.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    members : ndarray of int8, shape (n, n_choices)
+        Of all frontiers.
+    config : GeneratorConfig
+    seed : int
+    """
+    pool = candidate_pool(predictor.space, members)
+    probes = choose_probes(predictor.space, predictor.measurements, config.probes)
+    views = {device: device_view(predictor, device, pool, probes) for device in predictor.devices}
+    targets = {device: make_targets(predictor, device, view, pool) for device, view in views.items()}
+    return distill(predictor.space, targets, config, seed=seed), views
 
 
 def candidate_pool(space: SearchSpace, frontiers: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from nagevo.errors import BundleError, NagevoError
-from nagevo.files import replacing_folder
+from nagevo.errors import BundleError, MissingDependency
+from nagevo.files import one_line, replacing_folder
 from nagevo.generator import bundle as files
 from nagevo.generator.conditions import DeviceView
 from nagevo.measurements import Measurements
@@ -33,6 +33,8 @@ MODEL, MEASUREMENTS, SURROGATES, WEIGHTS = (
     "surrogates",
     "weights.safetensors",
 )
+MOST_CANDIDATES = 10_000
+"""A bundle that asks to decode so many architectures for a budget is not believed."""
 PACKAGES = ("nagevo", "torch", "numpy", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
 
 
@@ -67,7 +69,6 @@ def save_generator(
         "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
         "devices": list(views),
         "exact": sorted(predictor.exact),
-        "hidden": model.hidden,
         "candidates": experiment.generator.candidates,
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
@@ -92,40 +93,72 @@ def load_generator(folder: str | os.PathLike | None = None) -> Generator:
     ------
     BundleError
         If there is none, or it is damaged or of another version.
+    MissingDependency
+        If its space needs an optional package that is not installed.
     """
-    from nagevo.generator.answers import Generator
-    from nagevo.spaces import create_space
-
     folder = latest_bundle() if folder is None else Path(folder)
     manifest = files.open_manifest(folder)
     for name in manifest["files"]:
         if name != WEIGHTS:
             files.verified(folder, manifest, name)
     try:
-        space = create_space(**manifest["space"])
-        tensors = load_file(folder / MODEL)
-        views = {
-            device: DeviceView(*(tensors.pop(f"view.{k}.{part}") for part in ("probe_latency_ms", "lower", "upper")))
-            for k, device in enumerate(manifest["devices"])
-        }
-        measurements = _measurements(load_file(folder / MEASUREMENTS), manifest["devices"])
-        predictor = Predictor.from_files(
-            space, measurements, folder / SURROGATES, manifest["devices"], exact=manifest["exact"]
-        )
-        model = _model(space, tensors, manifest["hidden"], next(iter(views.values())))
-        return Generator(
-            model,
-            predictor,
-            views,
-            seed=manifest["seed"],
-            n_candidates=manifest["candidates"],
-            description=manifest,
-            folder=folder,
-        )
-    except (KeyError, TypeError, RuntimeError) as error:
-        if isinstance(error, NagevoError):
-            raise
-        raise BundleError(f"bundle {folder} was not written by this nagevo ({error}): distill it again") from None
+        generator = _read(folder, manifest)
+        _try(generator)
+        return generator
+    except MissingDependency:
+        raise
+    except Exception as error:  # a bundle that another program has sealed may hold anything
+        reason = one_line(error)
+        raise BundleError(f"bundle {folder} was not written by this nagevo ({reason}): distill it again") from None
+
+
+def _read(folder: Path, manifest: Mapping[str, Any]) -> Generator:
+    """Return the generator in the files of a bundle, whose checksums are right."""
+    from nagevo.generator.answers import Generator
+    from nagevo.spaces import create_space
+
+    space = create_space(**manifest["space"])
+    tensors = load_file(folder / MODEL)
+    views = {
+        device: DeviceView(*(tensors.pop(f"view.{k}.{part}") for part in ("probe_latency_ms", "lower", "upper")))
+        for k, device in enumerate(manifest["devices"])
+    }
+    measurements = _measurements(load_file(folder / MEASUREMENTS), manifest["devices"])
+    space.check(measurements.choices)
+    measurements.check()
+    predictor = Predictor.from_files(
+        space, measurements, folder / SURROGATES, manifest["devices"], exact=manifest["exact"]
+    )
+    return Generator(
+        _model(space, tensors, next(iter(views.values()))),
+        predictor,
+        views,
+        seed=_whole(manifest, "seed", 0, 2**63),
+        n_candidates=_whole(manifest, "candidates", 1, MOST_CANDIDATES),
+        description=manifest,
+        folder=folder,
+    )
+
+
+def _try(generator: Generator) -> None:
+    """Check on a few architectures that the parts of a generator fit one another.
+
+    Raises
+    ------
+    Exception
+        Of whatever kind, where they do not.
+    """
+    import torch
+
+    predictor = generator.predictor
+    choices = generator.space.sample(4, rng=np.random.default_rng(0))
+    beliefs = [predictor.accuracy(choices)]
+    for device, view in generator.views.items():
+        beliefs += [predictor.latency_ms(device, choices), predictor.latency_bound_ms(device, choices, 0.5)]
+        conditions = torch.from_numpy(view.conditions(view.lattice(2)))
+        generator.model.decode(conditions, 1, rng=torch.Generator().manual_seed(generator.seed))
+    if not np.isfinite(beliefs).all():
+        raise ValueError("its surrogates predict no numbers")
 
 
 def latest_bundle(results: str | os.PathLike = "results") -> Path:
@@ -163,13 +196,21 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _model(space: SearchSpace, tensors: dict[str, np.ndarray], hidden: int, view: DeviceView) -> FrontierModel:
+def _whole(manifest: Mapping[str, Any], key: str, least: int, most: int) -> int:
+    """Return a whole number of a manifest."""
+    value = manifest[key]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < most:
+        raise ValueError(f"{key}: expected a whole number from {least} and below {most}, got {value!r}")
+    return value
+
+
+def _model(space: SearchSpace, tensors: dict[str, np.ndarray], view: DeviceView) -> FrontierModel:
     import torch
 
     from nagevo.generator.model import FrontierModel
 
     n_conditions = view.conditions(np.full((1, len(view.lower)), np.nan)).shape[1]
-    model = FrontierModel(space.n_options, n_conditions, hidden)
+    model = FrontierModel(space.n_options, n_conditions, hidden=len(tensors["trunk.0.bias"]))
     model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     return model.eval()
 

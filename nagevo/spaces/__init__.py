@@ -16,4 +16,4 @@ SPACES = {
 
 def create_space(name: str, **options) -> SearchSpace:
     """Return the space called ``name`` (built in, or ``package.module:Class``) with its options."""
-    return create("space", resolve("space", name, SPACES), **options)
+    return create("space", resolve("space", name, SPACES, SearchSpace), **options)

@@ -81,10 +81,18 @@ class SearchSpace(ABC):
         rows = np.empty((len(texts), self.n_choices), dtype=np.int8)
         for i, text in enumerate(texts):
             try:
-                rows[i] = self._parse(text)
-            except (ValueError, TypeError, AttributeError) as error:
+                rows[i] = self._checked(self._parse(text))
+            except (ValueError, TypeError, AttributeError, LookupError) as error:
                 raise ArchitectureError(f"{str(text)[:120]!r} is not an architecture of {self}: {error}") from None
         return rows
+
+    def _checked(self, row: Sequence[int]) -> Sequence[int]:
+        """Return the option indices of one text; raise ValueError where they are no architecture."""
+        if len(row) != self.n_choices:
+            raise ValueError(f"expected {self.n_choices} choices, got {len(row)}")
+        if not all(0 <= option < n for option, n in zip(row, self.n_options, strict=True)):
+            raise ValueError("it names an option that a choice does not have")
+        return row
 
     def check(self, choices: np.ndarray) -> np.ndarray:
         """Return the choices as an int8 array of shape (n, n_choices).

@@ -28,7 +28,7 @@ __all__ = ["STRATEGIES", "Strategy", "create_strategy", "resolve_strategy"]
 
 def resolve_strategy(name: str) -> type[Strategy]:
     """Return the class of the strategy called ``name`` (built in, or ``package.module:Class``)."""
-    return resolve("strategy", name, STRATEGIES)
+    return resolve("strategy", name, STRATEGIES, Strategy)
 
 
 def create_strategy(name: str, space: SearchSpace, devices: Sequence[str], *, seed: int, evaluations: int, **options):

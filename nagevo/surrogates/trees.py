@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nagevo.errors import DataError
+from nagevo.files import one_line
 from nagevo.surrogates import ubj
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class BoostedTrees:
     def _boosters(self) -> list[xgboost.Booster]:
         import xgboost
 
+        _ = self._trees  # checks the models: a damaged one can end a process that XGBoost reads it in
         return [xgboost.Booster({"nthread": 1}, model_file=bytearray(model)) for model in self.models]
 
 
@@ -148,15 +151,36 @@ class _Trees:
 
     @classmethod
     def parse(cls, model: bytes) -> _Trees:
-        """Return the trees in a model that XGBoost wrote."""
-        trees = ubj.parse(model)["learner"]["gradient_booster"]["model"]["trees"]
+        """Return the trees in a model that XGBoost wrote.
+
+        Raises
+        ------
+        DataError
+            If the bytes hold no such trees.
+        """
+        try:
+            learner = ubj.parse(model)["learner"]
+            trees = cls._of(learner["gradient_booster"]["model"]["trees"])
+            n_features = int(learner["learner_model_param"]["num_feature"])
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise DataError(f"an XGBoost model is damaged: {one_line(error)}") from None
+        if trees.feature.min() < 0 or trees.feature.max() >= n_features:
+            raise DataError("an XGBoost model is damaged: it asks for features that there are not")
+        return trees
+
+    @classmethod
+    def _of(cls, trees: Sequence[Mapping[str, np.ndarray]]) -> _Trees:
+        """Return the trees of a parsed model."""
         n_nodes = max(len(tree["left_children"]) for tree in trees)
         own = np.tile(np.arange(n_nodes), (len(trees), 1))
         feature, left, right = np.zeros_like(own), own.copy(), own.copy()
         value = np.zeros(own.shape, dtype=np.float32)
         for row, tree in enumerate(trees):
             inner = np.flatnonzero(tree["left_children"] >= 0)
-            left[row, inner], right[row, inner] = tree["left_children"][inner], tree["right_children"][inner]
+            children = np.array([tree["left_children"][inner], tree["right_children"][inner]])
+            if (children <= inner).any() or (children >= len(tree["left_children"])).any():
+                raise ValueError("a child is not behind its parent")
+            left[row, inner], right[row, inner] = children
             feature[row, inner] = tree["split_indices"][inner]
             value[row, : len(tree["split_conditions"])] = tree["split_conditions"]
         return cls(feature, value, left, right, PARAMETERS["max_depth"])

@@ -29,14 +29,17 @@ def parse(data: bytes) -> object:
     Raises
     ------
     DataError
-        If the bytes end early or hold an unknown marker.
+        If the bytes end early, or hold an unknown marker or a size that is none.
 
     Examples
     --------
     >>> parse(b"{i\\x01ai\\x05i\\x01b[$U#i\\x02\\x01\\x02}")
     {'a': 5, 'b': array([1, 2], dtype=uint8)}
     """
-    return _Reader(data).value()
+    try:
+        return _Reader(data).value()
+    except RecursionError:
+        raise DataError("UBJSON is nested too deeply") from None
 
 
 class _Reader:
@@ -65,7 +68,7 @@ class _Reader:
         if kind in NUMBERS:
             return self._numbers(NUMBERS[kind], count)
         if count is not None:
-            return [self.value(kind) for _ in range(count)]
+            return [self.value(kind) for _ in range(self._size(kind, count))]
         values = []
         while not self._ends("]"):
             values.append(self.value())
@@ -74,7 +77,7 @@ class _Reader:
     def _object(self) -> dict[str, object]:
         kind, count = self._container()
         if count is not None:
-            return {self._text(): self.value(kind) for _ in range(count)}
+            return {self._text(): self.value(kind) for _ in range(self._size(kind, count))}
         values = {}
         while not self._ends("}"):
             name = self._text()
@@ -84,7 +87,23 @@ class _Reader:
     def _container(self) -> tuple[str | None, int | None]:
         """Return the common type and the number of values, where a container states them."""
         kind = self._marker() if self._ends("$") else None
-        return kind, self.value() if self._ends("#") else None
+        count = self._count() if self._ends("#") else None
+        if kind is not None and count is None:
+            raise DataError(f"UBJSON container with a type and without a number of values at byte {self._at}")
+        return kind, count
+
+    def _count(self) -> int:
+        """Return the next value, which has to be a number of things."""
+        count = self.value()
+        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+            raise DataError(f"UBJSON has a size that is no number of things at byte {self._at}")
+        return count
+
+    def _size(self, kind: str | None, count: int) -> int:
+        """Return the number of values of a container that can be in the bytes: each takes one at least."""
+        if kind in CONSTANTS or count > len(self._data):
+            raise DataError(f"UBJSON has a container that the bytes cannot hold at byte {self._at}")
+        return count
 
     def _ends(self, marker: str) -> bool:
         """Return whether the next marker is this one, and pass it if so."""
@@ -96,7 +115,10 @@ class _Reader:
         return self._bytes(1).decode("latin-1")
 
     def _text(self) -> str:
-        return self._bytes(self.value()).decode()
+        try:
+            return self._bytes(self._count()).decode()
+        except UnicodeDecodeError:
+            raise DataError(f"UBJSON has text that is not UTF-8 at byte {self._at}") from None
 
     def _numbers(self, kind: np.dtype, count: int) -> np.ndarray:
         return np.frombuffer(self._bytes(kind.itemsize * count), kind).astype(kind.newbyteorder("="))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import nagevo
 from nagevo.cli import main
 from nagevo.config import parse_config
+from nagevo.generator.bundle import own_checksum
 from nagevo.generator.conditions import choose_probes
 from nagevo.generator.distillation import candidate_pool, device_view, distill, make_targets
 from nagevo.generator.storage import save_generator
@@ -133,11 +135,19 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(generator):
 
 
 def test_many_threads_get_the_answers_that_one_gets(bundle):
-    fresh, budgets = nagevo.load(bundle), np.linspace(2.0, 12.0, 40).tolist()
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda budget: fresh.answers([budget], device="exact")[0], budgets))
-    alone = nagevo.load(bundle).answers(budgets, device="exact")
-    assert [getattr(a, "architecture", None) for a in together] == [getattr(a, "architecture", None) for a in alone]
+    fresh, alone, budgets = nagevo.load(bundle), nagevo.load(bundle), np.linspace(1.0, 12.0, 25).tolist()
+    questions = [(b, device, c) for b in budgets for device in ("exact", "noisy") for c in (0.5, 0.9)]
+
+    def ask(generator, question):
+        budget, device, confidence = question
+        (result,) = generator.answers([budget], device=device, confidence=confidence)
+        return result if isinstance(result, nagevo.InfeasibleBudget) else (result.architecture, result.latency_bound_ms)
+
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(partial(ask, fresh), questions))
+    expected = [ask(alone, question) for question in questions]
+    assert list(map(str, together)) == list(map(str, expected))
+    assert {type(result) for result in expected} == {tuple, nagevo.InfeasibleBudget}
 
 
 def test_the_network_of_an_answer_has_its_architecture(generator):
@@ -154,9 +164,17 @@ def copy(bundle, tmp_path):
 
 
 def test_a_bundle_may_lie_in_a_folder_that_cannot_be_written(copy, generator):
+    def state():
+        return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [copy, *copy.rglob("*")]}
+
     for path in [*copy.rglob("*"), copy]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    assert nagevo.load(copy).generate(7.0, device="exact") == generator.generate(7.0, device="exact")
+    before = state()
+    loaded = nagevo.load(copy)
+    assert loaded.generate(7.0, device="exact") == generator.generate(7.0, device="exact")
+    assert loaded.steps(device="noisy")
+    loaded.generate(7.0, device="exact").network()
+    assert state() == before  # the superuser may write anywhere, so that permissions alone prove nothing
 
 
 @pytest.mark.parametrize(
@@ -177,11 +195,11 @@ def test_a_file_of_the_bundle_that_was_changed_cut_or_lost_is_named(copy, name):
 def test_a_bundle_of_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 1"):
+    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 2"):
         nagevo.load(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}', '{"format": 1, "files": {}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2}', '{"format": 2, "files": {}}'])
 def test_a_manifest_that_is_none_is_refused(copy, content):
     (copy / "manifest.json").write_text(content)
     with pytest.raises(nagevo.BundleError):
@@ -191,9 +209,26 @@ def test_a_manifest_that_is_none_is_refused(copy, content):
 def test_a_manifest_cannot_name_files_outside_of_the_bundle(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"]["../../outside"] = "0" * 64
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"checksum": own_checksum(manifest)}))
     with pytest.raises(nagevo.BundleError, match="outside of the bundle"):
         nagevo.load(copy)
+
+
+@pytest.mark.parametrize("change", [{"exact": ["exact", "noisy"]}, {"seed": 1}, {"space": {"name": "dag"}}])
+def test_a_manifest_that_was_edited_by_hand_is_refused(copy, change):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | change))
+    with pytest.raises(nagevo.BundleError, match=r"manifest\.json is damaged or was changed"):
+        nagevo.load(copy)
+
+
+def test_a_bundle_cannot_name_anything_but_a_space_to_be_called(copy, tmp_path):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["space"] = {"name": "subprocess:Popen", "args": ["touch", str(tmp_path / "owned")]}
+    (copy / "manifest.json").write_text(json.dumps(manifest | {"checksum": own_checksum(manifest)}))
+    with pytest.raises(nagevo.BundleError, match=r'space "subprocess:Popen" is no subclass of .*SearchSpace'):
+        nagevo.load(copy)
+    assert not (tmp_path / "owned").exists()
 
 
 def test_a_bundle_that_is_not_there_is_named(tmp_path):

@@ -1,6 +1,7 @@
 import os
 import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -63,6 +64,30 @@ def test_no_shell_reads_the_command(convolution_space, script, tmp_path):
     assert measured(convolution_space, command, rounds=1)["latency_ms"] == 2.0
     assert (tmp_path / "words").read_text() == f"; touch {tmp_path}/owned; $(id) *\n"
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.fixture
+def awkward_folder(tmp_path, monkeypatch):
+    """Return a folder for temporary files whose name a shell would take for a program."""
+    folder = tmp_path / "a b; touch owned; $(touch owned) `touch owned` '\" {batch} * &"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_the_path_of_the_file_is_one_word_whatever_it_holds(convolution_space, script, awkward_folder):
+    command = script('[ -f "$1" ] && [ $# = 2 ] && echo 5')
+    assert measured(convolution_space, command, rounds=1)["latency_ms"] == 5.0
+
+
+@pytest.mark.parametrize("name", ["board.sh pi@board", "phone.sh"])
+def test_the_scripts_take_a_path_whatever_it_holds(convolution_space, stand_in, awkward_folder, name):
+    stand_in("scp", '[ -f "$2" ]')
+    stand_in("ssh", "echo 4.5 ms")
+    stand_in("adb", '[ "$1" != push ] || [ -f "$2" ] || exit 1; echo "Average inference time cost: 4.5 ms"')
+    assert measured(convolution_space, f"{BENCHMARK.parent}/{name} {{model}}", rounds=1)["latency_ms"] == 4.5
 
 
 @pytest.mark.parametrize(

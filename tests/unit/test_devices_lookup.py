@@ -68,6 +68,7 @@ def test_a_table_for_another_resolution_is_refused(tmp_path):
         ("Conv: {mean: fast}", "expected a mean in ms, not negative, for Conv"),
         ("Conv: {mean: -1.0}", "expected a mean"),
         ("Conv: {mean: .inf}", "expected a mean"),
+        ("Conv: {mean: .nan}", "expected a mean"),
         ("Conv: {mean: true}", "expected a mean"),
         ("Conv: 3.0", "expected a mean"),
         ("Conv: !!python/object/apply:os.getcwd []", "is not YAML"),
@@ -78,6 +79,15 @@ def test_a_damaged_table_is_an_error_that_names_the_file(tmp_path, content, mess
     path.write_text(content)
     with pytest.raises(DataError, match=rf"broken\.yaml.*{message}"):
         LookupDevice(path).measure(SPACE, SPACE.extremes())
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e308])
+def test_sums_that_are_no_latency_are_rows_with_a_status(tmp_path, mean):
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump({name: {"mean": mean} for name in tables(SPACE)}))
+    rows = LookupDevice(path).measure(SPACE, SPACE.extremes())
+    assert rows["latency_ms"].isna().all()
+    assert (rows["status"] == "not a positive finite latency").all()
 
 
 def test_an_absent_table_is_an_error(tmp_path):

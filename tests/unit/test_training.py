@@ -162,5 +162,5 @@ def test_weights_that_are_absent_or_damaged_are_one_clear_line(tmp_path):
     with pytest.raises(DataError, match="do not exist"):
         training.load_tensors(tmp_path / "none")
     (tmp_path / "damaged").write_bytes(b"x" * 100)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="were not written by this nagevo or are damaged"):
         training.load_tensors(tmp_path / "damaged")

@@ -1,0 +1,46 @@
+"""The documentation: what it shows is what is there, and runs as written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import onnxruntime
+import yaml
+
+from nagevo.config import parse_config
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def blocks(name: str, language: str) -> list[str]:
+    """Return the code blocks of a page in their order."""
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / name).read_text(), re.DOTALL)
+
+
+def test_the_page_on_spaces_shows_an_example_that_keeps_its_promises(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    shown, check = blocks("spaces.md", "python")
+    assert shown == (DOCS / "examples/mixer.py").read_text()
+    namespace = {}
+    exec(check, namespace)
+    namespace["test_mixers_keep_the_promises_of_a_space"]()
+
+
+def test_the_config_on_the_page_on_spaces_is_an_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    (text,) = blocks("spaces.md", "yaml")
+    space = parse_config(yaml.safe_load(text)).create_space()
+    assert (type(space).__name__, space.patch, space.width) == ("MixerSpace", 4, 32)
+
+
+def test_the_page_on_python_runs_as_written(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    for block in blocks("python.md", "python"):
+        exec(block, namespace)
+    assert len(namespace["table"]) == 10
+    assert namespace["answer"] == namespace["best"]
+    assert namespace["logits"].shape == (1, 10)
+    assert namespace["difference"] < 1e-4
+    assert onnxruntime.InferenceSession(tmp_path / "net.onnx").get_inputs()[0].shape == [1, 1, 16, 16]
