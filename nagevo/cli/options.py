@@ -14,4 +14,6 @@ Devices = Annotated[str, typer.Option(help="Names of the devices, separated by c
 Measurements = Annotated[Path, typer.Option(help="The measurements table.")]
 Surrogates = Annotated[Path, typer.Option(help="Folder of the fitted surrogates.")]
 Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, where the evaluator needs it.")]
+Shard = Annotated[int, typer.Option(help="Which part of the architectures, from 0.")]
+Shards = Annotated[int, typer.Option(help="Into how many parts they are split.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]

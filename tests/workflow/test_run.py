@@ -20,7 +20,7 @@ def test_the_measurements_hold_as_many_evaluations_as_asked_for_all_different(fi
 
 def test_a_latency_that_failed_is_a_row_with_a_status(finished):
     folder, _ = finished
-    rows = pd.concat(pd.read_parquet(path) for path in folder.glob("results/tiny/r*/**/latency/board.parquet"))
+    rows = pd.concat(pd.read_parquet(path) for path in folder.glob("results/tiny/r*/**/latency/board/*.parquet"))
     failed = rows[rows["latency_ms"].isna()]
     assert len(failed)
     assert (failed["status"] != "ok").all()

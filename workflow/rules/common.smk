@@ -5,6 +5,12 @@ import re
 DEVICES = ",".join(plan.devices)
 
 
+localrules:
+    sample,
+    collect,
+    merge,
+
+
 wildcard_constraints:
     experiment=re.escape(plan.experiment.name),
     batch=r"rounds/\d+|random|evaluation",
