@@ -21,7 +21,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from nagevo.config import parse_config
+from nagevo.config import Component, parse_config
 from nagevo.devices import BACKENDS
 from nagevo.errors import NagevoError
 from nagevo.evaluators import EVALUATORS
@@ -33,6 +33,9 @@ from nagevo.strategies import STRATEGIES
 
 CACHE_VARIABLE = "SNAKEMAKE_OUTPUT_CACHE"
 """Names the folder in which Snakemake keeps outputs between workflows."""
+
+MEASURES = ("mem", "disk", "runtime")
+"""Resources of which Snakemake takes texts with a unit for numbers."""
 
 
 class Plan:
@@ -133,22 +136,33 @@ class Plan:
     @property
     def device_resources(self) -> dict[str, Callable[[Any], int | str | None]]:
         """What the jobs on the device that the wildcard names ask the executor for, by the name of the resource."""
-        asked = {name: device.backend.resources for name, device in self.experiment.devices.items()}
-        names = {name for resources in asked.values() for name in resources}
-        return {name: lambda wildcards, name=name: asked[wildcards.device].get(name) for name in sorted(names)}
+        return self._resources(lambda wildcards: [self.experiment.devices[wildcards.device].backend])
 
     @property
     def search_resources(self) -> dict[str, Callable[[Any], int | str | None]]:
         """What a search of the comparison asks for: what reading accuracies does, and what its devices do."""
         experiment = self.experiment
 
-        def asked(wildcards: Any) -> dict[str, int | str]:
+        def parts(wildcards: Any) -> list[Component]:
             names = [wildcards.devices] if experiment.compare.separately else self.devices
-            parts = [experiment.accuracy, *(experiment.devices[name].backend for name in names)]
-            return {name: value for part in parts for name, value in part.resources.items()}
+            return [experiment.accuracy, *(experiment.devices[name].backend for name in names)]
 
-        names = self.accuracy_resources.keys() | self.device_resources.keys()
-        return {name: lambda wildcards, name=name: asked(wildcards).get(name) for name in sorted(names)}
+        return self._resources(parts)
+
+    def _resources(self, parts: Callable[[Any], list[Component]]) -> dict[str, Callable[[Any], int | str | None]]:
+        """Return a resources function for each resource that any part of the experiment asks for.
+
+        What the parts of a job do not ask for is 0 where Snakemake wants a number, and None elsewhere.
+        """
+        every = [self.experiment.accuracy, *(device.backend for device in self.experiment.devices.values())]
+        known = {name: value for part in every for name, value in part.resources.items()}
+
+        def asked(name: str, wildcards: Any) -> int | str | None:
+            values = [part.resources[name] for part in parts(wildcards) if name in part.resources]
+            absent = 0 if isinstance(known[name], int) or name in MEASURES else None
+            return values[-1] if values else absent
+
+        return {name: lambda wildcards, name=name: asked(name, wildcards) for name in sorted(known)}
 
     def content(self, wildcards: Any, input: Sequence[str]) -> str:
         """Return a hash of a job's input files and of the versions of all packages, where outputs are cached.
