@@ -92,5 +92,5 @@ def finished(tmp_path_factory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("tiny")
     config = table_experiment(folder)
     write_config(folder, config)
-    snakemake(folder, "--cores", "2", "all")
+    snakemake(folder, "--cores", "8", "all")
     return folder, config

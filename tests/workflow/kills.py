@@ -136,7 +136,7 @@ def kill_and_resume(folder: Path, number: signal.Signals, after_s: float, expect
     kill(run, number)
     finished = finished_files(folder)
     if number == signal.SIGKILL:  # the lock stays
-        subprocess.run(**snakemake_call(folder, "--unlock"), capture_output=True, check=False)
+        subprocess.run(**snakemake_call(folder, "--unlock"), capture_output=True, check=True)
     returncode = start(folder).wait()
     redone = [name for name, when in finished.items() if (folder / name).stat().st_mtime_ns != when]
     ended = outputs(folder)

@@ -88,7 +88,7 @@ rule profile:
     benchmark:
         "results/{experiment}/benchmarks/{batch}/profile-{device}-{shard}.tsv"
     cache: plan.caching
-    threads: workflow.cores
+    threads: EVERY_CORE
     resources:
         **plan.device_resources,
     params:
