@@ -1,5 +1,6 @@
 """A real Slurm cluster of three nodes on this host: the same tables as a local run, each job where it belongs."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ from conftest import ROOT, contents, snakemake, table_experiment, write_config
 
 SCRIPT = Path(__file__).with_name("slurm.sh")
 MISSING = [program for program in ("slurmctld", "slurmd", "sbatch", "munged") if shutil.which(program) is None]
+if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+    MISSING.append("snakemake-executor-plugin-slurm")
 
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed: no {', '.join(MISSING)}"),
