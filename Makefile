@@ -6,13 +6,13 @@ BIN := .venv/bin
 .PHONY: all setup test lint clean
 
 all: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --cores $(CORES) all
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile workflow/profiles/default --cores $(CORES) all
 
 setup: .venv/.complete
 
 .venv/.complete: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,peers,graph,images]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,peers,graph,images,slurm]'
 	touch $@
 
 test: setup lint

@@ -29,19 +29,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Component:
-    """A named part of the experiment and its options."""
+    """A named part of the experiment, its options, and what its jobs ask the executor for."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    resources: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class DeviceConfig:
-    """One device: its backend and how many latencies beyond the evaluated architectures are read."""
+    """One device: its backend, how many latencies beyond the evaluated architectures are read, and in how many jobs."""
 
     name: str
     backend: Component
     extra_measurements: int | str = 0
+    shards: int = 1
 
     def create(self) -> Device:
         """Open the device."""
@@ -248,10 +250,13 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
         name=filled["experiment"],
         seed=filled["seed"],
         space=_component(filled["space"], "name") if "space" in filled else None,
-        accuracy=_component(filled["accuracy"], "evaluator") if "accuracy" in filled else None,
+        accuracy=_component(filled["accuracy"], "evaluator", "resources") if "accuracy" in filled else None,
         devices={
             name: DeviceConfig(
-                name, _component(device, "backend", "extra_measurements"), device.get("extra_measurements", 0)
+                name,
+                _component(device, "backend", "resources", "extra_measurements", "shards"),
+                device.get("extra_measurements", 0),
+                device.get("shards", 1),
             )
             for name, device in filled.get("devices", {}).items()
         },
@@ -302,7 +307,7 @@ def _read(path: Path) -> str:
 
 def _component(section: Mapping[str, Any], name_key: str, *other_keys: str) -> Component:
     options = {key: value for key, value in section.items() if key not in {name_key, *other_keys}}
-    return Component(section[name_key], options)
+    return Component(section[name_key], options, section.get("resources", {}) if "resources" in other_keys else {})
 
 
 def _filled(definition: Mapping[str, Any], value: Any) -> Any:

@@ -17,4 +17,6 @@ Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, w
 Budget = Annotated[float, typer.Option(help="The most that one inference may take, in ms.")]
 Device = Annotated[str | None, typer.Option(help="Device; may be left out where there is one only.")]
 Confidence = Annotated[float, typer.Option(help="Asked probability that the budget holds.")]
+Shard = Annotated[int, typer.Option(help="Which part of the architectures, from 0.")]
+Shards = Annotated[int, typer.Option(help="Into how many parts they are split.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]

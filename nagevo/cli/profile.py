@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, Output
+from nagevo.cli.options import Architectures, Config, Output, Shard, Shards
 
 
 def run(
@@ -15,6 +15,8 @@ def run(
     architectures: Architectures,
     output: Output,
     extra: Annotated[bool, typer.Option("--extra", help="Also the device's `extra_measurements`.")] = False,
+    shard: Shard = 0,
+    shards: Shards = 1,
 ) -> None:
     """Measure the latency of architectures on a device."""
     import numpy as np
@@ -34,5 +36,6 @@ def run(
 
         added = extra_architectures(space, settings.extra_measurements, seed=experiment.seed)
         choices = unique(np.concatenate([choices, added]))
+    choices = choices[shard::shards]
     rows = settings.create().measure(space, choices)
     write_table(pd.DataFrame({"architecture": space.to_text(choices), "device": device}).join(rows), output)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, Output, Weights
+from nagevo.cli.options import Architectures, Config, Output, Shard, Shards, Weights
 
 
 def run(
@@ -15,8 +15,8 @@ def run(
     output: Output,
     weights: Weights = None,
     split: Annotated[str, typer.Option(help="Images that count: `validation` or `test`.")] = "validation",
-    shard: Annotated[int, typer.Option(help="Which part of the architectures, from 0.")] = 0,
-    shards: Annotated[int, typer.Option(help="Into how many parts they are split.")] = 1,
+    shard: Shard = 0,
+    shards: Shards = 1,
 ) -> None:
     """Read the accuracy of each architecture."""
     from nagevo.config import load_config

@@ -17,6 +17,7 @@ from nagevo.errors import BundleError, MissingDependency
 from nagevo.files import one_line, replacing_folder
 from nagevo.generator import bundle as files
 from nagevo.generator.conditions import DeviceView
+from nagevo.machine import describe_machine
 from nagevo.measurements import Measurements
 from nagevo.predictor import Predictor
 
@@ -70,7 +71,7 @@ def save_generator(
         "devices": list(views),
         "exact": sorted(predictor.exact),
         "candidates": experiment.generator.candidates,
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
+        "machine": describe_machine(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }
     tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
@@ -186,14 +187,6 @@ def open_evaluator(folder: Path, space: SearchSpace) -> Evaluator | None:
     evaluator = create_evaluator(options.pop("evaluator"), space, seed=manifest["seed"], **options)
     evaluator.load(files.verified(folder, manifest, WEIGHTS))
     return evaluator
-
-
-def _processor() -> str:
-    """Return the model name of this machine's processor, or its architecture where the system does not tell."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _whole(manifest: Mapping[str, Any], key: str, least: int, most: int) -> int:

@@ -59,11 +59,11 @@ def job_seconds(path: Path) -> float:
 def stage_name(path: Path, devices: Collection[str] = ()) -> str:
     """Return the name of the stage that a benchmark file is of: rounds, shards and splits are put together.
 
-    >>> stage_name(Path("rounds/3/score-validation-1.tsv")), stage_name(Path("evaluation/profile-cpu.tsv"), ["cpu"])
+    >>> stage_name(Path("rounds/3/score-validation-1.tsv")), stage_name(Path("evaluation/profile-cpu-0.tsv"), ["cpu"])
     ('score', 'profile cpu (evaluation)')
     """
     batch = path.parts[0] if len(path.parts) > 1 else "rounds"
-    rule, *wildcards = path.stem.split("-", 1)
-    device = next((name for name in wildcards if name in devices), None)
+    rule, _, wildcards = path.stem.partition("-")
+    device = wildcards if wildcards in devices else wildcards.rpartition("-")[0]
     ending = "" if batch == "rounds" else f" ({batch})"
-    return f"{rule}{f' {device}' if device else ''}{ending}"
+    return f"{rule}{f' {device}' if device in devices else ''}{ending}"

@@ -1,6 +1,7 @@
 """What the rules are told: sections of the config, and hashes of the source they depend on."""
 
 import json
+import os
 import sys
 from types import SimpleNamespace
 
@@ -101,6 +102,81 @@ def test_mistakes_in_a_variant_are_found(capsys):
     with pytest.raises(SystemExit):
         Plan({**CONFIG, "compare": {"variants": {"swift": {"strategy": "autoshrink", "removal": 3}}}})
     assert 'compare.variants.swift: key "removal" is unknown; did you mean "removals"?' in capsys.readouterr().err
+
+
+WITH_RESOURCES = {
+    **CONFIG,
+    "accuracy": {**CONFIG["accuracy"], "resources": {"gpu": 1}},
+    "devices": {
+        "a": {**CONFIG["devices"]["a"], "resources": {"constraint": "pi4", "mem_mb": 500}, "shards": 2},
+        "b": CONFIG["devices"]["b"],
+    },
+}
+
+
+def test_a_job_asks_for_the_resources_of_its_own_device():
+    resources = Plan(WITH_RESOURCES).device_resources
+    asked = {name: {key: value(Wildcards(device=name)) for key, value in resources.items()} for name in ("a", "b")}
+    assert asked["a"] == {"constraint": "pi4", "gpu": 0, "mem_mb": 500}
+    assert asked["b"] == {"constraint": None, "gpu": 0, "mem_mb": 0}
+
+
+def test_a_search_asks_for_the_resources_of_the_accuracy_and_of_its_devices():
+    together, apart = (Plan({**WITH_RESOURCES, "compare": {"separately": separately}}) for separately in (False, True))
+    assert {k: v(Wildcards(devices="all")) for k, v in together.search_resources.items()} == {
+        "constraint": "pi4",
+        "gpu": 1,
+        "mem_mb": 500,
+    }
+    assert {k: v(Wildcards(devices="b")) for k, v in apart.search_resources.items()} == {
+        "constraint": None,
+        "gpu": 1,
+        "mem_mb": 0,
+    }
+
+
+def test_resources_are_no_part_of_what_a_command_is_told():
+    for names in (("accuracy",), ("devices",), ("devices/{device}",)):
+        assert "resources" not in Plan(WITH_RESOURCES).config(*names)(Wildcards(device="a"))
+
+
+def test_a_device_is_profiled_in_its_shards():
+    plan = Plan(WITH_RESOURCES)
+    assert plan.batch_latencies("evaluation") == [
+        "results/{experiment}/evaluation/latency/a/0.parquet",
+        "results/{experiment}/evaluation/latency/a/1.parquet",
+        "results/{experiment}/evaluation/latency/b/0.parquet",
+    ]
+    assert len(plan.latencies(Wildcards(experiment="e", device="a"))) == 2 * len(plan.rounds)
+
+
+def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.parquet").write_text("table")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/train.parquet").write_text("images")
+    dataset = {"name": "parquet", "path": "images"}
+    plan = Plan({**CONFIG, "accuracy": {"evaluator": "training", "dataset": dataset}})
+    assert plan.files("accuracy")(Wildcards()) == ["images/train.parquet"]
+    assert plan.files("devices")(Wildcards()) == ["t.parquet"]
+    assert plan.files("devices/{device}")(Wildcards(device="b")) == []
+
+
+def test_the_key_of_the_cache_changes_with_the_content_of_the_inputs_and_is_empty_without_a_cache(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "proposals.parquet"
+    path.write_text("one")
+    monkeypatch.delenv("SNAKEMAKE_OUTPUT_CACHE", raising=False)
+    assert Plan(CONFIG).content(Wildcards(), [path]) == ""
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path))
+    first = Plan(CONFIG).content(Wildcards(), [path])
+    other = tmp_path / "other.parquet"
+    other.write_text("one")
+    assert Plan(CONFIG).content(Wildcards(), [other]) == first
+    other.write_text("another")
+    os.utime(other, ns=(0, 0))
+    assert Plan(CONFIG).content(Wildcards(), [other]) != first
 
 
 @pytest.fixture

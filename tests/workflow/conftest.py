@@ -18,15 +18,35 @@ from nagevo.spaces import create_space
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-    """Run Snakemake in a folder on the config there; the commands are those of this interpreter's environment."""
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def snakemake_call(folder: Path, *arguments: str, **environment: str) -> dict:
+    """Return what to give to :mod:`subprocess` to run Snakemake in a folder on the config there.
+
+    The commands of the rules are those of this interpreter's environment.
+    """
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(folder / "config.yaml"), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"args": command, "env": os.environ | {"PATH": path} | environment}
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in a folder on the config there; a failure fails the test, unless it is to be checked."""
+    call = snakemake_call(folder, *arguments, **environment)
+    result = subprocess.run(**call, capture_output=True, text=True, check=False)
     if check and result.returncode:
-        pytest.fail(f"{' '.join(command)} exited with {result.returncode}:\n{result.stdout}{result.stderr}")
+        pytest.fail(f"{' '.join(call['args'])} exited with {result.returncode}:\n{result.stdout}{result.stderr}")
     return result
+
+
+def contents(folder: Path, *patterns: str) -> dict[str, bytes]:
+    """Return the bytes of the files below a folder that match the patterns, by path; hidden ones do not count."""
+    paths = sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file())
+    relative = [path.relative_to(folder) for path in paths]
+    return {
+        str(name): path.read_bytes()
+        for name, path in zip(relative, paths, strict=True)
+        if not any(part.startswith(".") for part in name.parts)
+    }
 
 
 def table_experiment(folder: Path) -> dict:
@@ -72,5 +92,5 @@ def finished(tmp_path_factory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("tiny")
     config = table_experiment(folder)
     write_config(folder, config)
-    snakemake(folder, "--cores", "2", "all")
+    snakemake(folder, "--cores", "8", "all")
     return folder, config

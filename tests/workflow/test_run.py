@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import snakemake, table_experiment, write_config
+from conftest import contents, snakemake, table_experiment, write_config
 
 import nagevo
+
+BUDGETS_MS = np.linspace(2.0, 15.0, 40)
 
 
 def test_the_measurements_hold_as_many_evaluations_as_asked_for_all_different(finished):
@@ -20,7 +22,7 @@ def test_the_measurements_hold_as_many_evaluations_as_asked_for_all_different(fi
 
 def test_a_latency_that_failed_is_a_row_with_a_status(finished):
     folder, _ = finished
-    rows = pd.concat(pd.read_parquet(path) for path in folder.glob("results/tiny/r*/**/latency/board.parquet"))
+    rows = pd.concat(pd.read_parquet(path) for path in folder.glob("results/tiny/r*/**/latency/board/*.parquet"))
     failed = rows[rows["latency_ms"].isna()]
     assert len(failed)
     assert (failed["status"] != "ok").all()
@@ -30,8 +32,7 @@ def test_every_answer_holds_its_budget_by_its_bound_and_more_budget_is_never_les
     folder, _ = finished
     generator = nagevo.load(folder / "results/tiny/generator")
     assert generator.devices == ("phone", "board")
-    budgets = np.linspace(2.0, 15.0, 40)
-    answers = generator.answers(budgets, device="phone")
+    answers = generator.answers(BUDGETS_MS, device="phone")
     held = [answer for answer in answers if not isinstance(answer, nagevo.InfeasibleBudget)]
     assert len(held) > 30
     assert all(answer.latency_bound_ms <= answer.budget for answer in held)
@@ -56,17 +57,22 @@ def test_the_evaluation_reports_every_method_on_every_device(finished):
         assert device["metrics"]["lookup"]["violation_rate"] == 0.0  # a table's latency is the same again
 
 
-def test_two_runs_from_scratch_give_equal_bytes(finished, tmp_path):
-    folder, _ = finished
+def test_two_runs_from_scratch_on_1_and_on_8_cores_give_equal_bytes_of_tables_bundle_and_answers(finished, tmp_path):
+    folder, config = finished
     write_config(tmp_path, table_experiment(tmp_path))
     snakemake(tmp_path, "--cores", "1", "all")
-    for pattern in (
-        "rounds/*/proposals.parquet",
-        "measurements.parquet",
-        "frontiers/*.parquet",
-        "generator/*.safetensors",
-    ):
-        paths = sorted(folder.glob(f"results/tiny/{pattern}"))
-        assert paths
-        for path in paths:
-            assert path.read_bytes() == (tmp_path / path.relative_to(folder)).read_bytes(), path
+    patterns = (
+        "results/**/*.parquet",
+        "results/**/*.csv",
+        "results/tiny/generator/**/*",
+        "results/tiny/evaluation.json",
+    )
+    expected = contents(folder, *patterns)
+    assert len(expected) > 40
+    assert contents(tmp_path, *patterns) == expected
+    for device in config["devices"]:
+        answers = [
+            nagevo.load(path / "results/tiny/generator").answers(BUDGETS_MS, device=device)
+            for path in (folder, tmp_path)
+        ]
+        assert list(map(repr, answers[0])) == list(map(repr, answers[1]))

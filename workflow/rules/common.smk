@@ -3,6 +3,13 @@
 import re
 
 DEVICES = ",".join(plan.devices)
+EVERY_CORE = 1000  # Snakemake gives a job no more than it has; `workflow.cores` would keep `--unlock` from working
+
+
+localrules:
+    sample,
+    collect,
+    merge,
 
 
 wildcard_constraints:

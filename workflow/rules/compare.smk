@@ -5,24 +5,29 @@ rule search:
     """Search for the frontiers of one device, or of all, with one strategy, effort and seed."""
     input:
         weights=plan.weights,
+        data=plan.files("accuracy", "devices"),
     output:
         history="results/{experiment}/compare/histories/{devices}/{strategy}/{evaluations}-{seed}.parquet",
     log:
         "results/{experiment}/logs/compare/{devices}/{strategy}/{evaluations}-{seed}.log",
     benchmark:
         "results/{experiment}/benchmarks/compare/{devices}/{strategy}/{evaluations}-{seed}.tsv"
+    resources:
+        **plan.search_resources,
     params:
         config=plan.compared_config,
         source=plan.source("nagevo.cli.search", "space", "evaluator", "devices", "strategy"),
         weights=plan.weights_option,
     shell:
-        "nagevo search --config {params.config:q} {params.weights} --output {output.history} 2>&1 | tee {log} >&2"
+        "nagevo search --config {params.config:q} {params.weights} {input.weights} --output {output.history}"
+        " 2>&1 | tee {log} >&2"
 
 
 rule compare:
     """Measure every search against the true or best-known frontier of each device."""
     input:
         histories=expand(f"{RESULTS}/compare/histories/{{search}}.parquet", search=plan.compared),
+        data=plan.files("accuracy", "devices", "compare"),
     output:
         tables=directory(f"{RESULTS}/compare/tables"),
         page=report(

@@ -24,5 +24,5 @@ rule distill:
         surrogates="results/{experiment}/surrogates",
         weights=plan.weights_option,
     shell:
-        "nagevo distill --config {params.config:q} --measurements {input.measurements} {params.weights}"
+        "nagevo distill --config {params.config:q} --measurements {input.measurements} {params.weights} {input.weights}"
         " --surrogates {params.surrogates} --output {output.bundle} {input.frontiers} 2>&1 | tee {log} >&2"

@@ -43,7 +43,7 @@ rule evaluate:
     input:
         answers="results/{experiment}/evaluation/answers.parquet",
         accuracies=expand("results/{{experiment}}/evaluation/test/{shard}.parquet", shard=plan.shards),
-        latencies=expand("results/{{experiment}}/evaluation/latency/{device}.parquet", device=plan.devices),
+        latencies=plan.batch_latencies("evaluation"),
     output:
         evaluation="results/{experiment}/evaluation.json",
     log:

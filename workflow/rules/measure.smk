@@ -7,16 +7,22 @@ experiment that gets another device keeps what it has measured, and measures the
 
 rule train:
     """Train what all accuracy evaluations share: the supernet."""
+    input:
+        data=plan.files("accuracy"),
     output:
         weights="results/{experiment}/supernet.safetensors",
     log:
         "results/{experiment}/logs/train.log",
     benchmark:
         "results/{experiment}/benchmarks/train.tsv"
+    cache: plan.caching
     threads: 2
+    resources:
+        **plan.accuracy_resources,
     params:
         config=plan.config("seed", "space", "accuracy"),
         source=plan.source("nagevo.cli.train", "space", "evaluator"),
+        content=plan.content,
     shell:
         "nagevo train --config {params.config:q} --output {output.weights} 2>&1 | tee {log} >&2"
 
@@ -46,43 +52,58 @@ rule score:
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
         weights=plan.weights,
+        data=plan.files("accuracy"),
     output:
         accuracies="results/{experiment}/{batch}/{split}/{shard}.parquet",
     log:
         "results/{experiment}/logs/{batch}/score-{split}-{shard}.log",
     benchmark:
         "results/{experiment}/benchmarks/{batch}/score-{split}-{shard}.tsv"
+    cache: plan.caching
+    resources:
+        **plan.accuracy_resources,
     params:
         config=plan.config("seed", "space", "accuracy"),
         source=plan.source("nagevo.cli.score", "space", "evaluator"),
+        content=plan.content,
         weights=plan.weights_option,
         shards=len(plan.shards),
         shard="{shard}",
         split="{split}",
     shell:
-        "nagevo score --config {params.config:q} --architectures {input.architectures} {params.weights}"
-        " --split {params.split} --shard {params.shard} --shards {params.shards} --output {output.accuracies} 2>&1 | tee {log} >&2"
+        "nagevo score --config {params.config:q} --architectures {input.architectures}"
+        " {params.weights} {input.weights} --split {params.split} --shard {params.shard} --shards {params.shards}"
+        " --output {output.accuracies} 2>&1 | tee {log} >&2"
 
 
 rule profile:
-    """Measure the latencies of a batch of architectures on one device, alone on the machine."""
+    """Measure the latencies of one shard of a batch of architectures on one device, alone on the machine."""
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
+        data=plan.files("devices/{device}"),
     output:
-        latencies="results/{experiment}/{batch}/latency/{device}.parquet",
+        latencies="results/{experiment}/{batch}/latency/{device}/{shard}.parquet",
     log:
-        "results/{experiment}/logs/{batch}/profile-{device}.log",
+        "results/{experiment}/logs/{batch}/profile-{device}-{shard}.log",
     benchmark:
-        "results/{experiment}/benchmarks/{batch}/profile-{device}.tsv"
-    threads: workflow.cores
+        "results/{experiment}/benchmarks/{batch}/profile-{device}-{shard}.tsv"
+    cache: plan.caching
+    threads: EVERY_CORE
+    resources:
+        **plan.device_resources,
     params:
         config=plan.config("seed", "space", "devices/{device}"),
         source=plan.source("nagevo.cli.profile", "space", "device"),
+        content=plan.content,
+        machine=plan.machine,
         extra=plan.extra,
         device="{device}",
+        shards=plan.shards_of,
+        shard="{shard}",
     shell:
         "nagevo profile --config {params.config:q} --device {params.device} {params.extra}"
-        " --architectures {input.architectures} --output {output.latencies} 2>&1 | tee {log} >&2"
+        " --architectures {input.architectures} --shard {params.shard} --shards {params.shards}"
+        " --output {output.latencies} 2>&1 | tee {log} >&2"
 
 
 rule collect:
@@ -90,7 +111,7 @@ rule collect:
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
         accuracies=expand("results/{{experiment}}/{{batch}}/validation/{shard}.parquet", shard=plan.shards),
-        latencies=expand("results/{{experiment}}/{{batch}}/latency/{device}.parquet", device=plan.devices),
+        latencies=plan.batch_latencies("{batch}"),
     output:
         measurements="results/{experiment}/{batch}/measurements.parquet",
     log:
@@ -120,3 +141,8 @@ rule merge:
         source=plan.source("nagevo.cli.merge", "space"),
     shell:
         "nagevo merge --config {params.config:q} --output {output.measurements} {input.measurements} 2>&1 | tee {log} >&2"
+
+
+if plan.caching:  # Snakemake refuses to time what may come from the cache
+    for timed in (rules.train, rules.score, rules.profile):
+        timed.rule._benchmark = None

@@ -5,6 +5,7 @@ rule validate_supernet:
     """Compare supernet accuracies with those of training each architecture alone."""
     input:
         weights=f"{RESULTS}/supernet.safetensors",
+        data=plan.files("accuracy"),
     output:
         table=f"{RESULTS}/validate_supernet.csv",
     log:
@@ -12,6 +13,8 @@ rule validate_supernet:
     benchmark:
         f"{RESULTS}/benchmarks/validate_supernet.tsv"
     threads: 1
+    resources:
+        **plan.accuracy_resources,
     params:
         config=plan.config("seed", "space", "accuracy"),
         source=plan.source("nagevo.cli.validate_supernet", "space", "evaluator"),
