@@ -42,6 +42,8 @@ STYLE = {
 PANEL_INCHES = (4.4, 3.5)
 DPI = 200
 MOST_STAGES = 14
+LEAST_MISSING = 1e-4
+"""Shares of the hypervolume below it are drawn as if they were it."""
 
 Content = Mapping[str, Any]
 Drawing = Callable[[Content], "Figure"]
@@ -146,8 +148,8 @@ def stages(content: Content) -> Figure:
 
 
 def compared_hypervolume(content: Content) -> Figure:
-    """Return how the hypervolume of each strategy grew, at the largest effort."""
-    return _compared(content, "hypervolume", "evaluations", "share of the reference's hypervolume")
+    """Return how much of the reference's hypervolume each strategy still missed, at the largest effort."""
+    return _compared(content, "hypervolume", "evaluations", "missing share of the hypervolume", missing=True)
 
 
 def compared_regret(content: Content) -> Figure:
@@ -155,17 +157,25 @@ def compared_regret(content: Content) -> Figure:
     return _compared(content, "regret", "budget (ms)", "regret (points of accuracy)")
 
 
-def _compared(content: Content, name: str, x: str, y: str) -> Figure:
-    """Return median, lowest and highest over the seeds of each strategy, one panel for each device."""
+def _compared(content: Content, name: str, x: str, y: str, *, missing: bool = False) -> Figure:
+    """Return median, lowest and highest over the seeds of each strategy, one panel for each device.
+
+    With ``missing`` it shows what the values lack to 1, on a logarithmic scale, where strategies can be told apart.
+    """
+
+    def shown_as(values: list[float]) -> np.ndarray:
+        return np.maximum(1.0 - np.array(values), LEAST_MISSING) if missing else np.array(values)
+
     figure, panels = _panels(len(content["devices"]))
     for axes, device in zip(panels, content["devices"], strict=True):
         shown = [c for c in content[name] if c["device"] == device and c["evaluations"] == content["efforts"][-1]]
         for number, curve in enumerate(shown):
             color, line = SERIES[number % len(SERIES)], "-" if number < len(SERIES) else "--"
-            axes.plot(curve["x"], curve["median"], line, color=color, label=curve["strategy"])
-            axes.fill_between(curve["x"], curve["low"], curve["high"], color=color, alpha=0.12, lw=0)
-        axes.set(title=device, xlabel=x, ylabel=y)
-        axes.legend(ncols=2, fontsize=7)
+            median, low, high = (shown_as(curve[key]) for key in ("median", "low", "high"))
+            axes.plot(curve["x"], median, line, color=color, label=curve["strategy"])
+            axes.fill_between(curve["x"], low, high, color=color, alpha=0.12, lw=0)
+        axes.set(title=device, xlabel=x, ylabel=y, yscale="log" if missing else "linear")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 
