@@ -24,7 +24,7 @@ from nagevo.errors import ConfigError, DataError
 from nagevo.files import one_line, replacing
 from nagevo.progress import track
 
-METADATA, CHECKSUM = "nagevo", "sha256"
+METADATA = "nagevo"
 """Keys of what tensors in a file are, as JSON, and of the checksum of that and of them."""
 
 CHECKPOINT_INTERVAL_S = 10.0
@@ -282,10 +282,14 @@ def accuracy(network: nn.Module, images: Images, *, batch_size: int = 512) -> fl
 
 
 def save_tensors(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any], path: str | os.PathLike) -> None:
-    """Write tensors as safetensors with JSON metadata and a checksum; equal content always gives equal bytes."""
+    """Write tensors as safetensors with JSON metadata and a checksum; equal content always gives equal bytes.
+
+    All metadata are one entry: safetensors writes several in an order of its own each time.
+    """
     contiguous, text = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}, _json(about)
+    entry = _json({"about": text, "sha256": _checksum(contiguous, text)})
     with replacing(path) as temporary:
-        save_file(contiguous, temporary, metadata={METADATA: text, CHECKSUM: _checksum(contiguous, text)})
+        save_file(contiguous, temporary, metadata={METADATA: entry})
 
 
 def _json(about: Mapping[str, Any]) -> str:
@@ -313,7 +317,8 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            text, expected = (file.metadata()[key] for key in (METADATA, CHECKSUM))
+            entry = json.loads(file.metadata()[METADATA])
+            text, expected = entry["about"], entry["sha256"]
     except FileNotFoundError:
         raise DataError(f"weights {path} do not exist") from None
     except Exception as error:  # safetensors and torch raise many kinds for a damaged file

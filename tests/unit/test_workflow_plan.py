@@ -155,7 +155,7 @@ def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_p
     (tmp_path / "t.parquet").write_text("table")
     (tmp_path / "images").mkdir()
     (tmp_path / "images/train.parquet").write_text("images")
-    dataset = {"name": "parquet", "path": "images"}
+    dataset = {"name": "huggingface", "path": "images"}
     plan = Plan({**CONFIG, "accuracy": {"evaluator": "training", "dataset": dataset}})
     assert plan.files("accuracy")(Wildcards()) == ["images/train.parquet"]
     assert plan.files("devices")(Wildcards()) == ["t.parquet"]
