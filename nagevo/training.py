@@ -25,7 +25,7 @@ from nagevo.files import one_line, replacing
 from nagevo.progress import track
 
 METADATA = "nagevo"
-"""Keys of what tensors in a file are, as JSON, and of the checksum of that and of them."""
+"""Key of the JSON that holds what tensors in a file are, as JSON text, and the checksum of that and of them."""
 
 CHECKPOINT_INTERVAL_S = 10.0
 

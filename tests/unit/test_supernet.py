@@ -1,9 +1,6 @@
-import json
-
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 
 from nagevo import training
 from nagevo.datasets import SPLITS, Pool, Source
@@ -13,6 +10,7 @@ from nagevo.evaluators.supernet import add_gradients
 from nagevo.evaluators.validation import spread, validate_supernet
 from nagevo.networks.elastic_mobilenetv3 import part
 from nagevo.spaces import create_space
+from nagevo.training import load_tensors
 
 SPACE = create_space(
     "mobilenetv3",
@@ -120,8 +118,7 @@ def test_a_trained_supernet_recognizes_the_images_and_says_what_it_was_trained_o
     rows = supernet.evaluate(SPACE.extremes())
     assert rows["accuracy"].max() > 60  # one class in three is right by chance
     assert (rows["status"] == "ok").all()
-    with safe_open(tmp_path / "weights", framework="pt") as file:
-        about = json.loads(file.metadata()["nagevo"])
+    _, about = load_tensors(tmp_path / "weights")
     assert about["dataset"] == {"name": f"{__name__}:bars"}
     assert about["classes"] == ["horizontal", "vertical", "none"]
 
