@@ -40,7 +40,8 @@ def run(
     pool = candidate_pool(space, np.concatenate(members))
     probes = choose_probes(space, measured, experiment.generator.probes)
     views = {device: device_view(predictor, device, pool, probes) for device in experiment.devices}
-    targets = {device: make_targets(predictor, device, view, pool) for device, view in views.items()}
+    rng = np.random.default_rng(experiment.seed)
+    targets = {device: make_targets(predictor, device, view, pool, rng=rng) for device, view in views.items()}
     torch.set_num_threads(1)  # the matrices are too small for more
     model = distill(space, targets, experiment.generator, seed=experiment.seed)
     save_generator(output, experiment, model, views, predictor, surrogates, weights)

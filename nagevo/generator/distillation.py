@@ -9,17 +9,17 @@ import numpy as np
 import torch
 
 from nagevo.config import GeneratorConfig
-from nagevo.generator.conditions import DeviceView
+from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.model import FrontierModel
 from nagevo.predictor import Predictor
 from nagevo.progress import track
 from nagevo.spaces.base import SearchSpace, unique
 
 LATTICE = 256
-"""Budgets per device between which targets are not told apart."""
+"""Budgets for each device, and requests of several limits, for which there are targets."""
 
 TARGETS = 16
-"""Architectures that a budget may be answered with while learning."""
+"""Architectures that a request may be answered with while learning."""
 
 SOFTNESS = 0.02
 """Accuracy, as a share of the frontier's range, by which a target may fall short before it is e times rarer."""
@@ -27,7 +27,7 @@ SOFTNESS = 0.02
 
 @dataclass(frozen=True)
 class Targets:
-    """What to answer on each device: for budget ``k`` of the lattice, ``choices[k, j]`` with weight ``weights[k, j]``.
+    """What to answer on a device: to request ``k``, ``choices[k, j]`` with weight ``weights[k, j]``.
 
     Attributes
     ----------
@@ -48,27 +48,36 @@ def candidate_pool(space: SearchSpace, frontiers: np.ndarray) -> np.ndarray:
 
 
 def device_view(predictor: Predictor, device: str, pool: np.ndarray, probes: np.ndarray) -> DeviceView:
-    """Return how the generator sees a device: its probes, and the range of budgets that the pool spans there."""
-    latency = predictor.latency_ms(device, pool)
+    """Return how the generator sees a device: its probes, and the range of each limit that the pool spans there."""
+    values = limited(predictor.space, pool, predictor.latency_ms(device, pool))
     best = int(np.argmax(predictor.accuracy(pool)))
-    upper = max(latency[best], latency.min() * (1 + 1e-6))
-    return DeviceView(predictor.latency_ms(device, probes), np.array([latency.min()]), np.array([upper]))
+    lower = values.min(axis=0)
+    upper = np.maximum(values[best], lower * (1 + 1e-6))
+    return DeviceView(predictor.latency_ms(device, probes), lower, upper)
 
 
-def make_targets(predictor: Predictor, device: str, view: DeviceView, pool: np.ndarray) -> Targets:
-    """Return the most accurate architectures of the pool under each budget of the lattice."""
-    accuracy, latency = predictor.accuracy(pool), predictor.latency_ms(device, pool)
+def make_targets(
+    predictor: Predictor, device: str, view: DeviceView, pool: np.ndarray, *, rng: np.random.Generator
+) -> Targets:
+    """Return the most accurate architectures of the pool for budgets and for requests of several limits.
+
+    Requests that no architecture of the pool holds are left out.
+    """
+    accuracy = predictor.accuracy(pool)
+    values = limited(predictor.space, pool, predictor.latency_ms(device, pool))
     order = np.argsort(-accuracy, kind="stable")
     temperature = SOFTNESS * max(np.ptp(accuracy), 1e-6)
-    requests = view.lattice(LATTICE)
-    n_targets = min(TARGETS, len(pool))
-    chosen = np.empty((LATTICE, n_targets), dtype=int)
-    weights = np.zeros((LATTICE, n_targets))
-    for k, budget in enumerate(requests[:, 0] * (1 + 1e-9)):
-        holding = order[latency[order] <= budget][:n_targets]
-        chosen[k] = np.resize(holding, n_targets)
-        weights[k, : len(holding)] = np.exp((accuracy[holding] - accuracy[holding[0]]) / temperature)
-    return Targets(view.conditions(requests), pool[chosen], weights / weights.sum(axis=1, keepdims=True))
+    requests = np.concatenate([view.lattice(LATTICE), view.several(LATTICE, rng=rng)])
+    answerable, chosen, weights = [], [], []
+    for number, request in enumerate(requests):
+        limits = np.where(np.isnan(request), np.inf, request * (1 + 1e-9))
+        holding = order[(values[order] <= limits).all(axis=1)][:TARGETS]
+        if len(holding):
+            answerable.append(number)
+            chosen.append(np.resize(holding, TARGETS))
+            weight = np.exp((accuracy[holding] - accuracy[holding[0]]) / temperature)
+            weights.append(np.pad(weight / weight.sum(), (0, TARGETS - len(holding))))
+    return Targets(view.conditions(requests[answerable]), pool[np.array(chosen)], np.array(weights))
 
 
 def distill(space: SearchSpace, targets: Mapping[str, Targets], config: GeneratorConfig, *, seed: int) -> FrontierModel:

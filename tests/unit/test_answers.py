@@ -46,7 +46,7 @@ def bundle(tmp_path_factory):
     predictor = Predictor.from_files(space, measurements, folder / "surrogates", list(latency_ms), ["exact"])
     pool = candidate_pool(space, choices[np.argsort(accuracy)[::10]])
     views = {name: device_view(predictor, name, pool, choose_probes(space, measurements, 5)) for name in latency_ms}
-    targets = {name: make_targets(predictor, name, view, pool) for name, view in views.items()}
+    targets = {name: make_targets(predictor, name, view, pool, rng=rng) for name, view in views.items()}
     model = distill(space, targets, experiment.generator, seed=0)
     save_generator(folder / "generator", experiment, model, views, predictor, folder / "surrogates")
     return folder / "generator"
@@ -148,6 +148,63 @@ def test_the_network_of_an_answer_has_its_architecture(generator):
     assert network(torch.zeros(1, *generator.space.input_shape)).shape == (1, 10)
 
 
+def test_answers_to_several_limits_keep_each_of_them(generator):
+    limits = {"latency_ms": 7.0, "latency_ms_noisy": 1.6, "parameters": 4e5}
+    answer = generator.generate(limits, device="exact")
+    parameters = generator.space.costs(generator.space.from_text([answer.architecture]))["parameters"][0]
+    assert answer.limits == limits
+    assert answer.bounds["parameters"] == parameters <= 4e5
+    assert answer.bounds["latency_ms"] == answer.latency_bound_ms <= 7.0
+    choices = generator.space.from_text([answer.architecture])
+    bound = generator.predictor.latency_bound_ms("noisy", choices, 0.9)[0]
+    assert answer.bounds["latency_ms_noisy"] == pytest.approx(bound)
+    assert bound <= 1.6
+
+
+def test_a_limit_that_does_not_bind_changes_nothing_and_one_more_that_does_costs_accuracy(generator):
+    alone = generator.generate(9.0, device="exact")
+    loose = generator.generate({"latency_ms": 9.0, "parameters": 1e9}, device="exact")
+    assert (loose.architecture, loose.budget) == (alone.architecture, 9.0)
+    assert generator.generate({"latency_ms": 9.0, "parameters": 2e5}, device="exact").accuracy < alone.accuracy
+
+
+def test_without_a_latency_among_the_limits_the_budget_is_boundless(generator):
+    answer = generator.generate({"parameters": 3e5}, device="exact")
+    pool = generator.candidates("exact")
+    assert answer.accuracy == pool.accuracy[pool.values["parameters"] <= 3e5].max()
+    assert answer.budget == np.inf
+
+
+def test_infeasible_limits_name_the_one_that_binds_and_the_nearest_that_can_be_answered(generator):
+    with pytest.raises(nagevo.InfeasibleBudget, match="parameters binds") as caught:
+        generator.generate({"latency_ms": 9.0, "parameters": 10.0}, device="exact")
+    error = caught.value
+    assert (error.binding, error.limits) == ("parameters", {"latency_ms": 9.0, "parameters": 10.0})
+    assert error.minimum == np.inf  # no latency helps
+    assert generator.generate(error.nearest, device="exact").bounds["parameters"] == error.nearest["parameters"]
+
+
+def test_several_answers_are_different_networks_from_the_most_accurate_down_and_keep_the_limits(generator):
+    limits = {"latency_ms": 8.0, "parameters": 6e5}
+    answers = generator.generate(limits, device="exact", n=5)
+    assert len({answer.architecture for answer in answers}) == 5
+    assert answers[0] == generator.generate(limits, device="exact")
+    accuracy = [answer.accuracy for answer in answers]
+    assert accuracy == sorted(accuracy, reverse=True)
+    assert all(answer.latency_bound_ms <= 8.0 and answer.bounds["parameters"] <= 6e5 for answer in answers)
+
+
+def test_a_limit_that_does_not_exist_is_named_with_the_nearest_one(generator):
+    with pytest.raises(nagevo.BudgetError, match='did you mean "parameters"'):
+        generator.generate({"parameter": 1e6}, device="exact")
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5])
+def test_a_number_of_answers_that_is_none_is_refused(generator, n):
+    with pytest.raises(nagevo.BudgetError, match="expected a whole number of answers"):
+        generator.generate(7.0, device="exact", n=n)
+
+
 @pytest.fixture
 def copy(bundle, tmp_path):
     return shutil.copytree(bundle, tmp_path / "copy")
@@ -228,6 +285,21 @@ def test_the_command_prints_one_json_object_per_budget_and_exits_with_3_if_one_i
     code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "0.001")
     assert code == 3
     assert json.loads(out.splitlines()[1]).keys() == {"budget", "error", "minimum"}
+
+
+def test_the_command_takes_limits_and_a_number_of_answers(bundle, generator, monkeypatch, capsys):
+    arguments = ["generate", "--bundle", str(bundle), "--device", "exact", "--limit", "parameters=4e5", "--json"]
+    code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "8", "--count", "3")
+    expected = generator.generate({"latency_ms": 8.0, "parameters": 4e5}, device="exact", n=3)
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [entry["architecture"] for entry in entries] == [answer.architecture for answer in expected]
+    assert entries[0]["bounds"] == expected[0].bounds
+    code, out, _ = run(monkeypatch, capsys, *arguments, "--limit", "macs=1")
+    entry = json.loads(out)
+    assert (code, entry["budget"], entry["binding"]) == (3, None, "macs")
+    code, _, err = run(monkeypatch, capsys, *arguments, "--limit", "macs")
+    assert (code, "expected --limit NAME=NUMBER, got macs" in err) == (2, True)
 
 
 def test_a_users_mistake_is_one_line_and_exit_code_2(bundle, monkeypatch, capsys):
