@@ -25,8 +25,7 @@ def run(
     from nagevo.config import load_config
     from nagevo.devices import is_exact
     from nagevo.files import read_table
-    from nagevo.generator.conditions import choose_probes
-    from nagevo.generator.distillation import candidate_pool, device_view, distill, make_targets
+    from nagevo.generator.distillation import candidate_pool, distill_devices
     from nagevo.generator.storage import save_generator
     from nagevo.measurements import Measurements
     from nagevo.predictor import Predictor
@@ -38,10 +37,6 @@ def run(
     predictor = Predictor.from_files(space, measured, surrogates, list(experiment.devices), exact)
     members = [space.from_text(read_table(path, ("architecture",))["architecture"].tolist()) for path in frontiers]
     pool = candidate_pool(space, np.concatenate(members))
-    probes = choose_probes(space, measured, experiment.generator.probes)
-    views = {device: device_view(predictor, device, pool, probes) for device in experiment.devices}
-    rng = np.random.default_rng(experiment.seed)
-    targets = {device: make_targets(predictor, device, view, pool, rng=rng) for device, view in views.items()}
     torch.set_num_threads(1)  # the matrices are too small for more
-    model = distill(space, targets, experiment.generator, seed=experiment.seed)
-    save_generator(output, experiment, model, views, predictor, surrogates, weights)
+    model, probes, views = distill_devices(predictor, pool, experiment.generator, seed=experiment.seed)
+    save_generator(output, experiment, model, probes, views, predictor, surrogates, weights)

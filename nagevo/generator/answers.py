@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -14,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nagevo.errors import BudgetError, InfeasibleBudget, unknown
+from nagevo.errors import BudgetError, DeviceError, InfeasibleBudget, unknown
 from nagevo.generator import requests, storage
 from nagevo.generator.candidates import Candidates, Ranking
-from nagevo.generator.conditions import DeviceView
+from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.requests import LATENCY, Request
 from nagevo.predictor import Predictor
-from nagevo.spaces.base import unique
+from nagevo.spaces.base import unique, without
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 DECODED_REQUESTS = 256
 """Budgets, and requests of several limits, for which the model proposes candidates in one batched pass for a device."""
+
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
+"""What a device may be called: the names become parts of the names of files and columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Generator:
     model : FrontierModel
     predictor : Predictor
     views : mapping of str to DeviceView
+    probes : ndarray of int8, shape (n_probes, n_choices)
+        The architectures whose latencies tell the model which device it answers for.
     seed : int
         Fixes what the model draws, so that equal questions get equal answers.
     n_candidates : int
@@ -108,12 +114,13 @@ class Generator:
         predictor: Predictor,
         views: dict[str, DeviceView],
         *,
+        probes: np.ndarray,
         seed: int,
         n_candidates: int,
         description: dict[str, Any],
         folder: Path | None = None,
     ):
-        self.model, self.predictor, self.views = model, predictor, views
+        self.model, self.predictor, self.views, self.probes = model, predictor, views, probes
         self.seed, self.n_candidates, self.description, self.folder = seed, n_candidates, description, folder
         self.candidates = lru_cache(maxsize=16)(self.candidates)
         self._ranking = lru_cache(maxsize=64)(self._ranking)
@@ -128,7 +135,7 @@ class Generator:
         """Names of the devices that can be asked for."""
         return tuple(self.views)
 
-    @cached_property
+    @property
     def limits(self) -> tuple[str, ...]:
         """Names of what can be limited, on any device."""
         costs = self.space.costs(self.space.extremes())
@@ -222,6 +229,71 @@ class Generator:
         answers = self.generate(bounds, device=device, confidence=confidence)
         return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
 
+    def adapt(
+        self, name: str, measurements: Mapping[str, float], *, exact: bool = False, save: bool = True
+    ) -> Generator:
+        """Add a device of which a few architectures were measured, or improve one that was added, and return self.
+
+        Nothing is trained: the latency is adapted from that of the known devices, and its bound widened to what so few
+        measurements can say.
+
+        Parameters
+        ----------
+        name : str
+            Of the device.
+        measurements : mapping of str to float
+            By text of the architecture, latency in ms; best of :meth:`probes_for` the device. They add to those of
+            earlier calls, and replace them where the same architecture was measured again.
+        exact : bool
+            Whether a second measurement gives the same number, so that a measured latency is its own bound.
+        save : bool
+            Whether the bundle on disk gets the device as well.
+
+        Raises
+        ------
+        DeviceError
+            If the name is that of a device of the experiment, or cannot be one.
+        DataError
+            If a latency is no positive number, or there are fewer than two.
+        ArchitectureError
+            If a text is no architecture of the space.
+        """
+        from nagevo.generator.adaptation import adapted
+
+        self._check_new(name)
+        self.predictor = adapted(self.predictor, name, measurements, exact=exact, seed=self.seed)
+        known = unique(np.concatenate([self.candidates(device).choices for device in self.predictor.known]))
+        values = limited(self.space, known, self.predictor.latency_ms(name, known))
+        view = DeviceView.of(self.predictor.accuracy(known), values, self.predictor.latency_ms(name, self.probes))
+        self.views = self.views | {name: view}
+        self.candidates.cache_clear()
+        self._ranking.cache_clear()
+        if save and self.folder is not None:
+            self.description = storage.save_adapted(self.folder, self, name)
+        return self
+
+    def probes_for(self, name: str, n: int | None = None) -> list[str]:
+        """Return the architectures, as texts, that are best measured on a device next.
+
+        Parameters
+        ----------
+        name : str
+            Of a new device, or of one that was added and is to be known better.
+        n : int, optional
+            How many; by default the generator's own probes less those measured already.
+        """
+        from nagevo.generator.adaptation import choose_probes
+
+        latency_ms = self.predictor.measurements.latency_ms.get(name)
+        measured = self.space.check(np.empty((0, self.space.n_choices)))
+        if latency_ms is not None:
+            measured = self.predictor.measurements.choices[np.isfinite(latency_ms)]
+        own = without(self.probes, measured)
+        if n is None or n <= len(own):
+            return self.space.to_text(own[:n])
+        more = choose_probes(self.predictor, n - len(own), known=np.concatenate([self.probes, measured]))
+        return self.space.to_text(np.concatenate([own, more]))
+
     def candidates(self, *devices: str) -> Candidates:
         """Return what devices are answered with: what the model decodes for each of them, and what was measured."""
         predictor = self.predictor
@@ -292,6 +364,12 @@ class Generator:
             raise BudgetError(
                 f"confidence {confidence:g} is more than what is measured on {device} supports: at most {highest:.4g}"
             )
+
+    def _check_new(self, name: str) -> None:
+        if name in self.predictor.known:
+            raise DeviceError(f'device "{name}" was measured in the experiment; give the new one another name')
+        if not NAME.fullmatch(name):
+            raise DeviceError(f'expected letters, digits, "_" and "-" as name of a device, got {name!r}')
 
     def _device(self, device: str | None) -> str:
         if device is None and len(self.views) == 1:

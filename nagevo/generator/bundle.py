@@ -11,7 +11,7 @@ from typing import Any
 from nagevo.errors import BundleError, DataError
 from nagevo.files import read_json, write_json
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout; a bundle of another version is refused."""
 
 MANIFEST = "manifest.json"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nagevo.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
 SEVERAL = 0.5
@@ -37,6 +36,13 @@ class DeviceView:
     probe_latency_ms: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+
+    @classmethod
+    def of(cls, accuracy: np.ndarray, values: np.ndarray, probe_latency_ms: np.ndarray) -> DeviceView:
+        """Return the view of a device on which some architectures need ``values`` of the limits."""
+        lower = values.min(axis=0)
+        upper = np.maximum(values[int(np.argmax(accuracy))], lower * (1 + 1e-6))
+        return cls(probe_latency_ms, lower, upper)
 
     def conditions(self, requests: np.ndarray) -> np.ndarray:
         """Return the generator's input for each request.
@@ -77,21 +83,3 @@ class DeviceView:
         asked = rng.random((n, n_limits)) < SEVERAL
         asked[np.arange(n), rng.integers(1, n_limits, n)] = True
         return np.where(asked, requests, np.nan)
-
-
-def choose_probes(space: SearchSpace, measurements: Measurements, n: int) -> np.ndarray:
-    """Return n measured architectures that tell devices apart, shape (n, n_choices), or all where there are fewer.
-
-    The first is the one nearest to the middle of the measured ones; each further one is the farthest, in standardized
-    features, from those chosen before (farthest-point design).
-    """
-    measured = np.isfinite(np.stack(list(measurements.latency_ms.values()))).all(axis=0)
-    choices = measurements.choices[measured]
-    features = space.features(choices)
-    features = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-9)
-    chosen = [int(np.argmin((features**2).sum(axis=1)))]
-    distance = np.full(len(choices), np.inf)
-    while len(chosen) < min(n, len(choices)):
-        distance = np.minimum(distance, ((features - features[chosen[-1]]) ** 2).sum(axis=1))
-        chosen.append(int(np.argmax(distance)))
-    return choices[chosen]

@@ -7,13 +7,13 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nagevo
 from nagevo.cli import main
 from nagevo.config import parse_config
-from nagevo.generator.conditions import choose_probes
-from nagevo.generator.distillation import candidate_pool, device_view, distill, make_targets
+from nagevo.generator.distillation import candidate_pool, distill_devices
 from nagevo.generator.storage import save_generator
 from nagevo.measurements import Measurements
 from nagevo.predictor import Predictor
@@ -24,7 +24,7 @@ CONFIG = {
     "space": {"name": "nasbench201"},
     "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
     "devices": {"exact": {"backend": "table", "path": "t.parquet"}, "noisy": {"backend": "torch"}},
-    "generator": {"steps": 150, "hidden": 32},
+    "generator": {"steps": 150, "hidden": 32, "probes": 5, "synthetic_devices": 2},
 }
 
 
@@ -45,10 +45,8 @@ def bundle(tmp_path_factory):
         fit_latency(features, values, accuracy=accuracy).save(folder / f"surrogates/latency_{device}")
     predictor = Predictor.from_files(space, measurements, folder / "surrogates", list(latency_ms), ["exact"])
     pool = candidate_pool(space, choices[np.argsort(accuracy)[::10]])
-    views = {name: device_view(predictor, name, pool, choose_probes(space, measurements, 5)) for name in latency_ms}
-    targets = {name: make_targets(predictor, name, view, pool, rng=rng) for name, view in views.items()}
-    model = distill(space, targets, experiment.generator, seed=0)
-    save_generator(folder / "generator", experiment, model, views, predictor, folder / "surrogates")
+    distilled = distill_devices(predictor, pool, experiment.generator, seed=0)
+    save_generator(folder / "generator", experiment, *distilled, predictor, folder / "surrogates")
     return folder / "generator"
 
 
@@ -234,11 +232,11 @@ def test_a_file_of_the_bundle_that_was_changed_cut_or_lost_is_named(copy, name):
 def test_a_bundle_of_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 1"):
+    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 2"):
         nagevo.load(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 1}', '{"format": 1, "files": {}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2}', '{"format": 2, "files": {}}'])
 def test_a_manifest_that_is_none_is_refused(copy, content):
     (copy / "manifest.json").write_text(content)
     with pytest.raises(nagevo.BundleError):
@@ -256,6 +254,95 @@ def test_a_manifest_cannot_name_files_outside_of_the_bundle(copy):
 def test_a_bundle_that_is_not_there_is_named(tmp_path):
     with pytest.raises(nagevo.BundleError, match="does not exist"):
         nagevo.load(tmp_path / "nothing")
+
+
+def new_device(texts: list[str], space) -> dict[str, float]:
+    """Return the latencies of a device that is none of those in the bundle but takes its time alike."""
+    cost = np.array([0.0, 0.2, 0.2, 1.5, 2.0])[space.from_text(texts)].sum(axis=1)
+    return dict(zip(texts, (30.0 * (1.0 + cost)).tolist(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def grown(bundle, tmp_path_factory):
+    """Return the folder of a bundle to which a device was added by five measurements."""
+    folder = shutil.copytree(bundle, tmp_path_factory.mktemp("grown") / "generator")
+    fresh = nagevo.load(folder)
+    fresh.adapt("new", new_device(fresh.probes_for("new"), fresh.space), exact=True)
+    return folder
+
+
+def test_a_device_is_added_to_the_bundle_and_the_others_answer_as_before(grown, generator):
+    loaded = nagevo.load(grown)
+    assert loaded.devices == ("exact", "noisy", "new")
+    assert loaded.generate(7.0, device="exact") == generator.generate(7.0, device="exact")
+    answers = loaded.generate(np.geomspace(120.0, 1000.0, 20), device="new", confidence=0.6)
+    assert all(answer.latency_bound_ms <= answer.budget for answer in answers)
+    truth = [new_device([answer.architecture], loaded.space)[answer.architecture] for answer in answers]
+    assert np.median(np.abs([answer.latency_ms for answer in answers] / np.array(truth) - 1)) < 0.15
+
+
+def test_a_bundle_that_grew_says_of_every_device_what_the_generator_in_memory_says(bundle, tmp_path):
+    folder = shutil.copytree(bundle, tmp_path / "generator")
+    grown = nagevo.load(folder)
+    probes = grown.probes_for("new")
+    assert grown.adapt("new", new_device(probes, grown.space)) is grown
+    assert nagevo.load(folder).generate(400.0, device="new", confidence=0.6) == grown.generate(
+        400.0, device="new", confidence=0.6
+    )
+
+
+def test_later_measurements_add_to_the_earlier_ones_and_bring_the_prediction_nearer(grown):
+    loaded = nagevo.load(grown)
+    assert loaded.probes_for("new") == []  # the generator's own probes are known
+    more = loaded.probes_for("new", 20)
+    cells = loaded.space.sample_distinct(300, rng=np.random.default_rng(5))
+    truth = np.array(list(new_device(loaded.space.to_text(cells), loaded.space).values()))
+    before = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
+    loaded.adapt("new", new_device(more, loaded.space), exact=True, save=False)
+    after = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
+    assert np.isfinite(loaded.predictor.measurements.latency_ms["new"]).sum() == 25
+    assert after < before
+
+
+@pytest.mark.parametrize(
+    ("name", "latency", "message"),
+    [
+        ("exact", 1.0, "was measured in the experiment"),
+        ("../new", 1.0, "expected letters"),
+        ("new", -1.0, "expected positive finite latencies, got -1.0"),
+        ("new", "fast", "expected latencies in ms by architecture"),
+    ],
+)
+def test_a_device_that_cannot_be_added_is_refused_and_leaves_everything_as_it_was(bundle, name, latency, message):
+    fresh = nagevo.load(bundle)
+    measurements = dict.fromkeys(fresh.probes_for("new"), latency)
+    with pytest.raises(nagevo.NagevoError, match=message):
+        fresh.adapt(name, measurements)
+    assert fresh.devices == nagevo.load(bundle).devices == ("exact", "noisy")
+
+
+def test_the_command_adds_a_device_from_a_table_or_by_measuring(copy, monkeypatch, capsys, tmp_path):
+    arguments = ("adapt", "--bundle", str(copy), "--device", "new")
+    assert run(monkeypatch, capsys, *arguments, "--architectures", str(tmp_path / "probes.csv"))[0] == 0
+    texts = pd.read_csv(tmp_path / "probes.csv")["architecture"].tolist()
+    space = nagevo.load(copy).space
+    assert texts == nagevo.load(copy).probes_for("new")
+    table = pd.DataFrame({"architecture": texts, "latency_ms": new_device(texts, space).values()})
+    table.to_csv(tmp_path / "measured.csv", index=False)
+    code, _, err = run(monkeypatch, capsys, *arguments, "--measurements", str(tmp_path / "measured.csv"))
+    assert (code, "new adapted to 5 latencies" in err) == (0, True)
+
+    all_texts = space.to_text(space.enumerate())
+    whole = pd.DataFrame({"architecture": all_texts, "latency_ms": new_device(all_texts, space).values()})
+    whole.to_parquet(tmp_path / "whole.parquet")
+    config = {"devices": {"new": {"backend": "table", "path": str(tmp_path / "whole.parquet")}}}
+    code, _, err = run(monkeypatch, capsys, *arguments, "--config", json.dumps(config), "--probes", "7")
+    assert (code, "new adapted to 7 latencies" in err) == (0, True)
+    loaded = nagevo.load(copy)
+    assert np.isfinite(loaded.predictor.measurements.latency_ms["new"]).sum() == 12
+    assert "new" in loaded.predictor.exact
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, "expected one of --config, --measurements and --architectures" in err) == (2, True)
 
 
 def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
