@@ -26,6 +26,7 @@ from nagevo.errors import (
 
 if TYPE_CHECKING:
     from nagevo.generator.answers import Answer, Generator
+    from nagevo.generator.requests import Request
 
 __all__ = [
     "ArchitectureError",
@@ -50,22 +51,25 @@ def load(bundle: str | os.PathLike | None = None) -> Generator:
 
 
 def generate(
-    budgets: float | Iterable[float],
+    budgets: Request | Iterable[Request],
     *,
     device: str | None = None,
     confidence: float = 0.9,
+    n: int | None = None,
     bundle: str | os.PathLike | None = None,
-) -> Answer | list[Answer]:
+) -> Answer | list[Answer] | list[list[Answer]]:
     """Return the most accurate architecture that holds a budget on a device; see :meth:`Generator.generate`.
 
     Parameters
     ----------
-    budgets : float or iterable of float
-        In ms.
+    budgets : float, mapping of str to float, or iterable of these
+        A budget in ms, or limits by name as in ``{"latency_ms": 5.0, "parameters": 1e6}``.
     device : str, optional
         May be left out where the generator knows one device only.
     confidence : float
         Asked probability that the latency holds the budget.
+    n : int, optional
+        For a list of up to so many different networks in the place of each answer, the most accurate first.
     bundle : path, optional
         The latest one below ``results/`` by default.
 
@@ -80,7 +84,7 @@ def generate(
     folder = os.fspath(latest_bundle() if bundle is None else bundle)
     manifest = os.path.join(folder, MANIFEST)
     changed = os.path.getmtime(manifest) if os.path.exists(manifest) else None
-    return _loaded(os.path.abspath(folder), changed).generate(budgets, device=device, confidence=confidence)
+    return _loaded(os.path.abspath(folder), changed).generate(budgets, device=device, confidence=confidence, n=n)
 
 
 @lru_cache(maxsize=8)

@@ -86,6 +86,7 @@ class GeneratorConfig:
     learning_rate: float
     candidates: int
     probes: int
+    synthetic_devices: int
 
 
 @dataclass(frozen=True)

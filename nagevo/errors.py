@@ -6,7 +6,7 @@ Each says what was expected, what was got, and where. Commands print it as one l
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class NagevoError(Exception):
@@ -47,27 +47,55 @@ class MissingDependency(NagevoError, ImportError):
 
 
 class InfeasibleBudget(NagevoError, ValueError):
-    """A budget that no architecture is known to hold.
+    """A budget, or limits, that no architecture is known to hold.
 
     Attributes
     ----------
     budget : float
-        What was asked, in ms.
+        The latency that was asked, in ms; infinite where none was.
     minimum : float
-        The smallest budget in ms that can be answered at the asked confidence.
+        The smallest budget in ms that can be answered at the asked confidence; infinite where the other limits alone
+        cannot be kept.
     device : str
+    limits : dict of str to float
+        Everything that was asked, by name.
+    binding : str
+        The limit that is exceeded most by what comes nearest.
+    nearest : dict of str to float
+        The nearest limits, together, that can be answered.
     """
 
     exit_code = 3
 
-    def __init__(self, budget: float, minimum: float, device: str):
-        self.budget, self.minimum, self.device = float(budget), float(minimum), device
-        super().__init__(
-            f"budget {budget:g} ms is infeasible on {device}: the smallest that can be promised is {minimum:.4g} ms"
+    def __init__(
+        self,
+        budget: float,
+        minimum: float,
+        device: str,
+        limits: Mapping[str, float] | None = None,
+        binding: str = "latency_ms",
+        nearest: Mapping[str, float] | None = None,
+    ):
+        self.budget, self.minimum, self.device, self.binding = float(budget), float(minimum), device, binding
+        self.limits = dict(limits or {"latency_ms": self.budget})
+        self.nearest = dict(nearest or {"latency_ms": self.minimum})
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        if list(self.limits) == ["latency_ms"]:
+            least = f"the smallest that can be promised is {self.minimum:.4g} ms"
+            return f"budget {self.budget:g} ms is infeasible on {self.device}: {least}"
+        return (
+            f"{_listed(self.limits)} is infeasible on {self.device}: {self.binding} binds; the nearest that can be "
+            f"promised is {_listed(self.nearest)}"
         )
 
     def __reduce__(self):
-        return type(self), (self.budget, self.minimum, self.device)
+        return type(self), (self.budget, self.minimum, self.device, self.limits, self.binding, self.nearest)
+
+
+def _listed(limits: Mapping[str, float]) -> str:
+    return " with ".join(f"{name} {limit:.6g}" for name, limit in limits.items())
 
 
 def unknown(what: str, name: object, choices: Iterable[str]) -> str:

@@ -39,7 +39,7 @@ def answers(
         answer; ``architecture`` is missing where a budget was refused.
     """
     rows = []
-    for device in generator.devices:
+    for device in searched.latency_ms:
         known = searched.complete(device)
         if not len(known):
             raise DataError(f"no architecture has both an accuracy and a latency on {device}: nothing can be answered")

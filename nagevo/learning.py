@@ -58,8 +58,8 @@ def learn(
         predictor = Predictor.from_files(space, measurements, surrogates, devices, exact)
         frontiers = [evolve_frontier(predictor, name, experiment.evolve, seed=experiment.seed) for name in devices]
         members = np.concatenate([evolved.choices for evolved in frontiers])
-        model, views = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed)
-        save_generator(folder, experiment, model, views, predictor, surrogates, weights)
+        model, probes, views = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed)
+        save_generator(folder, experiment, model, probes, views, predictor, surrogates, weights)
     return load_generator(folder)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nagevo.errors import DataError
 from nagevo.files import numbers, read_table, require
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, row_keys, without
 from nagevo.tables import parse_architectures
 
 if TYPE_CHECKING:
@@ -90,6 +90,27 @@ class Measurements:
         unknown = np.full(len(self), np.nan)
         latency_ms = {device: self.latency_ms.get(device, unknown) for device in devices}
         return Measurements(self.choices, self.round, self.accuracy, latency_ms)
+
+    def with_latencies(self, device: str, choices: np.ndarray, latency_ms: np.ndarray) -> Measurements:
+        """Return these rows with latencies on a device; architectures that are new follow with nothing else known.
+
+        Parameters
+        ----------
+        device : str
+            A new one, or one of which these latencies are known better than those in the table.
+        choices : ndarray of int8, shape (n, n_choices)
+            In normal form, distinct.
+        latency_ms : ndarray, shape (n,)
+        """
+        new = without(choices, self.choices)
+        nothing = np.full(len(new), np.nan)
+        devices = tuple(dict.fromkeys([*self.devices, device]))
+        extra = Measurements(new, np.full(len(new), EXTRA_ROUND), nothing, dict.fromkeys(devices, nothing))
+        extended = self.for_devices(devices).extended(extra)
+        row_of = {key: row for row, key in enumerate(row_keys(extended.choices).tolist())}
+        column = extended.latency_ms[device].copy()
+        column[[row_of[key] for key in row_keys(choices).tolist()]] = latency_ms
+        return replace(extended, latency_ms=extended.latency_ms | {device: column})
 
     def extended(self, other: Measurements) -> Measurements:
         """Return these rows followed by the other's; both must know the same devices."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from nagevo.measurements import Measurements
 from nagevo.spaces.base import SearchSpace, row_keys
-from nagevo.surrogates import AccuracySurrogate, LatencySurrogate
+from nagevo.surrogates import AccuracySurrogate, AdaptedLatency, LatencySurrogate
 
 
 class Predictor:
@@ -21,8 +21,8 @@ class Predictor:
     space : SearchSpace
     measurements : Measurements
     accuracy : AccuracySurrogate
-    latency : mapping of str to LatencySurrogate
-        By device.
+    latency : mapping of str to LatencySurrogate or AdaptedLatency
+        By device: fitted to what was measured there, or adapted from the other ones.
     exact : collection of str
         Devices on which a second measurement gives the same number, so that a measured latency is its own bound.
 
@@ -36,7 +36,7 @@ class Predictor:
         space: SearchSpace,
         measurements: Measurements,
         accuracy: AccuracySurrogate,
-        latency: Mapping[str, LatencySurrogate],
+        latency: Mapping[str, LatencySurrogate | AdaptedLatency],
         exact: Collection[str] = (),
     ):
         self.space, self.measurements, self.exact = space, measurements, frozenset(exact)
@@ -48,6 +48,11 @@ class Predictor:
         """Names of the devices."""
         return tuple(self.latency_surrogates)
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Names of the devices that have a surrogate of their own, from which others are adapted."""
+        return tuple(name for name, fitted in self.latency_surrogates.items() if isinstance(fitted, LatencySurrogate))
+
     @classmethod
     def from_files(
         cls,
@@ -56,10 +61,15 @@ class Predictor:
         surrogates: str | os.PathLike,
         devices: Collection[str],
         exact: Collection[str] = (),
+        adapted: Collection[str] = (),
     ) -> Predictor:
-        """Return the predictor whose surrogates lie in the folders ``accuracy`` and ``latency_<device>``."""
+        """Return the predictor whose surrogates lie in the folders ``accuracy`` and ``latency_<device>``.
+
+        Those of the devices that are named in ``adapted`` were adapted from the others.
+        """
         folder = Path(surrogates)
-        latency = {device: LatencySurrogate.load(folder / f"latency_{device}") for device in devices}
+        kinds = {device: AdaptedLatency if device in adapted else LatencySurrogate for device in devices}
+        latency = {device: kind.load(folder / f"latency_{device}") for device, kind in kinds.items()}
         return cls(
             space, measurements.for_devices(devices), AccuracySurrogate.load(folder / "accuracy"), latency, exact
         )
@@ -75,21 +85,57 @@ class Predictor:
         better than a measured one only by more than what the surrogate is uncertain of.
         """
         measured = self._measured(choices, self.measurements.accuracy)
-        return self._completed(measured, choices, self.accuracy_surrogate.lower_bound)
+        return self._completed(
+            measured, choices, lambda missing: self.accuracy_surrogate.lower_bound(self.space.features(missing))
+        )
 
     def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return the latency in ms: measured on an exact device, else predicted.
 
         One measurement on another device carries the luck of its occasion; the surrogate has seen it among all others.
         """
-        return self._completed(self._certain(device, choices), choices, self.latency_surrogates[device].predict)
+        surrogate = self.latency_surrogates[device]
+        return self._completed(
+            self._certain(device, choices), choices, lambda missing: surrogate.predict(self._inputs(device, missing))
+        )
 
     def latency_bound_ms(self, device: str, choices: np.ndarray, confidence: float) -> np.ndarray:
         """Return what the latency stays under with the asked confidence, in ms."""
         surrogate = self.latency_surrogates[device]
         return self._completed(
-            self._certain(device, choices), choices, lambda features: surrogate.bound(features, confidence)
+            self._certain(device, choices),
+            choices,
+            lambda missing: surrogate.bound(self._inputs(device, missing), confidence),
         )
+
+    def described(self, choices: np.ndarray, *, unseen: bool = False) -> np.ndarray:
+        """Return what the latency on a device without a surrogate of its own is predicted from.
+
+        Parameters
+        ----------
+        choices : ndarray of int8, shape (n, n_choices)
+        unseen : bool
+            Whether measured architectures are described as if they were not.
+
+        Returns
+        -------
+        ndarray, shape (n, n_features + n_known)
+            Features, and the logarithms of the latencies on the known devices.
+        """
+        features = self.space.features(choices)
+        latencies = [
+            self.latency_surrogates[device].predict_unseen(features) if unseen else self.latency_ms(device, choices)
+            for device in self.known
+        ]
+        return np.column_stack([features, *np.log(latencies)])
+
+    def with_device(
+        self, device: str, measurements: Measurements, surrogate: AdaptedLatency, *, exact: bool
+    ) -> Predictor:
+        """Return a predictor that knows one more device, or more of it, with other measurements."""
+        certain = self.exact | {device} if exact else self.exact - {device}
+        latency = self.latency_surrogates | {device: surrogate}
+        return Predictor(self.space, measurements, self.accuracy_surrogate, latency, certain)
 
     def objectives(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return error (percent) and latency (ms), shape (n, 2), both minimized."""
@@ -102,7 +148,11 @@ class Predictor:
 
     def highest_confidence(self, device: str) -> float:
         """Return the highest confidence that what was measured on the device can support."""
-        return self.latency_surrogates[device].residuals.highest_confidence
+        return self.latency_surrogates[device].highest_confidence
+
+    def _inputs(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return what the surrogate of a device predicts from."""
+        return self.space.features(choices) if device in self.known else self.described(choices)
 
     def _certain(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return the latencies that a second measurement would repeat, NaN where there are none."""
@@ -116,8 +166,8 @@ class Predictor:
         return np.append(values, np.nan)[rows]
 
     def _completed(self, values: np.ndarray, choices: np.ndarray, predict) -> np.ndarray:
-        """Return the values with what ``predict`` makes of the features in the places of NaN."""
+        """Return the values with what ``predict`` makes of the choices in the places of NaN."""
         missing = np.isnan(values)
         if missing.any():
-            values[missing] = predict(self.space.features(choices[missing]))
+            values[missing] = predict(choices[missing])
         return values

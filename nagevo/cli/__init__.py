@@ -7,7 +7,9 @@ import sys
 import typer
 
 from nagevo.cli import (
+    adapt,
     answer,
+    benchmark,
     collect,
     compare,
     distill,
@@ -39,7 +41,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _COMMANDS = {
-    "Commands": (init, generate, finetune, export, show, search, compare, lut, validate_supernet),
+    "Commands": (
+        init,
+        generate,
+        finetune,
+        export,
+        show,
+        adapt,
+        search,
+        compare,
+        benchmark,
+        lut,
+        validate_supernet,
+    ),
     "Steps of the workflow, in order": (
         train,
         propose,

@@ -26,7 +26,7 @@ def run(
 
     generator = load(bundle)
     searched, drawn = (
-        Measurements.from_files([path], generator.space).for_devices(generator.devices)
+        Measurements.from_files([path], generator.space).for_devices(generator.predictor.known)
         for path in (measurements, random)
     )
     answers = evaluation.answers(generator, searched, drawn, load_config(config).evaluation)

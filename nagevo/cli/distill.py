@@ -35,7 +35,7 @@ def run(
     measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
     exact = [name for name, device in experiment.devices.items() if is_exact(device.backend.name)]
     predictor = Predictor.from_files(space, measured, surrogates, list(experiment.devices), exact)
-    members = [read_architectures(path, space) for path in frontiers]
+    members = np.concatenate([read_architectures(path, space) for path in frontiers])
     torch.set_num_threads(1)  # the matrices are too small for more
-    model, views = learn_frontiers(predictor, np.concatenate(members), experiment.generator, seed=experiment.seed)
-    save_generator(output, experiment, model, views, predictor, surrogates, weights)
+    model, probes, views = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed)
+    save_generator(output, experiment, model, probes, views, predictor, surrogates, weights)

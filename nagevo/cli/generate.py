@@ -2,41 +2,74 @@
 
 from __future__ import annotations
 
+import math
+from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nagevo.cli.options import Bundle, Confidence, Device
 
+if TYPE_CHECKING:
+    from nagevo.errors import InfeasibleBudget
+    from nagevo.generator.answers import Answer
+
 
 def run(
     budget: Annotated[list[float] | None, typer.Option(help="The most that one inference may take, in ms.")] = None,
     budgets: Annotated[Path | None, typer.Option(help="File with one budget in ms per line.")] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(help="A further limit of every request, as `parameters=1e6`; see `nagevo show` for the names."),
+    ] = None,
+    count: Annotated[int | None, typer.Option("--count", "-n", help="Up to so many answers to each request.")] = None,
     device: Device = None,
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per budget.")] = False,
-    onnx: Annotated[Path | None, typer.Option(help="Also write the network of the only budget as ONNX.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per answer.")] = False,
+    onnx: Annotated[Path | None, typer.Option(help="Also write the network of the only answer as ONNX.")] = None,
 ) -> None:
-    """Answer budgets: which network to deploy, how accurate it is and how long it takes."""
+    """Answer budgets and limits: which network to deploy, how accurate it is and how long it takes."""
     from nagevo import load
     from nagevo.errors import BudgetError, InfeasibleBudget
 
-    asked = [*(budget or []), *_read(budgets)]
+    asked = _requests([*(budget or []), *_read(budgets)], limit or [])
     if not asked:
-        raise BudgetError("expected a budget: give --budget or --budgets")
-    if onnx is not None and len(asked) != 1:
-        raise BudgetError(f"expected one budget with --onnx, got {len(asked)}")
+        raise BudgetError("expected a budget: give --budget, --budgets or --limit")
+    if onnx is not None and (len(asked) != 1 or (count or 1) != 1):
+        raise BudgetError(f"expected one budget and one answer with --onnx, got {len(asked)} and {count or 1}")
     generator = load(bundle)
-    results = generator.answers(asked, device=device, confidence=confidence)
+    results = generator.answers(asked, device=device, confidence=confidence, n=count or 1)
     for result in results:
-        typer.echo(_json(result) if json else _line(result), err=isinstance(result, InfeasibleBudget) and not json)
+        if isinstance(result, InfeasibleBudget):
+            typer.echo(_refusal(result) if json else f"nagevo: {result}", err=not json)
+            continue
+        for answer in result:
+            typer.echo(_json(answer) if json else _line(answer))
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
     if onnx is not None:
-        difference = results[0].export_onnx(onnx)
+        difference = results[0][0].export_onnx(onnx)
         typer.echo(f"{onnx}: largest difference of an output from torch's {difference:.2g}", err=True)
+
+
+def _requests(budgets: list[float], limits: list[str]) -> list[float | dict[str, float]]:
+    """Return one request for each budget, with the other limits; or one of these alone."""
+    if not limits:
+        return list(budgets)
+    named = dict(_limit(text) for text in limits)
+    return [{"latency_ms": budget, **named} for budget in budgets] or [named]
+
+
+def _limit(text: str) -> tuple[str, float]:
+    from nagevo.errors import BudgetError
+
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise BudgetError(f"expected --limit NAME=NUMBER, got {text}") from None
 
 
 def _read(path: Path | None) -> list[float]:
@@ -50,24 +83,34 @@ def _read(path: Path | None) -> list[float]:
         raise DataError(f"expected one budget in ms per line of {path}: {error}") from None
 
 
-def _json(result) -> str:
-    import json
-
-    from nagevo.errors import InfeasibleBudget
-
-    if isinstance(result, InfeasibleBudget):
-        return json.dumps({"budget": result.budget, "error": str(result), "minimum": result.minimum})
-    keys = ("budget", "device", "architecture", "accuracy", "latency_ms", "latency_bound_ms")
-    return json.dumps({key: getattr(result, key) for key in keys})
+def _refusal(error: InfeasibleBudget) -> str:
+    minimum = error.minimum if math.isfinite(error.minimum) else None
+    entry = _asked(error) | {"error": str(error), "minimum": minimum}
+    return dumps(entry | _named(error, ("binding", "nearest")))
 
 
-def _line(result) -> str:
-    from nagevo.errors import InfeasibleBudget
+def _json(answer: Answer) -> str:
+    keys = ("device", "architecture", "accuracy", "latency_ms", "latency_bound_ms")
+    return dumps(_asked(answer) | {key: getattr(answer, key) for key in keys} | _named(answer, ("bounds",)))
 
-    if isinstance(result, InfeasibleBudget):
-        return f"nagevo: {result}"
+
+def _asked(result: Answer | InfeasibleBudget) -> dict[str, object]:
+    return {"budget": result.budget if "latency_ms" in result.limits else None}
+
+
+def _named(result: Answer | InfeasibleBudget, keys: tuple[str, ...]) -> dict[str, object]:
+    """Return what more there is to say of a request that is more than a budget."""
+    if list(result.limits) == ["latency_ms"]:
+        return {}
+    return {key: getattr(result, key) for key in ("limits", *keys)}
+
+
+def _line(answer: Answer) -> str:
+    asked = [f"{answer.budget:g} ms"] if "latency_ms" in answer.limits else []
+    asked += [f"{name} {limit:g}" for name, limit in answer.limits.items() if name != "latency_ms"]
+    others = [f", {name} {bound:g}" for name, bound in answer.bounds.items() if name != "latency_ms"]
     return (
-        f"{result.budget:g} ms on {result.device}: {result.architecture}  "
-        f"{result.accuracy:.2f} %, {result.latency_ms:.3g} ms, "
-        f"at most {result.latency_bound_ms:.3g} ms at confidence {result.confidence:g}"
+        f"{' and '.join(asked)} on {answer.device}: {answer.architecture}  "
+        f"{answer.accuracy:.2f} %, {answer.latency_ms:.3g} ms, "
+        f"at most {answer.latency_bound_ms:.3g} ms at confidence {answer.confidence:g}{''.join(others)}"
     )

@@ -32,8 +32,9 @@ def run(
     from nagevo.report.timing import stages
 
     experiment, generator = load_config(config), load(bundle)
+    devices = list(experiment.devices)
     searched, drawn = (
-        Measurements.from_files([path], generator.space).for_devices(generator.devices)
+        Measurements.from_files([path], generator.space).for_devices(devices)
         for path in (measurements, random)
     )
     shown = content(
@@ -41,10 +42,10 @@ def run(
         generator,
         searched,
         drawn,
-        {device: read_table(frontiers / f"{device}.parquet") for device in generator.devices},
-        {device: read_table(frontiers / f"{device}.log.csv") for device in generator.devices},
+        {device: read_table(frontiers / f"{device}.parquet") for device in devices},
+        {device: read_table(frontiers / f"{device}.log.csv") for device in devices},
         read_json(evaluation),
-        stages(benchmarks, generator.devices),
+        stages(benchmarks, devices),
     )
     write_figures(shown, figures, REPORTED)
     write_page("report", f"nagevo: {experiment.name}", shown, output)

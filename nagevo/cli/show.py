@@ -27,6 +27,7 @@ def run(
         soft_wrap=True,
     )
     console.print(_budgets(generator, confidence))
+    console.print(f"Limits: {', '.join(generator.limits)}", soft_wrap=True)
     metrics = generator.folder.parent / "evaluation.json"
     if metrics.is_file():
         console.print(_metrics(metrics))

@@ -1,24 +1,27 @@
-"""From a budget to an architecture: the trained generator as users call it."""
+"""From a budget, or several limits, to an architecture: the trained generator as users call it."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import groupby
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nagevo.errors import BudgetError, InfeasibleBudget, unknown
-from nagevo.frontier import best_under
-from nagevo.generator import storage
-from nagevo.generator.conditions import DeviceView
+from nagevo.errors import BudgetError, DeviceError, InfeasibleBudget, unknown
+from nagevo.generator import requests, storage
+from nagevo.generator.candidates import Candidates, Ranking
+from nagevo.generator.conditions import DeviceView, limited
+from nagevo.generator.requests import LATENCY, Request
 from nagevo.predictor import Predictor
-from nagevo.spaces.base import unique
+from nagevo.spaces.base import unique, without
 
 if TYPE_CHECKING:
     import torch
@@ -27,18 +30,21 @@ if TYPE_CHECKING:
     from nagevo.evaluators import Evaluator
     from nagevo.generator.model import FrontierModel
 
-DECODED_BUDGETS = 256
-"""Size of the lattice of budgets for which the model proposes candidates, all in one batched pass for a device."""
+DECODED_REQUESTS = 256
+"""Budgets, and requests of several limits, for which the model proposes candidates in one batched pass for a device."""
+
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
+"""What a device may be called: the names become parts of the names of files and columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The network to deploy for one budget.
+    """The network to deploy for one budget, or for several limits.
 
     Attributes
     ----------
     budget : float
-        What was asked, in ms.
+        The latency that was asked, in ms; infinite where none was.
     device : str
     architecture : str
         Text form.
@@ -52,6 +58,10 @@ class Answer:
         Whether this architecture was evaluated in the search.
     generator : Generator
         What answered.
+    limits : dict of str to float
+        Everything that was asked, by name.
+    bounds : dict of str to float
+        What each of the limits stays under with the asked confidence.
     """
 
     budget: float
@@ -62,6 +72,8 @@ class Answer:
     latency_bound_ms: float
     confidence: float
     measured: bool
+    limits: dict[str, float] = field(hash=False)
+    bounds: dict[str, float] = field(hash=False)
     generator: Generator = field(repr=False, compare=False)
 
     def network(self) -> torch.nn.Module:
@@ -85,17 +97,6 @@ class Answer:
         return finetune(self, folder, **options)
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """What a device can be answered with, each architecture once."""
-
-    choices: np.ndarray
-    texts: list[str]
-    accuracy: np.ndarray
-    latency_ms: np.ndarray
-    measured: np.ndarray
-
-
 class Generator:
     """A trained generator with its predictor, ready to answer.
 
@@ -104,6 +105,8 @@ class Generator:
     model : FrontierModel
     predictor : Predictor
     views : mapping of str to DeviceView
+    probes : ndarray of int8, shape (n_probes, n_choices)
+        The architectures whose latencies tell the model which device it answers for.
     seed : int
         Fixes what the model draws, so that equal questions get equal answers.
     n_candidates : int
@@ -120,15 +123,16 @@ class Generator:
         predictor: Predictor,
         views: dict[str, DeviceView],
         *,
+        probes: np.ndarray,
         seed: int,
         n_candidates: int,
         description: dict[str, Any],
         folder: Path | None = None,
     ):
-        self.model, self.predictor, self.views = model, predictor, views
+        self.model, self.predictor, self.views, self.probes = model, predictor, views, probes
         self.seed, self.n_candidates, self.description, self.folder = seed, n_candidates, description, folder
-        self._candidates: dict[str, Candidates] = {}
-        self._bound = lru_cache(maxsize=64)(self._bound)
+        self.candidates = lru_cache(maxsize=16)(self.candidates)
+        self._ranking = lru_cache(maxsize=64)(self._ranking)
 
     @property
     def space(self):
@@ -140,57 +144,87 @@ class Generator:
         """Names of the devices that can be asked for."""
         return tuple(self.views)
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Names of what can be limited, on any device."""
+        costs = self.space.costs(self.space.extremes())
+        return (LATENCY, *(requests.full_name(LATENCY, device) for device in self.devices), *costs)
+
     def generate(
-        self, budgets: float | Iterable[float], *, device: str | None = None, confidence: float = 0.9
-    ) -> Answer | list[Answer]:
-        """Return the answer to a budget in ms, or a list of answers to several.
+        self,
+        budgets: Request | Iterable[Request],
+        *,
+        device: str | None = None,
+        confidence: float = 0.9,
+        n: int | None = None,
+    ) -> Answer | list[Answer] | list[list[Answer]]:
+        """Return the answer to a budget in ms or to several limits at once, or a list of answers to several requests.
 
         Parameters
         ----------
-        budgets : float or iterable of float
+        budgets : float, mapping of str to float, or iterable of these
+            A number limits the latency on the device; a mapping limits what its keys name: see :attr:`limits`.
         device : str, optional
             May be left out where the generator knows one device only.
         confidence : float
-            Asked probability that the latency holds the budget on the device.
+            Asked probability that each latency holds its limit.
+        n : int, optional
+            For a list of up to so many different networks in the place of each answer, the most accurate first.
 
         Raises
         ------
         InfeasibleBudget
-            For the first budget that no architecture holds; :meth:`answers` returns these instead.
+            For the first request that no architecture holds; :meth:`answers` returns these instead.
         """
-        single = isinstance(budgets, Real)
-        results = self.answers([budgets] if single else budgets, device=device, confidence=confidence)
+        single = isinstance(budgets, Real | Mapping)
+        results = self.answers([budgets] if single else budgets, device=device, confidence=confidence, n=n)
         for result in results:
             if isinstance(result, InfeasibleBudget):
                 raise result
         return results[0] if single else results
 
     def answers(
-        self, budgets: Iterable[float], *, device: str | None = None, confidence: float = 0.9
-    ) -> list[Answer | InfeasibleBudget]:
-        """Return for each budget its answer, or the error that says why there is none."""
-        device = self._device(device)
-        asked = _checked(budgets)
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int | None = None
+    ) -> list[Answer | list[Answer] | InfeasibleBudget]:
+        """Return for each request its answer (with ``n`` a list of them), or the error that says why there is none."""
+        device, parsed = self._device(device), requests.parse(budgets)
+        if n is not None and (not isinstance(n, Integral) or n < 1):
+            raise BudgetError(f"expected a whole number of answers, at least 1, got {n!r}")
         self._check_confidence(confidence, device)
-        pool = self.candidates(device)
-        bound = self._bound(device, confidence)
-        chosen = best_under(bound, pool.accuracy, asked)
-        minimum = float(bound.min())
+        results = (self._answers(limits, device, confidence, n or 1) for limits in parsed)
+        return [result[0] if n is None and isinstance(result, list) else result for result in results]
+
+    def _answers(
+        self, limits: dict[str, float], device: str, confidence: float, n: int
+    ) -> list[Answer] | InfeasibleBudget:
+        """Return up to n answers to one request, the most accurate first."""
+        named = {requests.full_name(name, device): name for name in limits}
+        devices = (device, *self._other_devices(limits, device, confidence))
+        pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
+        asked = {full: limits[name] for full, name in named.items()}
+        latency = requests.full_name(LATENCY, device)
+        budget = asked.get(latency, math.inf)
+        places = ranking.best(asked, n).tolist()
+        if not places:
+            binding, nearest = ranking.nearest(asked)
+            nearest = {named[full]: limit for full, limit in nearest.items()}
+            minimum = ranking.minimum(latency, asked)
+            return InfeasibleBudget(budget, minimum, device, limits, named[binding], nearest)
         return [
-            InfeasibleBudget(budget, minimum, device)
-            if row < 0
-            else Answer(
+            Answer(
                 budget,
                 device,
-                pool.texts[row],
-                float(pool.accuracy[row]),
-                float(pool.latency_ms[row]),
-                float(bound[row]),
+                pool.texts[ranking.rows[place]],
+                float(pool.accuracy[ranking.rows[place]]),
+                float(pool.values[latency][ranking.rows[place]]),
+                float(ranking.bounds[latency][place]),
                 confidence,
-                bool(pool.measured[row]),
+                bool(pool.measured[ranking.rows[place]]),
+                limits,
+                {name: float(ranking.bounds[full][place]) for full, name in named.items()},
                 self,
             )
-            for budget, row in zip(asked.tolist(), chosen.tolist(), strict=True)
+            for place in places
         ]
 
     def steps(self, *, device: str | None = None, confidence: float = 0.9) -> list[Answer]:
@@ -200,25 +234,90 @@ class Generator:
         """
         device = self._device(device)
         self._check_confidence(confidence, device)
-        bounds = np.unique(self._bound(device, confidence))
+        bounds = np.unique(self._ranking((device,), confidence).bounds[requests.full_name(LATENCY, device)])
         answers = self.generate(bounds, device=device, confidence=confidence)
         return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
 
-    def candidates(self, device: str) -> Candidates:
-        """Return what the device is answered with: what the model decodes over the lattice, and what was measured."""
-        if device not in self._candidates:
-            decoded = self._decode(self.views[device])
-            choices = unique(np.concatenate([self.predictor.measurements.choices, self.space.normal(decoded)]))
-            predictor = self.predictor
-            accuracies = np.append(predictor.measurements.accuracy, np.nan)
-            self._candidates[device] = Candidates(
-                choices,
-                self.space.to_text(choices),
-                predictor.accuracy(choices),
-                predictor.latency_ms(device, choices),
-                np.isfinite(accuracies[predictor.rows(choices)]),
-            )
-        return self._candidates[device]
+    def adapt(
+        self, name: str, measurements: Mapping[str, float], *, exact: bool = False, save: bool = True
+    ) -> Generator:
+        """Add a device of which a few architectures were measured, or improve one that was added, and return self.
+
+        Nothing is trained: the latency is adapted from that of the known devices, and its bound widened to what so few
+        measurements can say.
+
+        Parameters
+        ----------
+        name : str
+            Of the device.
+        measurements : mapping of str to float
+            By text of the architecture, latency in ms; best of :meth:`probes_for` the device. They add to those of
+            earlier calls, and replace them where the same architecture was measured again.
+        exact : bool
+            Whether a second measurement gives the same number, so that a measured latency is its own bound.
+        save : bool
+            Whether the bundle on disk gets the device as well.
+
+        Raises
+        ------
+        DeviceError
+            If the name is that of a device of the experiment, or cannot be one.
+        DataError
+            If a latency is no positive number, or there are fewer than two.
+        ArchitectureError
+            If a text is no architecture of the space.
+        """
+        from nagevo.generator.adaptation import adapted
+
+        self._check_new(name)
+        self.predictor = adapted(self.predictor, name, measurements, exact=exact, seed=self.seed)
+        known = unique(np.concatenate([self.candidates(device).choices for device in self.predictor.known]))
+        values = limited(self.space, known, self.predictor.latency_ms(name, known))
+        view = DeviceView.of(self.predictor.accuracy(known), values, self.predictor.latency_ms(name, self.probes))
+        self.views = self.views | {name: view}
+        self.candidates.cache_clear()
+        self._ranking.cache_clear()
+        if save and self.folder is not None:
+            self.description = storage.save_adapted(self.folder, self, name)
+        return self
+
+    def probes_for(self, name: str, n: int | None = None) -> list[str]:
+        """Return the architectures, as texts, that are best measured on a device next.
+
+        Parameters
+        ----------
+        name : str
+            Of a new device, or of one that was added and is to be known better.
+        n : int, optional
+            How many; by default the generator's own probes less those measured already.
+        """
+        from nagevo.generator.adaptation import choose_probes
+
+        latency_ms = self.predictor.measurements.latency_ms.get(name)
+        measured = self.space.check(np.empty((0, self.space.n_choices)))
+        if latency_ms is not None:
+            measured = self.predictor.measurements.choices[np.isfinite(latency_ms)]
+        own = without(self.probes, measured)
+        if n is None or n <= len(own):
+            return self.space.to_text(own[:n])
+        more = choose_probes(self.predictor, n - len(own), known=np.concatenate([self.probes, measured]))
+        return self.space.to_text(np.concatenate([own, more]))
+
+    def candidates(self, *devices: str) -> Candidates:
+        """Return what devices are answered with: what the model decodes for each of them, and what was measured."""
+        predictor = self.predictor
+        decoded = [self.space.normal(self._decode(self.views[device])) for device in devices]
+        choices = unique(np.concatenate([predictor.measurements.choices, *decoded]))
+        accuracies = np.append(predictor.measurements.accuracy, np.nan)
+        latencies = {requests.full_name(LATENCY, device): predictor.latency_ms(device, choices) for device in devices}
+        return Candidates(
+            choices,
+            self.space.to_text(choices),
+            predictor.accuracy(choices),
+            np.isfinite(accuracies[predictor.rows(choices)]),
+            np.unique(self.space.canonical(choices), axis=0, return_inverse=True)[1].ravel(),
+            latencies | self.space.costs(choices),
+        )
 
     def network(self, architecture: str) -> torch.nn.Module:
         """Return the network of an architecture, with trained weights where the experiment's evaluator has them."""
@@ -241,16 +340,39 @@ class Generator:
         """The evaluator with its trained weights, where it has any."""
         return None if self.folder is None else storage.open_evaluator(self.folder, self.space)
 
-    def _bound(self, device: str, confidence: float) -> np.ndarray:
-        """Return the latency bound of every candidate, in ms."""
-        return self.predictor.latency_bound_ms(device, self.candidates(device).choices, confidence)
+    def _ranking(self, devices: tuple[str, ...], confidence: float) -> Ranking:
+        """Return the candidates of some devices in order, with their bounds; costs are their own."""
+        pool = self.candidates(*devices)
+        bounds = {
+            requests.full_name(LATENCY, device): self.predictor.latency_bound_ms(device, pool.choices, confidence)
+            for device in devices
+        }
+        return Ranking.of(pool, pool.values | bounds, requests.full_name(LATENCY, devices[0]))
 
     def _decode(self, view: DeviceView) -> np.ndarray:
+        """Return what the model proposes for evenly spaced budgets and for requests of several limits."""
         import torch
 
-        conditions = torch.from_numpy(view.conditions(view.lattice(DECODED_BUDGETS)))
+        asked = [view.lattice(DECODED_REQUESTS), view.several(DECODED_REQUESTS, rng=np.random.default_rng(self.seed))]
+        conditions = torch.from_numpy(view.conditions(np.concatenate(asked)))
         rng = torch.Generator().manual_seed(self.seed)
         return self.model.decode(conditions, self.n_candidates, rng=rng).reshape(-1, self.space.n_choices)
+
+    def _other_devices(self, limits: dict[str, float], device: str, confidence: float) -> list[str]:
+        """Return the devices that the limits name beside the one asked for.
+
+        Raises
+        ------
+        BudgetError
+            If a limit has no meaning here, or a device does not support the confidence.
+        """
+        for name in limits:
+            if name not in self.limits:
+                raise BudgetError(unknown("limit", name, self.limits))
+        others = sorted({requests.device_of(name) for name in limits} - {None, device})
+        for other in others:
+            self._check_confidence(confidence, other)
+        return others
 
     def _check_confidence(self, confidence: float, device: str) -> None:
         highest = self.predictor.highest_confidence(device)
@@ -261,20 +383,15 @@ class Generator:
                 f"confidence {confidence:g} is more than what is measured on {device} supports: at most {highest:.4g}"
             )
 
+    def _check_new(self, name: str) -> None:
+        if name in self.predictor.known:
+            raise DeviceError(f'device "{name}" was measured in the experiment; give the new one another name')
+        if not NAME.fullmatch(name):
+            raise DeviceError(f'expected letters, digits, "_" and "-" as name of a device, got {name!r}')
+
     def _device(self, device: str | None) -> str:
         if device is None and len(self.views) == 1:
             return next(iter(self.views))
         if device not in self.views:
             raise BudgetError(unknown("device", device, self.views))
         return device
-
-
-def _checked(budgets: Iterable[float]) -> np.ndarray:
-    """Return the budgets as an array, shape (n,)."""
-    try:
-        asked = np.asarray(list(budgets), dtype=float)
-    except (TypeError, ValueError):
-        raise BudgetError(f"expected budgets in ms, got {budgets!r}"[:200]) from None
-    if asked.ndim != 1 or np.isnan(asked).any():
-        raise BudgetError("expected budgets in ms, got NaN" if asked.ndim == 1 else "expected a flat list of budgets")
-    return asked

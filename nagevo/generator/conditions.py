@@ -6,11 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nagevo.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
-LIMITS = ("latency_ms",)
-"""What an architecture can be held to. A request is a vector of these, NaN where nothing is asked."""
+SEVERAL = 0.5
+"""Probability with which each limit is there in a request of several limits."""
+
+
+def limited(space: SearchSpace, choices: np.ndarray, latency_ms: np.ndarray) -> np.ndarray:
+    """Return what architectures need of each limit that the model is told of, shape (n, n_limits).
+
+    These are the latency and what is known of architectures without measuring. A request is a vector of them, NaN where
+    nothing is asked.
+    """
+    return np.column_stack([latency_ms, *space.costs(choices).values()]).astype(float)
 
 
 @dataclass(frozen=True)
@@ -22,12 +30,19 @@ class DeviceView:
     probe_latency_ms : ndarray, shape (n_probes,)
         Latencies of the probe architectures.
     lower, upper : ndarray, shape (n_limits,)
-        The least that any architecture needs of each limit, and what the most accurate one needs.
+        The least that any architecture needs of each limit, and what the most accurate one needs: see :func:`limited`.
     """
 
     probe_latency_ms: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+
+    @classmethod
+    def of(cls, accuracy: np.ndarray, values: np.ndarray, probe_latency_ms: np.ndarray) -> DeviceView:
+        """Return the view of a device on which some architectures need ``values`` of the limits."""
+        lower = values.min(axis=0)
+        upper = np.maximum(values[int(np.argmax(accuracy))], lower * (1 + 1e-6))
+        return cls(probe_latency_ms, lower, upper)
 
     def conditions(self, requests: np.ndarray) -> np.ndarray:
         """Return the generator's input for each request.
@@ -52,24 +67,19 @@ class DeviceView:
 
     def lattice(self, n: int) -> np.ndarray:
         """Return n latency budgets, logarithmically even from ``lower`` to ``upper``, shape (n, n_limits)."""
-        return np.geomspace(self.lower, self.upper, n)
+        requests = np.full((n, len(self.lower)), np.nan)
+        requests[:, 0] = np.geomspace(self.lower[0], self.upper[0], n)
+        return requests
 
+    def several(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
+        """Return n requests with limits other than the latency alone, each drawn logarithmically, (n, n_limits).
 
-def choose_probes(space: SearchSpace, measurements: Measurements, n: int) -> np.ndarray:
-    """Return n architectures that tell devices apart, shape (n, n_choices), or all where there are fewer.
-
-    They are chosen from those that were measured on every device, or from all where there are none.
-
-    The first is the one nearest to the middle of the measured ones; each further one is the farthest, in standardized
-    features, from those chosen before (farthest-point design).
-    """
-    measured = np.isfinite(np.stack(list(measurements.latency_ms.values()))).all(axis=0)
-    choices = measurements.choices[measured if measured.any() else slice(None)]
-    features = space.features(choices)
-    features = (features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-9)
-    chosen = [int(np.argmin((features**2).sum(axis=1)))]
-    distance = np.full(len(choices), np.inf)
-    while len(chosen) < min(n, len(choices)):
-        distance = np.minimum(distance, ((features - features[chosen[-1]]) ** 2).sum(axis=1))
-        chosen.append(int(np.argmax(distance)))
-    return choices[chosen]
+        There are none where nothing but the latency can be limited.
+        """
+        n_limits = len(self.lower)
+        if n_limits == 1:
+            return np.empty((0, 1))
+        requests = self.lower * (self.upper / self.lower) ** rng.random((n, n_limits))
+        asked = rng.random((n, n_limits)) < SEVERAL
+        asked[np.arange(n), rng.integers(1, n_limits, n)] = True
+        return np.where(asked, requests, np.nan)

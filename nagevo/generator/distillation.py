@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from nagevo.config import GeneratorConfig
-from nagevo.generator.conditions import DeviceView, choose_probes
+from nagevo.evolution import evolve
+from nagevo.generator.adaptation import choose_probes
+from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.model import FrontierModel
+from nagevo.generator.synthetic import SyntheticDevices, log_sources
 from nagevo.predictor import Predictor
 from nagevo.progress import track
-from nagevo.spaces.base import SearchSpace, unique
+from nagevo.spaces.base import SearchSpace, row_keys, unique
+
+POPULATION, GENERATIONS, KEPT = 100, 20, 300
+"""Of the evolution for each device, and how many of the nondominated it leaves are kept."""
 
 LATTICE = 256
-"""Budgets per device between which targets are not told apart."""
+"""Budgets for each device, and requests of several limits, for which there are targets."""
 
 TARGETS = 16
-"""Architectures that a budget may be answered with while learning."""
+"""Architectures that a request may be answered with while learning."""
 
 SOFTNESS = 0.02
 """Accuracy, as a share of the frontier's range, by which a target may fall short before it is e times rarer."""
@@ -27,7 +33,7 @@ SOFTNESS = 0.02
 
 @dataclass(frozen=True)
 class Targets:
-    """What to answer on each device: for budget ``k`` of the lattice, ``choices[k, j]`` with weight ``weights[k, j]``.
+    """What to answer on a device: to request ``k``, ``choices[k, j]`` with weight ``weights[k, j]``.
 
     Attributes
     ----------
@@ -42,63 +48,139 @@ class Targets:
     weights: np.ndarray
 
 
-def learn_frontiers(
-    predictor: Predictor, members: np.ndarray, config: GeneratorConfig, *, seed: int
-) -> tuple[FrontierModel, dict[str, DeviceView]]:
-    """Return a generator that learned the frontiers of all devices, and how it sees each device.
-
-    Parameters
-    ----------
-    predictor : Predictor
-    members : ndarray of int8, shape (n, n_choices)
-        Of all frontiers.
-    config : GeneratorConfig
-    seed : int
-    """
-    pool = candidate_pool(predictor.space, members)
-    probes = choose_probes(predictor.space, predictor.measurements, config.probes)
-    views = {device: device_view(predictor, device, pool, probes) for device in predictor.devices}
-    targets = {device: make_targets(predictor, device, view, pool) for device, view in views.items()}
-    return distill(predictor.space, targets, config, seed=seed), views
-
-
 def candidate_pool(space: SearchSpace, frontiers: np.ndarray) -> np.ndarray:
     """Return the members of the frontiers and everything one choice away from them, distinct."""
     return unique(np.concatenate([frontiers, *(space.neighbors(row) for row in frontiers)]))
 
 
-def device_view(predictor: Predictor, device: str, pool: np.ndarray, probes: np.ndarray) -> DeviceView:
-    """Return how the generator sees a device: its probes, and the range of budgets that the pool spans there."""
-    latency = predictor.latency_ms(device, pool)
-    best = int(np.argmax(predictor.accuracy(pool)))
-    upper = max(latency[best], latency.min() * (1 + 1e-6))
-    return DeviceView(predictor.latency_ms(device, probes), np.array([latency.min()]), np.array([upper]))
+def learn_frontiers(
+    predictor: Predictor, members: np.ndarray, config: GeneratorConfig, *, seed: int
+) -> tuple[FrontierModel, np.ndarray, dict[str, DeviceView]]:
+    """Return a generator for the known devices, trained on synthetic ones as well, its probes, and how it sees devices.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        All of whose devices have surrogates of their own.
+    members : ndarray of int8, shape (n, n_choices)
+        Of all frontiers; targets are chosen from them, their neighbors and what evolution adds.
+    config : GeneratorConfig
+    seed : int
+    """
+    space, rng = predictor.space, np.random.default_rng(seed)
+    reference = predictor.measurements.choices
+    devices = SyntheticDevices.draw(
+        space.features(reference), log_sources(predictor, reference), config.synthetic_devices, rng=rng
+    )
+    pool = evolved_pool(predictor, devices, candidate_pool(space, members), rng=rng)
+    probes = choose_probes(predictor, config.probes)
+    accuracy = predictor.accuracy(pool)
+    of_pool, of_probes = (all_latencies(predictor, devices, choices) for choices in (pool, probes))
+    values = [limited(space, pool, latency_ms) for latency_ms in of_pool]
+    views = [DeviceView.of(accuracy, *device) for device in zip(values, of_probes, strict=True)]
+    targets = [make_targets(pool, accuracy, *device, rng=rng) for device in zip(values, views, strict=True)]
+    model = distill(space, targets, config, seed=seed)
+    return model, probes, dict(zip(predictor.known, views, strict=False))
 
 
-def make_targets(predictor: Predictor, device: str, view: DeviceView, pool: np.ndarray) -> Targets:
-    """Return the most accurate architectures of the pool under each budget of the lattice."""
-    accuracy, latency = predictor.accuracy(pool), predictor.latency_ms(device, pool)
+def evolved_pool(
+    predictor: Predictor, devices: SyntheticDevices, pool: np.ndarray, *, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the pool and what evolution finds for each device, on all limits at once, distinct.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    devices : SyntheticDevices
+    pool : ndarray of int8, shape (n, n_choices)
+        To start from.
+    rng : numpy.random.Generator
+    """
+    beliefs = _Beliefs(predictor, devices)
+    found = [pool]
+    for number in track(range(beliefs.n_devices), "evolving for more devices"):
+        evolved = evolve(
+            predictor.space,
+            lambda choices, number=number: beliefs.objectives(choices, number),
+            population=POPULATION,
+            generations=GENERATIONS,
+            initial=pool[rng.permutation(len(pool))[: POPULATION // 2]],
+            rng=rng,
+        )
+        found.append(evolved.choices[rng.permutation(len(evolved.choices))[:KEPT]])
+    return unique(np.concatenate(found))
+
+
+class _Beliefs:
+    """Accuracies and latencies on the known and on the synthetic devices, each architecture asked for once."""
+
+    def __init__(self, predictor: Predictor, devices: SyntheticDevices):
+        self._predictor, self._devices = predictor, devices
+        self._row_of: dict[bytes, int] = {}
+        self._rows: list[np.ndarray] = []
+        self.n_devices = len(predictor.known) + len(devices)
+
+    def objectives(self, choices: np.ndarray, device: int) -> np.ndarray:
+        """Return error, latency on one of the devices and costs, shape (n, 2 + n_costs), all minimized."""
+        keys = row_keys(choices).tolist()
+        new = choices[[key not in self._row_of for key in keys]]
+        if len(new):
+            values = np.column_stack(
+                [100.0 - self._predictor.accuracy(new), all_latencies(self._predictor, self._devices, new).T]
+            )
+            self._row_of |= {key: len(self._rows) + row for row, key in enumerate(row_keys(new).tolist())}
+            self._rows.extend(values)
+        values = np.array([self._rows[self._row_of[key]] for key in keys])
+        return np.column_stack([values[:, [0, 1 + device]], *self._predictor.space.costs(choices).values()])
+
+
+def all_latencies(predictor: Predictor, devices: SyntheticDevices, choices: np.ndarray) -> np.ndarray:
+    """Return the latency of architectures on the known and on the synthetic devices, shape (n_devices, n)."""
+    sources = log_sources(predictor, choices)
+    known = np.exp(sources[:, : len(predictor.known)]).T
+    return np.concatenate([known, devices.latency_ms(predictor.space.features(choices), sources)])
+
+
+def make_targets(
+    pool: np.ndarray, accuracy: np.ndarray, values: np.ndarray, view: DeviceView, *, rng: np.random.Generator
+) -> Targets:
+    """Return the most accurate architectures of the pool for budgets and for requests of several limits on a device.
+
+    Requests that no architecture of the pool holds are left out.
+
+    Parameters
+    ----------
+    pool : ndarray of int8, shape (n, n_choices)
+    accuracy : ndarray, shape (n,)
+        Percent.
+    values : ndarray, shape (n, n_limits)
+        What each needs of the limits.
+    view : DeviceView
+    rng : numpy.random.Generator
+    """
     order = np.argsort(-accuracy, kind="stable")
     temperature = SOFTNESS * max(np.ptp(accuracy), 1e-6)
-    requests = view.lattice(LATTICE)
-    n_targets = min(TARGETS, len(pool))
-    chosen = np.empty((LATTICE, n_targets), dtype=int)
-    weights = np.zeros((LATTICE, n_targets))
-    for k, budget in enumerate(requests[:, 0] * (1 + 1e-9)):
-        holding = order[latency[order] <= budget][:n_targets]
-        chosen[k] = np.resize(holding, n_targets)
-        weights[k, : len(holding)] = np.exp((accuracy[holding] - accuracy[holding[0]]) / temperature)
-    return Targets(view.conditions(requests), pool[chosen], weights / weights.sum(axis=1, keepdims=True))
+    requests = np.concatenate([view.lattice(LATTICE), view.several(LATTICE, rng=rng)])
+    answerable, chosen, weights = [], [], []
+    for number, request in enumerate(requests):
+        limits = np.where(np.isnan(request), np.inf, request * (1 + 1e-9))
+        holding = order[(values[order] <= limits).all(axis=1)][:TARGETS]
+        if len(holding):
+            answerable.append(number)
+            chosen.append(np.resize(holding, TARGETS))
+            weight = np.exp((accuracy[holding] - accuracy[holding[0]]) / temperature)
+            weights.append(np.pad(weight / weight.sum(), (0, TARGETS - len(holding))))
+    return Targets(view.conditions(requests[answerable]), pool[np.array(chosen)], np.array(weights))
 
 
-def distill(space: SearchSpace, targets: Mapping[str, Targets], config: GeneratorConfig, *, seed: int) -> FrontierModel:
+def distill(space: SearchSpace, targets: Sequence[Targets], config: GeneratorConfig, *, seed: int) -> FrontierModel:
     """Return a generator that imitates the targets of all devices.
 
     Each step draws devices and budgets uniformly and a target of each by its weight, and ascends the log-likelihood.
     """
-    conditions = torch.from_numpy(np.concatenate([target.conditions for target in targets.values()]))
-    choices = torch.from_numpy(np.concatenate([target.choices for target in targets.values()])).long()
-    weights = torch.from_numpy(np.concatenate([target.weights for target in targets.values()]))
+    conditions = torch.from_numpy(np.concatenate([target.conditions for target in targets]))
+    choices = torch.from_numpy(np.concatenate([target.choices for target in targets])).long()
+    weights = torch.from_numpy(np.concatenate([target.weights for target in targets]))
     rng = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)

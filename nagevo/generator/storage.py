@@ -43,6 +43,7 @@ def save_generator(
     folder: str | os.PathLike,
     experiment: Experiment,
     model: FrontierModel,
+    probes: np.ndarray,
     views: Mapping[str, DeviceView],
     predictor: Predictor,
     surrogates: str | os.PathLike,
@@ -55,6 +56,7 @@ def save_generator(
     folder : path
     experiment : Experiment
     model : FrontierModel
+    probes : ndarray of int8, shape (n_probes, n_choices)
     views : mapping of str to DeviceView
     predictor : Predictor
         Whose measurements are kept.
@@ -69,22 +71,46 @@ def save_generator(
         "space": {"name": experiment.space.name, **experiment.space.options},
         "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
         "devices": list(views),
+        "adapted": [],
         "exact": sorted(predictor.exact),
         "candidates": experiment.generator.candidates,
         "machine": describe_machine(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }
-    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-    for number, view in enumerate(views.values()):
-        tensors[f"view.{number}.probe_latency_ms"] = view.probe_latency_ms
-        tensors[f"view.{number}.lower"], tensors[f"view.{number}.upper"] = view.lower, view.upper
     with replacing_folder(folder) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, temporary / MODEL)
+        _save_model(temporary, model, probes, views)
         save_file(_arrays(predictor.measurements), temporary / MEASUREMENTS)
         shutil.copytree(surrogates, temporary / SURROGATES)
         if weights is not None:
             shutil.copyfile(weights, temporary / WEIGHTS)
         files.seal(temporary, description)
+
+
+def save_adapted(folder: str | os.PathLike, generator: Generator, device: str) -> dict[str, Any]:
+    """Write a device that was added to a generator into its bundle, whole or not at all, and return its manifest.
+
+    Raises
+    ------
+    BundleError
+        If the folder cannot be written.
+    """
+    folder, predictor = Path(folder), generator.predictor
+    description = {name: value for name, value in generator.description.items() if name not in ("files", "format")}
+    description |= {
+        "devices": list(generator.devices),
+        "adapted": [name for name in generator.devices if name not in predictor.known],
+        "exact": sorted(predictor.exact),
+    }
+    try:
+        with replacing_folder(folder) as temporary:
+            shutil.copytree(folder, temporary, dirs_exist_ok=True)
+            _save_model(temporary, generator.model, generator.probes, generator.views)
+            save_file(_arrays(predictor.measurements), temporary / MEASUREMENTS)
+            predictor.latency_surrogates[device].save(temporary / SURROGATES / f"latency_{device}")
+            files.seal(temporary, description)
+    except OSError as error:
+        raise BundleError(f"bundle {folder} cannot be written: {error.strerror}") from None
+    return files.open_manifest(folder)
 
 
 def load_generator(folder: str | os.PathLike | None = None) -> Generator:
@@ -128,12 +154,15 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Generator:
     space.check(measurements.choices)
     measurements.check()
     predictor = Predictor.from_files(
-        space, measurements, folder / SURROGATES, manifest["devices"], exact=manifest["exact"]
+        space, measurements, folder / SURROGATES, manifest["devices"], manifest["exact"], manifest["adapted"]
     )
+    probes = tensors.pop("probes")
+    space.check(probes)
     return Generator(
         _model(space, tensors, next(iter(views.values()))),
         predictor,
         views,
+        probes=probes,
         seed=_whole(manifest, "seed", 0, 2**63),
         n_candidates=_whole(manifest, "candidates", 1, MOST_CANDIDATES),
         description=manifest,
@@ -195,6 +224,15 @@ def _whole(manifest: Mapping[str, Any], key: str, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < most:
         raise ValueError(f"{key}: expected a whole number from {least} and below {most}, got {value!r}")
     return value
+
+
+def _save_model(folder: Path, model: FrontierModel, probes: np.ndarray, views: Mapping[str, DeviceView]) -> None:
+    """Write the model, and how it sees devices, into a folder."""
+    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()} | {"probes": probes}
+    for number, view in enumerate(views.values()):
+        tensors[f"view.{number}.probe_latency_ms"] = view.probe_latency_ms
+        tensors[f"view.{number}.lower"], tensors[f"view.{number}.upper"] = view.lower, view.upper
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / MODEL)
 
 
 def _model(space: SearchSpace, tensors: dict[str, np.ndarray], view: DeviceView) -> FrontierModel:

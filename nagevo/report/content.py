@@ -73,7 +73,7 @@ def content(
             "metrics": evaluation["devices"][device]["metrics"],
             "again": _columns(pd.DataFrame(evaluation["devices"][device]["answers"])),
         }
-        for device in generator.devices
+        for device in evaluation["devices"]
     ]
     for device in devices:
         device["view"] = view(device)

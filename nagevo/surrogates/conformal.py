@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+CALIBRATION = 60
+"""Bounds are calibrated on the layers of nondominated architectures that together hold at least so many."""
+
 
 @dataclass(frozen=True)
 class Residuals:

@@ -8,7 +8,7 @@ import numpy as np
 
 from nagevo.errors import DataError
 from nagevo.surrogates import gaussian, trees
-from nagevo.surrogates.conformal import Residuals, near_frontier
+from nagevo.surrogates.conformal import CALIBRATION, Residuals, near_frontier
 from nagevo.surrogates.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate
 
 N_FOLDS = 5
@@ -16,8 +16,6 @@ SHARE_STEPS = 10
 """Shares are multiples of one over this."""
 FLOOR = 0.1
 """Latencies below this share of the smallest one measured are not predicted."""
-CALIBRATION = 60
-"""The bound is calibrated on the layers of nondominated architectures that together hold at least so many."""
 FEWEST = 2
 """A surrogate needs so many measurements."""
 MOST = 1000

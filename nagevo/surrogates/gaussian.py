@@ -78,18 +78,19 @@ class GaussianProcess:
             kernel = self._kernel(part)
             mean.append(kernel @ self.weights)
             explained.append(((kernel @ self.whitener.T) ** 2).sum(axis=1))
-            prior.append(self.variance + self.linear * (self._scaled(part) ** 2).sum(axis=1))
+            prior.append(self.variance + self.linear * (self.scaled(part) ** 2).sum(axis=1))
         left = np.maximum(np.concatenate(prior) - np.concatenate(explained), 0.0)
         std = np.sqrt(left + noise * self.noise)
         return self.target_center + self.target_spread * np.concatenate(mean), self.target_spread * std
 
-    def _scaled(self, features: np.ndarray) -> np.ndarray:
+    def scaled(self, features: np.ndarray) -> np.ndarray:
+        """Return the features as the points are scaled."""
         return (features - self.center) / self.spread
 
     def _kernel(self, features: np.ndarray) -> np.ndarray:
         """Return the kernel of each row with each point, shape (n_rows, n)."""
-        scaled = self._scaled(features)
-        near = _matern(_distances(scaled / self.lengths, self.points / self.lengths))
+        scaled = self.scaled(features)
+        near = correlation(scaled / self.lengths, self.points / self.lengths)
         return self.linear * (scaled @ self.points.T) + self.variance * near
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -129,7 +130,7 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -
     folds : sequence of ndarray of int
         Row numbers of each fold; they cover the rows.
     """
-    center, spread = _feature_scale(features)
+    center, spread = feature_scale(features)
     points = (features - center) / spread
     target_center, target_spread = float(target.mean()), float(target.std()) or 1.0
     standardized = (target - target_center) / target_spread
@@ -137,7 +138,7 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -
     hyperparameters = np.exp(_most_probable(points[::every], standardized[::every]))
     linear, variance, noise = hyperparameters[:3].tolist()
     noise, lengths = noise + JITTER, hyperparameters[LENGTHS]
-    near = _matern(_distances(points / lengths, points / lengths))
+    near = correlation(points / lengths, points / lengths)
     kernel = linear * points @ points.T + variance * near + noise * np.eye(len(points))
     whitener = _inverse_of_lower(np.linalg.cholesky(kernel))
     precision = whitener.T @ whitener
@@ -152,7 +153,7 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -
     return Fitted(process, target - target_spread * residual, target_spread * deviation)
 
 
-def _feature_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def feature_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return center and spread of each feature, so that the mean squared norm of the scaled rows is 1.
 
     Columns of 0 and 1 keep their unit and others are divided by two standard deviations, so that both weigh alike.
@@ -223,6 +224,11 @@ def _inverse_of_lower(factor: np.ndarray) -> np.ndarray:
     from scipy.linalg.lapack import dtrtri
 
     return dtrtri(factor, lower=True)[0]
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the Matérn 5/2 correlation of each row of the one with each of the other, over a length of 1."""
+    return _matern(_distances(first, second))
 
 
 def _distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:

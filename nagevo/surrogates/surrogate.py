@@ -172,6 +172,18 @@ class LatencySurrogate:
             logarithm += self.shares[0] * np.log(np.maximum(self.additive.predict(features), self.floor_ms))
         return np.maximum(np.exp(logarithm), self.floor_ms)
 
+    @property
+    def highest_confidence(self) -> float:
+        """The highest confidence that the residuals support."""
+        return self.residuals.highest_confidence
+
+    def predict_unseen(self, features: np.ndarray) -> np.ndarray:
+        """Return the predicted latency of each row, by fits that had not seen it, shape (n,)."""
+        predicted, scaled = self.predict(features), self.relative.scaled(features)
+        row_of = {point.tobytes(): row for row, point in enumerate(self.relative.points)}
+        rows = np.array([row_of.get(point.tobytes(), -1) for point in scaled], dtype=int)
+        return np.where(rows < 0, predicted, self.left_out[1][rows])
+
     def predict_members(self, features: np.ndarray) -> np.ndarray:
         """Return what each member of the mix predicts, shape (3, n)."""
         logarithms = np.array([self.relative.predict(features), self.trees.predict(features)])

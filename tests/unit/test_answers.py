@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nagevo
 from nagevo.cli import main
 from nagevo.config import parse_config
 from nagevo.generator.bundle import own_checksum
-from nagevo.generator.conditions import choose_probes
-from nagevo.generator.distillation import candidate_pool, device_view, distill, make_targets
+from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.storage import save_generator
 from nagevo.measurements import Measurements
 from nagevo.predictor import Predictor
@@ -26,7 +26,7 @@ CONFIG = {
     "space": {"name": "nasbench201"},
     "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
     "devices": {"exact": {"backend": "table", "path": "t.parquet"}, "noisy": {"backend": "torch"}},
-    "generator": {"steps": 150, "hidden": 32},
+    "generator": {"steps": 150, "hidden": 32, "probes": 5, "synthetic_devices": 2},
 }
 
 
@@ -46,11 +46,8 @@ def bundle(tmp_path_factory):
     for device, values in latency_ms.items():
         fit_latency(features, values, accuracy=accuracy).save(folder / f"surrogates/latency_{device}")
     predictor = Predictor.from_files(space, measurements, folder / "surrogates", list(latency_ms), ["exact"])
-    pool = candidate_pool(space, choices[np.argsort(accuracy)[::10]])
-    views = {name: device_view(predictor, name, pool, choose_probes(space, measurements, 5)) for name in latency_ms}
-    targets = {name: make_targets(predictor, name, view, pool) for name, view in views.items()}
-    model = distill(space, targets, experiment.generator, seed=0)
-    save_generator(folder / "generator", experiment, model, views, predictor, folder / "surrogates")
+    distilled = learn_frontiers(predictor, choices[np.argsort(accuracy)[::10]], experiment.generator, seed=0)
+    save_generator(folder / "generator", experiment, *distilled, predictor, folder / "surrogates")
     return folder / "generator"
 
 
@@ -158,6 +155,63 @@ def test_the_network_of_an_answer_has_its_architecture(generator):
     assert network(torch.zeros(1, *generator.space.input_shape)).shape == (1, 10)
 
 
+def test_answers_to_several_limits_keep_each_of_them(generator):
+    limits = {"latency_ms": 7.0, "latency_ms_noisy": 1.6, "parameters": 4e5}
+    answer = generator.generate(limits, device="exact")
+    parameters = generator.space.costs(generator.space.from_text([answer.architecture]))["parameters"][0]
+    assert answer.limits == limits
+    assert answer.bounds["parameters"] == parameters <= 4e5
+    assert answer.bounds["latency_ms"] == answer.latency_bound_ms <= 7.0
+    choices = generator.space.from_text([answer.architecture])
+    bound = generator.predictor.latency_bound_ms("noisy", choices, 0.9)[0]
+    assert answer.bounds["latency_ms_noisy"] == pytest.approx(bound)
+    assert bound <= 1.6
+
+
+def test_a_limit_that_does_not_bind_changes_nothing_and_one_more_that_does_costs_accuracy(generator):
+    alone = generator.generate(9.0, device="exact")
+    loose = generator.generate({"latency_ms": 9.0, "parameters": 1e9}, device="exact")
+    assert (loose.architecture, loose.budget) == (alone.architecture, 9.0)
+    assert generator.generate({"latency_ms": 9.0, "parameters": 2e5}, device="exact").accuracy < alone.accuracy
+
+
+def test_without_a_latency_among_the_limits_the_budget_is_boundless(generator):
+    answer = generator.generate({"parameters": 3e5}, device="exact")
+    pool = generator.candidates("exact")
+    assert answer.accuracy == pool.accuracy[pool.values["parameters"] <= 3e5].max()
+    assert answer.budget == np.inf
+
+
+def test_infeasible_limits_name_the_one_that_binds_and_the_nearest_that_can_be_answered(generator):
+    with pytest.raises(nagevo.InfeasibleBudget, match="parameters binds") as caught:
+        generator.generate({"latency_ms": 9.0, "parameters": 10.0}, device="exact")
+    error = caught.value
+    assert (error.binding, error.limits) == ("parameters", {"latency_ms": 9.0, "parameters": 10.0})
+    assert error.minimum == np.inf  # no latency helps
+    assert generator.generate(error.nearest, device="exact").bounds["parameters"] == error.nearest["parameters"]
+
+
+def test_several_answers_are_different_networks_from_the_most_accurate_down_and_keep_the_limits(generator):
+    limits = {"latency_ms": 8.0, "parameters": 6e5}
+    answers = generator.generate(limits, device="exact", n=5)
+    assert len({answer.architecture for answer in answers}) == 5
+    assert answers[0] == generator.generate(limits, device="exact")
+    accuracy = [answer.accuracy for answer in answers]
+    assert accuracy == sorted(accuracy, reverse=True)
+    assert all(answer.latency_bound_ms <= 8.0 and answer.bounds["parameters"] <= 6e5 for answer in answers)
+
+
+def test_a_limit_that_does_not_exist_is_named_with_the_nearest_one(generator):
+    with pytest.raises(nagevo.BudgetError, match='did you mean "parameters"'):
+        generator.generate({"parameter": 1e6}, device="exact")
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5])
+def test_a_number_of_answers_that_is_none_is_refused(generator, n):
+    with pytest.raises(nagevo.BudgetError, match="expected a whole number of answers"):
+        generator.generate(7.0, device="exact", n=n)
+
+
 @pytest.fixture
 def copy(bundle, tmp_path):
     return shutil.copytree(bundle, tmp_path / "copy")
@@ -236,6 +290,95 @@ def test_a_bundle_that_is_not_there_is_named(tmp_path):
         nagevo.load(tmp_path / "nothing")
 
 
+def new_device(texts: list[str], space) -> dict[str, float]:
+    """Return the latencies of a device that is none of those in the bundle but takes its time alike."""
+    cost = np.array([0.0, 0.2, 0.2, 1.5, 2.0])[space.from_text(texts)].sum(axis=1)
+    return dict(zip(texts, (30.0 * (1.0 + cost)).tolist(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def grown(bundle, tmp_path_factory):
+    """Return the folder of a bundle to which a device was added by five measurements."""
+    folder = shutil.copytree(bundle, tmp_path_factory.mktemp("grown") / "generator")
+    fresh = nagevo.load(folder)
+    fresh.adapt("new", new_device(fresh.probes_for("new"), fresh.space), exact=True)
+    return folder
+
+
+def test_a_device_is_added_to_the_bundle_and_the_others_answer_as_before(grown, generator):
+    loaded = nagevo.load(grown)
+    assert loaded.devices == ("exact", "noisy", "new")
+    assert loaded.generate(7.0, device="exact") == generator.generate(7.0, device="exact")
+    answers = loaded.generate(np.geomspace(120.0, 1000.0, 20), device="new", confidence=0.6)
+    assert all(answer.latency_bound_ms <= answer.budget for answer in answers)
+    truth = [new_device([answer.architecture], loaded.space)[answer.architecture] for answer in answers]
+    assert np.median(np.abs([answer.latency_ms for answer in answers] / np.array(truth) - 1)) < 0.15
+
+
+def test_a_bundle_that_grew_says_of_every_device_what_the_generator_in_memory_says(bundle, tmp_path):
+    folder = shutil.copytree(bundle, tmp_path / "generator")
+    grown = nagevo.load(folder)
+    probes = grown.probes_for("new")
+    assert grown.adapt("new", new_device(probes, grown.space)) is grown
+    assert nagevo.load(folder).generate(400.0, device="new", confidence=0.6) == grown.generate(
+        400.0, device="new", confidence=0.6
+    )
+
+
+def test_later_measurements_add_to_the_earlier_ones_and_bring_the_prediction_nearer(grown):
+    loaded = nagevo.load(grown)
+    assert loaded.probes_for("new") == []  # the generator's own probes are known
+    more = loaded.probes_for("new", 20)
+    cells = loaded.space.sample_distinct(300, rng=np.random.default_rng(5))
+    truth = np.array(list(new_device(loaded.space.to_text(cells), loaded.space).values()))
+    before = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
+    loaded.adapt("new", new_device(more, loaded.space), exact=True, save=False)
+    after = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
+    assert np.isfinite(loaded.predictor.measurements.latency_ms["new"]).sum() == 25
+    assert after < before
+
+
+@pytest.mark.parametrize(
+    ("name", "latency", "message"),
+    [
+        ("exact", 1.0, "was measured in the experiment"),
+        ("../new", 1.0, "expected letters"),
+        ("new", -1.0, "expected positive finite latencies, got -1.0"),
+        ("new", "fast", "expected latencies in ms by architecture"),
+    ],
+)
+def test_a_device_that_cannot_be_added_is_refused_and_leaves_everything_as_it_was(bundle, name, latency, message):
+    fresh = nagevo.load(bundle)
+    measurements = dict.fromkeys(fresh.probes_for("new"), latency)
+    with pytest.raises(nagevo.NagevoError, match=message):
+        fresh.adapt(name, measurements)
+    assert fresh.devices == nagevo.load(bundle).devices == ("exact", "noisy")
+
+
+def test_the_command_adds_a_device_from_a_table_or_by_measuring(copy, monkeypatch, capsys, tmp_path):
+    arguments = ("adapt", "--bundle", str(copy), "--device", "new")
+    assert run(monkeypatch, capsys, *arguments, "--architectures", str(tmp_path / "probes.csv"))[0] == 0
+    texts = pd.read_csv(tmp_path / "probes.csv")["architecture"].tolist()
+    space = nagevo.load(copy).space
+    assert texts == nagevo.load(copy).probes_for("new")
+    table = pd.DataFrame({"architecture": texts, "latency_ms": new_device(texts, space).values()})
+    table.to_csv(tmp_path / "measured.csv", index=False)
+    code, _, err = run(monkeypatch, capsys, *arguments, "--measurements", str(tmp_path / "measured.csv"))
+    assert (code, "new adapted to 5 latencies" in err) == (0, True)
+
+    all_texts = space.to_text(space.enumerate())
+    whole = pd.DataFrame({"architecture": all_texts, "latency_ms": new_device(all_texts, space).values()})
+    whole.to_parquet(tmp_path / "whole.parquet")
+    config = {"devices": {"new": {"backend": "table", "path": str(tmp_path / "whole.parquet")}}}
+    code, _, err = run(monkeypatch, capsys, *arguments, "--config", json.dumps(config), "--probes", "7")
+    assert (code, "new adapted to 7 latencies" in err) == (0, True)
+    loaded = nagevo.load(copy)
+    assert np.isfinite(loaded.predictor.measurements.latency_ms["new"]).sum() == 12
+    assert "new" in loaded.predictor.exact
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, "expected one of --config, --measurements and --architectures" in err) == (2, True)
+
+
 def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
     """Return exit code, stdout and stderr of the command."""
     monkeypatch.setattr("sys.argv", ["nagevo", *arguments])
@@ -263,6 +406,21 @@ def test_the_command_prints_one_json_object_per_budget_and_exits_with_3_if_one_i
     code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "0.001")
     assert code == 3
     assert json.loads(out.splitlines()[1]).keys() == {"budget", "error", "minimum"}
+
+
+def test_the_command_takes_limits_and_a_number_of_answers(bundle, generator, monkeypatch, capsys):
+    arguments = ["generate", "--bundle", str(bundle), "--device", "exact", "--limit", "parameters=4e5", "--json"]
+    code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "8", "--count", "3")
+    expected = generator.generate({"latency_ms": 8.0, "parameters": 4e5}, device="exact", n=3)
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [entry["architecture"] for entry in entries] == [answer.architecture for answer in expected]
+    assert entries[0]["bounds"] == expected[0].bounds
+    code, out, _ = run(monkeypatch, capsys, *arguments, "--limit", "macs=1")
+    entry = json.loads(out)
+    assert (code, entry["budget"], entry["binding"]) == (3, None, "macs")
+    code, _, err = run(monkeypatch, capsys, *arguments, "--limit", "macs")
+    assert (code, "expected --limit NAME=NUMBER, got macs" in err) == (2, True)
 
 
 def test_a_users_mistake_is_one_line_and_exit_code_2(bundle, monkeypatch, capsys):

@@ -17,8 +17,7 @@ from nagevo.config import parse_config
 from nagevo.datasets import SPLITS, Pool, Source
 from nagevo.deployment import Deployment
 from nagevo.errors import ConfigError, DataError, MissingDependency
-from nagevo.generator.conditions import choose_probes
-from nagevo.generator.distillation import candidate_pool, device_view, distill, make_targets
+from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.storage import save_generator
 from nagevo.measurements import Measurements
 from nagevo.predictor import Predictor
@@ -47,7 +46,7 @@ CONFIG = {
         "calibration_images": 24,
     },
     "devices": {"phone": {"backend": "table", "path": "t.parquet"}},
-    "generator": {"steps": 50, "hidden": 16},
+    "generator": {"steps": 50, "hidden": 16, "probes": 3, "synthetic_devices": 0},
 }
 
 
@@ -75,13 +74,10 @@ def save_bundle(tmp_path_factory):
     fit_accuracy(features, accuracy).save(surrogates / "accuracy")
     fit_latency(features, latency_ms, accuracy=accuracy).save(surrogates / "latency_phone")
     predictor = Predictor.from_files(space, measurements, surrogates, ["phone"], ["phone"])
-    pool = candidate_pool(space, choices[::8])
-    view = device_view(predictor, "phone", pool, choose_probes(space, measurements, 3))
-    targets = {"phone": make_targets(predictor, "phone", view, pool)}
-    model = distill(space, targets, experiment.generator, seed=0)
+    distilled = learn_frontiers(predictor, choices[::8], experiment.generator, seed=0)
 
     def save(folder, weights=None):
-        save_generator(folder, experiment, model, {"phone": view}, predictor, surrogates, weights)
+        save_generator(folder, experiment, *distilled, predictor, surrogates, weights)
         return folder
 
     return save

@@ -44,7 +44,7 @@ def generator() -> Generator:
     model = FrontierModel(space.n_options, 5, hidden=8)
     views = {"phone": DeviceView(latency_ms[:3], np.array([latency_ms.min()]), np.array([latency_ms.max()]))}
     predictor = Predictor(space, measurements, *surrogates)
-    return Generator(model, predictor, views, seed=0, n_candidates=2, description={})
+    return Generator(model, predictor, views, probes=choices[:3], seed=0, n_candidates=2, description={})
 
 
 def test_a_step_is_the_answer_to_its_own_budget_and_the_one_before_is_that_to_less(generator):

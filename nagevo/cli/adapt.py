@@ -1,0 +1,67 @@
+"""``nagevo adapt``: one more device for a generator, by a few measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Bundle
+
+
+def run(
+    device: Annotated[str, typer.Option(help="Name of the new device, or of one that was added and is to improve.")],
+    config: Annotated[
+        str | None, typer.Option(help="Measure: a YAML file, or JSON text, with the device among its `devices`.")
+    ] = None,
+    measurements: Annotated[
+        Path | None, typer.Option(help="Do not measure: a table with `architecture` and `latency_ms`.")
+    ] = None,
+    probes: Annotated[
+        int | None, typer.Option(help="How many architectures are measured; by default the generator's own probes.")
+    ] = None,
+    architectures: Annotated[
+        Path | None, typer.Option(help="Only write the architectures that are to be measured, as a table.")
+    ] = None,
+    bundle: Bundle = None,
+) -> None:
+    """Add a device to a generator without training: measure a few probes there, or read them, and adapt its latency."""
+    import pandas as pd
+
+    from nagevo import load
+    from nagevo.errors import DataError
+    from nagevo.files import read_table, write_table
+
+    if sum(option is not None for option in (config, measurements, architectures)) != 1:
+        raise DataError("expected one of --config, --measurements and --architectures")
+    generator = load(bundle)
+    if architectures is not None:
+        write_table(pd.DataFrame({"architecture": generator.probes_for(device, probes)}), architectures)
+        return
+    if config is not None:
+        table, exact = _measured(generator, device, config, probes)
+    else:
+        table, exact = read_table(measurements, ("architecture", "latency_ms")), False
+    known = table.dropna(subset="latency_ms")
+    generator.adapt(device, dict(zip(known["architecture"], known["latency_ms"], strict=True)), exact=exact)
+    steps = generator.steps(device=device, confidence=min(0.9, generator.predictor.highest_confidence(device)))
+    first, last = steps[0], steps[-1]
+    typer.echo(
+        f"{generator.folder}: {device} adapted to {len(known)} latencies, answers from {first.latency_bound_ms:.4g} "
+        f"to {last.latency_bound_ms:.4g} ms at confidence {first.confidence:.3g}",
+        err=True,
+    )
+
+
+def _measured(generator, device: str, config: str, n: int | None):
+    """Return the latencies of the probes on a device, and whether they are exact."""
+    import pandas as pd
+
+    from nagevo.config import load_config
+    from nagevo.devices import is_exact
+
+    settings = load_config(config).device(device)
+    texts = generator.probes_for(device, n)
+    rows = settings.create().measure(generator.space, generator.space.from_text(texts))
+    return pd.DataFrame({"architecture": texts, "latency_ms": rows["latency_ms"]}), is_exact(settings.backend.name)

@@ -1,0 +1,50 @@
+"""``nagevo benchmark``: a generator on devices that it was not trained for, and under several limits."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Bundle, Config, Output
+
+
+def run(
+    config: Config,
+    output: Output,
+    bundle: Bundle = None,
+    probes: Annotated[str, typer.Option(help="Numbers of measurements on a new device, separated by commas.")] = (
+        "0,10,20,50"
+    ),
+    pairs: Annotated[int, typer.Option(help="Feasible pairs of two limits that are asked on a known device.")] = 400,
+    cost: Annotated[str, typer.Option(help="The limit beside the latency.")] = "parameters",
+    confidence: Annotated[float, typer.Option(help="Asked probability that a latency holds its limit.")] = 0.9,
+) -> None:
+    """Measure answers against what is true of each device of an experiment with tables for accuracy and latency.
+
+    A device that the generator does not know is adapted to, with each number of probes, and compared with rivals; one
+    that it knows is asked for pairs of limits. The bundle stays as it is.
+    """
+    import pandas as pd
+
+    from nagevo import load
+    from nagevo.benchmark import Truth, new_device, two_limits
+    from nagevo.config import load_config
+    from nagevo.errors import ConfigError
+    from nagevo.files import write_table
+    from nagevo.progress import track
+
+    experiment, generator = load_config(config), load(bundle)
+    try:
+        numbers = sorted(int(number) for number in probes.split(","))
+    except ValueError:
+        raise ConfigError(f"expected --probes as whole numbers separated by commas, got {probes}") from None
+    tables = []
+    for device in track(list(experiment.devices), "measuring answers"):
+        truth = Truth.of(experiment, generator.space, device)
+        if device in generator.devices:
+            table = pd.DataFrame([two_limits(generator, truth, device, cost, pairs, confidence)])
+        else:
+            table = new_device(generator, truth, device, numbers, confidence)
+        tables.append(table.assign(device=device))
+    write_table(pd.concat(tables, ignore_index=True), output)

@@ -1,0 +1,104 @@
+"""From a few measurements on a new device to its latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from nagevo.errors import DataError
+from nagevo.generator.synthetic import SyntheticDevices, log_sources
+from nagevo.measurements import EXTRA_ROUND
+from nagevo.predictor import Predictor
+from nagevo.spaces.base import SearchSpace, row_keys
+from nagevo.surrogates import Teachers, adapt_latency
+from nagevo.surrogates.adapted import probe_order
+
+PUPILS = 16
+"""Synthetic devices that serve beside the known ones to find out what few measurements are worth."""
+
+
+def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = None) -> np.ndarray:
+    """Return n evaluated architectures that tell devices apart, the most telling first, or all where there are fewer.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    n : int
+    known : ndarray of int8, shape (n_known, n_choices), optional
+        Architectures that were measured on the device already; they are not returned.
+    """
+    choices = _evaluated(predictor)
+    first: Sequence[int] = ()
+    if known is not None:
+        first = np.flatnonzero(np.isin(row_keys(choices), row_keys(known))).tolist()
+    return choices[probe_order(predictor.described(choices), len(predictor.known), n, first=first)]
+
+
+def adapted(
+    predictor: Predictor, device: str, measurements: Mapping[str, float], *, exact: bool, seed: int
+) -> Predictor:
+    """Return the predictor with a device of which some architectures were measured, earlier measurements included.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    device : str
+    measurements : mapping of str to float
+        By text of the architecture, in ms.
+    exact : bool
+        Whether a measured latency is its own bound.
+    seed : int
+
+    Raises
+    ------
+    DataError
+        If a latency is no positive number, or there are fewer than two.
+    ArchitectureError
+        If a text is no architecture of the space.
+    """
+    choices, latency_ms = _parsed(predictor.space, measurements)
+    table = predictor.measurements.with_latencies(device, choices, latency_ms)
+    measured = np.isfinite(table.latency_ms[device])
+    choices, latency_ms = table.choices[measured], table.latency_ms[device][measured]
+    teachers = make_teachers(predictor, len(choices), seed=seed)
+    surrogate = adapt_latency(predictor.described(choices), latency_ms, teachers)
+    return predictor.with_device(device, table, surrogate, exact=exact)
+
+
+def _parsed(space: SearchSpace, measurements: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return choices and latencies of what was measured; the last of architectures with the same normal form counts."""
+    choices = space.normal(space.from_text(list(measurements)))
+    try:
+        latency_ms = np.array([float(value) for value in measurements.values()])
+    except (TypeError, ValueError):
+        raise DataError("expected latencies in ms by architecture") from None
+    if not (np.isfinite(latency_ms) & (latency_ms > 0)).all():
+        wrong = next(text for text, value in zip(measurements, latency_ms, strict=True) if not 0 < value < np.inf)
+        raise DataError(f"expected positive finite latencies, got {measurements[wrong]} for {wrong}")
+    last = {key: row for row, key in enumerate(row_keys(choices).tolist())}
+    rows = list(last.values())
+    return choices[rows], latency_ms[rows]
+
+
+def make_teachers(predictor: Predictor, n: int, *, seed: int) -> Teachers:
+    """Return what the known devices, and synthetic ones made of them, teach about a device with n measurements."""
+    choices = _evaluated(predictor)
+    measured = predictor.measurements.rows(predictor.rows(choices))
+    described, unseen = predictor.described(choices), predictor.described(choices, unseen=True)
+    known_ms = np.array([measured.latency_ms[device] for device in predictor.known])
+    features, sources = predictor.space.features(choices), log_sources(predictor, choices, known_ms)
+    complete = np.isfinite(sources).all(axis=1)
+    rng = np.random.default_rng([seed, 3])
+    devices = SyntheticDevices.draw(features[complete], sources[complete], PUPILS, rng=rng)
+    order = probe_order(described, len(known_ms), min(n, len(choices) // 2))
+    latency_ms = np.concatenate([known_ms, devices.latency_ms(features, sources)])
+    return Teachers(described, unseen, latency_ms, measured.accuracy, order, len(known_ms))
+
+
+def _evaluated(predictor: Predictor) -> np.ndarray:
+    """Return the architectures whose accuracy was read and whose latency is known on a device, (n, n_choices)."""
+    measurements = predictor.measurements
+    latencies = [measurements.latency_ms[device] for device in predictor.known]
+    anywhere = np.isfinite(latencies).any(axis=0)
+    return measurements.choices[(measurements.round != EXTRA_ROUND) & np.isfinite(measurements.accuracy) & anywhere]

@@ -1,0 +1,107 @@
+"""What requests are answered with: candidates, and which of them keep the limits that are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+SMALLEST = 1e-200
+"""Limits below count as this where it is told by what factor they are exceeded."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Architectures that may be answered, each once.
+
+    Attributes
+    ----------
+    choices : ndarray of int8, shape (n, n_choices)
+    texts : list of str, length n
+    accuracy : ndarray, shape (n,)
+        Percent.
+    measured : ndarray of bool, shape (n,)
+        Whether the accuracy was measured.
+    network : ndarray of int, shape (n,)
+        Equal for candidates that mean the same network.
+    values : dict of ndarray, shape (n,)
+        By limit, what each needs of it.
+    """
+
+    choices: np.ndarray
+    texts: list[str]
+    accuracy: np.ndarray
+    measured: np.ndarray
+    network: np.ndarray
+    values: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Candidates in the order in which they are preferred.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n,)
+        The rows of the candidates, the most accurate first, and of equally accurate ones the fastest.
+    network : ndarray of int, shape (n,)
+        Of each place in the order.
+    bounds : dict of ndarray, shape (n,)
+        By limit, what each place stays under with the asked confidence.
+    """
+
+    rows: np.ndarray
+    network: np.ndarray
+    bounds: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, candidates: Candidates, bounds: Mapping[str, np.ndarray], first: str) -> Ranking:
+        """Return the order of candidates whose ties the limit ``first`` breaks."""
+        rows = np.lexsort((bounds[first], -candidates.accuracy))
+        return cls(rows, candidates.network[rows], {name: values[rows] for name, values in bounds.items()})
+
+    def best(self, limits: Mapping[str, float], n: int = 1) -> np.ndarray:
+        """Return the first n places that keep the limits and mean different networks, fewer where there are fewer.
+
+        Examples
+        --------
+        >>> ranking = Ranking(np.arange(3), np.array([7, 7, 8]), {"latency_ms": np.array([3.0, 2.0, 1.0])})
+        >>> ranking.best({"latency_ms": 2.5}, n=5).tolist(), ranking.best({"latency_ms": 9.0}, n=5).tolist()
+        ([1, 2], [0, 2])
+        """
+        holding = self._holding(limits)
+        if n == 1:
+            return holding[:1]
+        _, first = np.unique(self.network[holding], return_index=True)
+        return holding[np.sort(first)[:n]]
+
+    def minimum(self, name: str, limits: Mapping[str, float]) -> float:
+        """Return the least of one limit that can be promised while the others are kept, infinite where they cannot."""
+        others = {other: limit for other, limit in limits.items() if other != name}
+        return float(self.bounds[name][self._holding(others)].min(initial=np.inf))
+
+    def nearest(self, limits: Mapping[str, float]) -> tuple[str, dict[str, float]]:
+        """Return which of some limits that nothing keeps binds, and the nearest limits that something keeps.
+
+        Nearest is what exceeds the limits by the smallest factor, and the one that it exceeds most binds.
+
+        Examples
+        --------
+        >>> bounds = {"latency_ms": np.array([3.0, 2.0]), "parameters": np.array([10.0, 40.0])}
+        >>> Ranking(np.arange(2), np.arange(2), bounds).nearest({"latency_ms": 2.5, "parameters": 20.0})
+        ('latency_ms', {'latency_ms': 3.0, 'parameters': 20.0})
+        """
+        bounds = np.array([self.bounds[name] for name in limits])  # (n_limits, n)
+        asked = np.array(list(limits.values()))[:, None]
+        excess = bounds / np.maximum(asked, SMALLEST)
+        place = int(excess.max(axis=0).argmin())
+        binding = list(limits)[int(excess[:, place].argmax())]
+        return binding, dict(zip(limits, np.maximum(bounds, asked)[:, place].tolist(), strict=True))
+
+    def _holding(self, limits: Mapping[str, float]) -> np.ndarray:
+        """Return the places that keep all limits, in order."""
+        holding = np.ones(len(self.rows), dtype=bool)
+        for name, limit in limits.items():
+            holding &= self.bounds[name] <= limit
+        return np.flatnonzero(holding)
