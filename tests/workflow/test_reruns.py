@@ -31,6 +31,14 @@ def test_a_finished_experiment_has_nothing_to_do(experiment):
     assert planned(*experiment) == {}
 
 
+def test_another_config_replaces_the_default_one_and_is_not_mixed_with_it(experiment):
+    folder, config = experiment
+    (folder / "config.yaml").rename(folder / "other.yaml")
+    write_config(folder, config | {"space": {"name": "mobilenetv3", "divisor": 1}})
+    output = snakemake(folder, "--cores", "2", "--dry-run", "all", "--configfile", str(folder / "other.yaml")).stdout
+    assert "Nothing to be done" in output
+
+
 def test_a_change_of_the_generator_section_reruns_distill_and_what_follows(experiment):
     folder, config = experiment
     config["generator"]["steps"] = 300
