@@ -34,8 +34,7 @@ def run(
     experiment, generator = load_config(config), load(bundle)
     devices = list(experiment.devices)
     searched, drawn = (
-        Measurements.from_files([path], generator.space).for_devices(devices)
-        for path in (measurements, random)
+        Measurements.from_files([path], generator.space).for_devices(devices) for path in (measurements, random)
     )
     shown = content(
         experiment,

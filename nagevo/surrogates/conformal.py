@@ -10,12 +10,15 @@ the residuals of folds left out serve, so that no architecture is kept from the 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 CALIBRATION = 60
 """Bounds are calibrated on the layers of nondominated architectures that together hold at least so many."""
+
+DRIFT_CONFIDENCES = np.linspace(0.5, 0.999, 500)
+"""Between them the drift is interpolated, so that answering needs no distribution of Student."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,41 @@ class Residuals:
     Attributes
     ----------
     values : ndarray, shape (n,)
-        Ascending.
+        Ascending; with ``shifts``, each less the shift of its occasion.
+    drifts : ndarray, shape (n_drifts,)
+        By how much the machine is slower on another occasion at most, at each confidence of :data:`DRIFT_CONFIDENCES`.
+        Empty where all was measured at once, or is exact.
     """
 
     values: np.ndarray
+    drifts: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def of(cls, residuals: np.ndarray, occasions: np.ndarray, calibration: np.ndarray) -> Residuals:
+        """Return the residuals that a bound is taken from, each less the shift of its occasion, and the drift.
+
+        The shift is the median over the architectures of an occasion that was left out as a whole: how much slower the
+        machine was than on the others. Shifts count as normal; there are too few for ranks. Each is the difference of
+        an occasion from the mean of the others, which varies as the difference of a new one from the mean of all does,
+        so that the drift is Student's t times their deviation.
+
+        Parameters
+        ----------
+        residuals : ndarray, shape (n_all,)
+            Of all architectures.
+        occasions : ndarray of int, shape (n_all,)
+            When each was measured.
+        calibration : ndarray of int
+            Rows that calibrate the bound.
+        """
+        from scipy.special import stdtrit
+
+        names, occasion = np.unique(occasions, return_inverse=True)
+        if len(names) < 2:
+            return cls(np.sort(residuals[calibration]))
+        shifts = np.array([np.median(residuals[occasion == number]) for number in range(len(names))])
+        drifts = stdtrit(len(shifts) - 1, DRIFT_CONFIDENCES) * shifts.std(ddof=1)
+        return cls(np.sort((residuals - shifts[occasion])[calibration]), drifts)
 
     @property
     def highest_confidence(self) -> float:
@@ -39,7 +73,8 @@ class Residuals:
         """Return by how much the truth stays below the prediction and this margin, with the given confidence.
 
         It is the residual of rank ⌈confidence · (n + 1)⌉. A confidence above :attr:`highest_confidence` gets the
-        largest residual, which is all that is known; whoever promises something compares the two.
+        largest residual, which is all that is known; whoever promises something compares the two. What another occasion
+        may bring comes on top: :meth:`drift`.
 
         Examples
         --------
@@ -50,7 +85,11 @@ class Residuals:
         if not len(self.values):
             return 0.0
         rank = math.ceil(confidence * (len(self.values) + 1) - 1e-9)
-        return float(self.values[min(max(rank, 1), len(self.values)) - 1])
+        return float(self.values[min(max(rank, 1), len(self.values)) - 1]) + self.drift(confidence)
+
+    def drift(self, confidence: float) -> float:
+        """Return by how much the machine is slower on another occasion at most, with the given confidence."""
+        return float(np.interp(confidence, DRIFT_CONFIDENCES, self.drifts)) if len(self.drifts) else 0.0
 
 
 def near_frontier(objectives: np.ndarray, n: int) -> np.ndarray:

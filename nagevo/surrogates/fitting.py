@@ -103,7 +103,7 @@ def fit_latency(
         chosen = chosen[near_frontier(np.column_stack([-accuracy, predicted])[chosen], CALIBRATION)]
     else:
         chosen = np.arange(len(predicted))
-    residuals = Residuals(np.sort((logarithm - predicted)[chosen]))
+    residuals = Residuals.of(logarithm - predicted, occasions, chosen)
     return LatencySurrogate(
         additive.process,
         relative.process,

@@ -208,6 +208,7 @@ class LatencySurrogate:
         arrays = {
             "shares": self.shares,
             "residuals": self.residuals.values,
+            "drifts": self.residuals.drifts,
             "left_out": self.left_out,
             **storage.with_prefix("additive", self.additive.arrays()),
             **storage.with_prefix("relative", self.relative.arrays()),
@@ -230,6 +231,6 @@ class LatencySurrogate:
             BoostedTrees.with_scale(models, numbers),
             arrays["shares"],
             numbers["floor_ms"],
-            Residuals(arrays["residuals"]),
+            Residuals(arrays["residuals"], arrays["drifts"]),
             arrays["left_out"],
         )

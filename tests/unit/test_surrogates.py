@@ -250,6 +250,28 @@ def test_the_validation_table_holds_what_is_computed_by_hand():
     assert values["coverage_0.5"] == 0.5
 
 
+def test_the_drift_between_occasions_comes_on_top_of_the_spread_within_them():
+    # Shifts 0 and 0.2 deviate by 0.1 √2; the quantile 0.75 of Student's t with one degree of freedom is tan(π/4) = 1.
+    left_out = np.array([-0.1, 0.0, 0.1, 0.1, 0.2, 0.3])
+    residuals = Residuals.of(left_out, np.array([3, 3, 3, 5, 5, 5]), np.array([0, 1, 5]))
+    np.testing.assert_allclose(residuals.values, [-0.1, 0.0, 0.1])
+    assert residuals.drift(0.75) == pytest.approx(0.1 * 2**0.5, rel=1e-3)
+    assert residuals.margin(0.75) == pytest.approx(0.1 + 0.1 * 2**0.5, rel=1e-3)  # rank ⌈0.75 · 4⌉ = 3
+    assert Residuals.of(left_out, np.zeros(6), np.array([0, 1, 5])).margin(0.75) == 0.3
+
+
+def test_a_bound_with_drift_holds_on_new_occasions():
+    rng, held = np.random.default_rng(0), []
+    for _ in range(400):
+        drifts = rng.normal(0, 0.05, 7)
+        measured = drifts[:, None] + rng.normal(0, 0.02, (7, 10))
+        known = measured[:6]
+        left_out = known - (known.sum(axis=0) - known).mean() / 5  # less the mean of the other occasions
+        residuals = Residuals.of(left_out.ravel(), np.repeat(np.arange(6), 10), np.arange(60))
+        held.append(measured[6] - known.mean() <= residuals.margin(0.9))
+    assert 0.9 <= np.mean(held) < 0.99
+
+
 def test_an_occasion_is_left_out_as_a_whole():
     features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     occasions = np.repeat([0, 1, 2], 20)
