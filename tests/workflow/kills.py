@@ -47,9 +47,9 @@ EXPERIMENT = {
         "calibration_images": 64,
     },
     "devices": {"sum": {"backend": "kills:SumDevice"}},
-    "search": {"evaluations": 24, "rounds": 2, "population": 40, "generations": 10},
+    "search": {"evaluations": 24, "rounds": 2, "shards": 1, "population": 40, "generations": 10},
     "evolve": {"population": 40, "generations": 10},
-    "generator": {"steps": 200},
+    "generator": {"steps": 100, "synthetic_devices": 1},
 }
 TARGET = "results/killed/generator"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
