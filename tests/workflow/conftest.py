@@ -76,7 +76,7 @@ def table_experiment(folder: Path) -> dict:
         },
         "search": {"evaluations": 30, "rounds": 2},
         "evolve": {"population": 40, "generations": 10},
-        "generator": {"steps": 200},
+        "generator": {"steps": 200, "synthetic_devices": 1},
         "evaluation": {"budgets": 10},
     }
 

@@ -43,13 +43,13 @@ EXPERIMENT = {
     "accuracy": {
         "evaluator": "supernet",
         "dataset": {"name": "mnist5k", "train": 256, "validation": 100, "test": 10},
-        "training": {"epochs": 6, "warmup_epochs": 1},
+        "training": {"epochs": 4, "warmup_epochs": 1},
         "calibration_images": 64,
     },
     "devices": {"sum": {"backend": "kills:SumDevice"}},
-    "search": {"evaluations": 24, "rounds": 2, "shards": 1, "population": 40, "generations": 10},
+    "search": {"evaluations": 12, "rounds": 2, "shards": 1, "population": 40, "generations": 10},
     "evolve": {"population": 40, "generations": 10},
-    "generator": {"steps": 100, "synthetic_devices": 1},
+    "generator": {"steps": 100, "synthetic_devices": 0},
 }
 TARGET = "results/killed/generator"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
