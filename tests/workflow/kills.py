@@ -47,7 +47,7 @@ EXPERIMENT = {
         "calibration_images": 64,
     },
     "devices": {"sum": {"backend": "kills:SumDevice"}},
-    "search": {"evaluations": 12, "rounds": 2, "shards": 1, "population": 40, "generations": 10},
+    "search": {"evaluations": 8, "rounds": 1, "shards": 1, "population": 40, "generations": 10},
     "evolve": {"population": 40, "generations": 10},
     "generator": {"steps": 100, "synthetic_devices": 0},
 }

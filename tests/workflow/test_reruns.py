@@ -55,7 +55,7 @@ def test_a_change_of_one_devices_settings_leaves_accuracies_and_the_other_device
     assert all("/evaluation/" in output for output in jobs["score"])
     measured_again = [output for output in jobs["profile"] if "/evaluation/" not in output]
     assert measured_again
-    assert all(output.endswith("board.parquet") for output in measured_again)
+    assert all("/latency/board/" in output for output in measured_again)
     assert not {"propose", "train", "sample", "surrogate_accuracy"} & jobs.keys()
     assert all("phone" not in output for output in jobs["surrogate_latency"] + jobs["evolve"])
 
