@@ -23,6 +23,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("short")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares an expensive fixture: the tests of a file, and those of the finished experiment."""
+    for item in items:
+        shared = "finished" if "finished" in item.fixturenames else item.path.name
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of public benchmark data; skip the test where it is absent."""

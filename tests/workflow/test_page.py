@@ -28,7 +28,7 @@ FLAGS = (
     "--window-size=1400,1000",
 )
 LARGEST_MB = 6
-LONGEST_S = 2.0
+LONGEST_S = 5.0
 
 
 @pytest.fixture(scope="module")
