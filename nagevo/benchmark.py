@@ -1,10 +1,11 @@
-"""How good answers are where no table exists: on devices that were not searched, and under several limits."""
+"""How good answers are, on devices that were searched and on others, and under several limits."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,10 @@ from nagevo.evolution import evolve
 from nagevo.generator.answers import Generator
 from nagevo.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
+from nagevo.strategies.pnag import PNAGGenerator
+
+Answering = Callable[[np.ndarray], Sequence[np.ndarray | None]]
+"""From budgets in ms to the choices of one architecture for each, None where it is refused."""
 
 TESTED = 2000
 """Random architectures on which predictions are judged where the space cannot be listed."""
@@ -25,6 +30,8 @@ REFERENCE = {"population": 200, "generations": 100}
 AFRESH = {"population": 100, "generations": 40}
 """Size of the evolution on the adapted latency."""
 N_BUDGETS = 100
+TRAINED_BUDGETS = 5
+"""For so many of them PNAG's generator is trained; the others it answers by interpolation."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,30 @@ class Truth:
         return cls(objectives, space.sample_distinct(TESTED, rng=rng), best[frontier.frontier(best)])
 
 
+def known_device(generator: Generator, truth: Truth, device: str, confidence: float) -> pd.DataFrame:
+    """Return how well budgets are answered on a device that was searched, by the generator and by its rivals.
+
+    Returns
+    -------
+    DataFrame
+        One row for each ``method`` (``generator``; ``lookup``: the measured frontier as a table; ``pnag``: the
+        generator of PNAG, trained on the same measurements, its most probable architecture; ``pnag_best_of_ten``: the
+        best of ten that it samples) with the metrics of the answers to evenly spaced budgets; ``answer_ms`` is wall
+        time.
+    """
+    known, latency = generator.predictor.measurements.complete(device), _Latency(generator, device, confidence)
+    members = known.latency_ms[device][frontier.frontier(known.objectives(device))]
+    trained = np.linspace(members[0], members[-1], TRAINED_BUDGETS)
+    pnag = PNAGGenerator(generator.space, seed=generator.seed).fit(generator.predictor.measurements, device, trained)
+    methods: dict[str, Answering] = {
+        "generator": lambda budgets: _generator(latency, truth, 0, budgets),
+        "lookup": lambda budgets: _best(known.choices, known.accuracy, known.latency_ms[device], budgets),
+        "pnag": pnag.answer,
+        "pnag_best_of_ten": lambda budgets: pnag.answer(budgets, samples=10),
+    }
+    return pd.DataFrame([{"method": name} | _judged(answering, truth) for name, answering in methods.items()])
+
+
 def new_device(
     generator: Generator, truth: Truth, device: str, probes: Sequence[int], confidence: float
 ) -> pd.DataFrame:
@@ -99,7 +130,8 @@ def new_device(
         quality = _prediction(latency, truth) | {"adapt_s": adapt_s}
         for method, answer in _METHODS.items():
             if n or method in ("generator", "measured"):
-                rows.append({"probes": n, "method": method} | _judged(answer, latency, truth, n) | quality)
+                answering = partial(answer, latency, truth, n)
+                rows.append({"probes": n, "method": method} | _judged(answering, truth) | quality)
     return pd.DataFrame(rows)
 
 
@@ -144,11 +176,11 @@ def _prediction(latency: _Latency, truth: Truth) -> dict[str, float]:
     }
 
 
-def _judged(answer: Callable, latency: _Latency, truth: Truth, n: int) -> dict[str, float]:
+def _judged(answering: Answering, truth: Truth) -> dict[str, float]:
     """Return the metrics of the answers of a method to evenly spaced budgets."""
     budgets = frontier.budgets(truth.frontier, N_BUDGETS)
     began = time.perf_counter()
-    chosen = answer(latency, truth, n, budgets)
+    chosen = answering(budgets)
     elapsed = time.perf_counter() - began
     objectives = np.full((len(budgets), 2), np.nan)
     answered = [row for row, choices in enumerate(chosen) if choices is not None]

@@ -20,8 +20,9 @@ from nagevo.strategies.base import Strategy
 from nagevo.strategies.improvement import Frontier
 from nagevo.surrogates import LatencySurrogate, fit_accuracy, fit_latency
 
-INITIAL = 10
-"""Size of the initial design."""
+INITIAL = 25
+"""Size of the initial design, a quarter of the evaluations at most. What later rounds measure lies close together and
+says little of the rest: without a broad design the surrogate stays too low at the accurate end."""
 FEWEST = 4
 """With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
 MOST_KNOWN = 20_000
@@ -62,7 +63,7 @@ class SurrogateEvolution(Strategy):
         """Return how many architectures each round proposes: a small initial design, then equal rounds."""
         rounds = max(1, min(rounds or cls.default_rounds, evaluations))
         equal = super().round_sizes(evaluations, rounds)
-        first = max(equal[0], min(INITIAL, evaluations))
+        first = max(equal[0], min(INITIAL, evaluations // 4))
         rest = evaluations - first
         if rounds == 1 or not rest:
             return [evaluations]

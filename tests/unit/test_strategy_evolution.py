@@ -52,10 +52,11 @@ def test_the_frontier_is_found_with_fewer_evaluations_than_by_chance():
     assert mean_shortfall(strategies, [10, 10, 10, 10]) < 0.5  # random search: 3.5
 
 
-def test_the_rounds_begin_with_a_small_design():
-    assert SurrogateEvolution.round_sizes(50, 9) == [10, 5, 5, 5, 5, 5, 5, 5, 5]
+def test_the_rounds_begin_with_a_design_of_at_most_a_quarter():
+    assert SurrogateEvolution.round_sizes(50, 9) == [12, 5, 5, 5, 5, 5, 5, 4, 4]
+    assert SurrogateEvolution.round_sizes(200, 8) == [25, 25, 25, 25, 25, 25, 25, 25]
+    assert SurrogateEvolution.round_sizes(200)[:2] == [25, 5]
     assert SurrogateEvolution.round_sizes(200, 2) == [100, 100]
-    assert SurrogateEvolution.round_sizes(6) == [6]
 
 
 def test_the_design_begins_with_the_extremes_and_spreads_over_all_sizes():
