@@ -12,7 +12,7 @@ setup: .venv/.complete
 
 .venv/.complete: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev,peers,graph,images,slurm]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,peers,graph,images,slurm]'
 	touch $@
 
 test: setup lint
