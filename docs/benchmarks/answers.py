@@ -1,7 +1,8 @@
 """Judge generators against the truth over several seeds: python answers.py OUTPUT CONFIG SEED [SEED ...].
 
 For each seed: the search of the experiment in one process, the generator that learns from it, and the answers to 100
-budgets of each device, beside the lookup table's and those of PNAG's generator trained on the same measurements.
+budgets of each device at several confidences, beside the lookup table's and those of PNAG's generator trained on the
+same measurements.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nagevo.config import load_config
 from nagevo.learning import learn
 from nagevo.search import search_experiment
 
-CONFIDENCE = 0.9
+CONFIDENCES = (0.5, 0.7, 0.9, 0.95)
 SHOWN = ["mean_regret", "violation_rate", "budget_use", "feasible_answered", "hypervolume_ratio", "answer_ms"]
 
 
@@ -36,10 +37,11 @@ def main() -> None:
         print(f"seed {seed}: search {searched - began:.0f} s, learning {time.perf_counter() - searched:.0f} s")
         for device in experiment.devices:
             truth = Truth.of(experiment, generator.space, device)
-            table = known_device(generator, truth, device, CONFIDENCE)
-            tables.append(table.assign(device=device, seed=seed))
+            for confidence in CONFIDENCES:
+                table = known_device(generator, truth, device, confidence)
+                tables.append(table.assign(device=device, seed=seed, confidence=confidence))
         pd.concat(tables, ignore_index=True).to_parquet(output)
-    means = pd.concat(tables).groupby(["device", "method"], sort=False)[SHOWN].mean()
+    means = pd.concat(tables).groupby(["confidence", "device", "method"], sort=False)[SHOWN].mean()
     print(means.round(4).to_string())
 
 
