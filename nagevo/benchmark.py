@@ -70,28 +70,36 @@ class Truth:
         return cls(objectives, space.sample_distinct(TESTED, rng=rng), best[frontier.frontier(best)])
 
 
-def known_device(generator: Generator, truth: Truth, device: str, confidence: float) -> pd.DataFrame:
+def known_device(generator: Generator, truth: Truth, device: str, confidences: Sequence[float]) -> pd.DataFrame:
     """Return how well budgets are answered on a device that was searched, by the generator and by its rivals.
 
     Returns
     -------
     DataFrame
-        One row for each ``method`` (``generator``; ``lookup``: the measured frontier as a table; ``pnag``: the
-        generator of PNAG, trained on the same measurements, its most probable architecture; ``pnag_best_of_ten``: the
-        best of ten that it samples) with the metrics of the answers to evenly spaced budgets; ``answer_ms`` is wall
-        time.
+        One row for each ``confidence`` of the ``method`` ``generator``, and one for each rival, which knows none
+        (``lookup``: the measured frontier as a table; ``pnag``: the generator of PNAG, trained on the same
+        measurements, its most probable architecture; ``pnag_best_of_ten``: the best of ten that it samples), with the
+        metrics of the answers to evenly spaced budgets; ``answer_ms`` is wall time.
     """
-    known, latency = generator.predictor.measurements.complete(device), _Latency(generator, device, confidence)
+    known = generator.predictor.measurements.complete(device)
     members = known.latency_ms[device][frontier.frontier(known.objectives(device))]
     trained = np.linspace(members[0], members[-1], TRAINED_BUDGETS)
     pnag = PNAGGenerator(generator.space, seed=generator.seed).fit(generator.predictor.measurements, device, trained)
-    methods: dict[str, Answering] = {
-        "generator": lambda budgets: _generator(latency, truth, 0, budgets),
-        "lookup": lambda budgets: _best(known.choices, known.accuracy, known.latency_ms[device], budgets),
-        "pnag": pnag.answer,
-        "pnag_best_of_ten": lambda budgets: pnag.answer(budgets, samples=10),
-    }
-    return pd.DataFrame([{"method": name} | _judged(answering, truth) for name, answering in methods.items()])
+    methods: list[tuple[str, float, Answering]] = [
+        *(
+            ("generator", confidence, partial(_generator, _Latency(generator, device, confidence), truth, 0))
+            for confidence in confidences
+        ),
+        ("lookup", np.nan, partial(_best, known.choices, known.accuracy, known.latency_ms[device])),
+        ("pnag", np.nan, pnag.answer),
+        ("pnag_best_of_ten", np.nan, partial(pnag.answer, samples=10)),
+    ]
+    return pd.DataFrame(
+        [
+            {"method": name, "confidence": confidence} | _judged(answering, truth)
+            for name, confidence, answering in methods
+        ]
+    )
 
 
 def new_device(

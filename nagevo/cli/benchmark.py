@@ -46,7 +46,7 @@ def run(
     for device in track(list(experiment.devices), "measuring answers"):
         truth = Truth.of(experiment, generator.space, device)
         if device in generator.devices:
-            tables.append(known_device(generator, truth, device, confidence).assign(device=device))
+            tables.append(known_device(generator, truth, device, [confidence]).assign(device=device))
             if pairs:
                 limited = two_limits(generator, truth, device, cost, pairs, confidence)
                 tables.append(pd.DataFrame([limited]).assign(method=f"generator, {cost} limited too", device=device))

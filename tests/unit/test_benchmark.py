@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,8 +59,10 @@ def test_the_truth_of_a_table_is_its_frontier(truth):
 
 
 def test_on_a_known_device_the_generator_stands_beside_the_lookup_table_and_pnag(generator, truth):
-    table = known_device(generator, truth("exact"), "exact", 0.9).set_index("method")
-    assert list(table.index) == ["generator", "lookup", "pnag", "pnag_best_of_ten"]
+    table = known_device(generator, truth("exact"), "exact", [0.5, 0.9]).set_index("method")
+    assert list(table.index) == ["generator", "generator", "lookup", "pnag", "pnag_best_of_ten"]
+    assert table["confidence"].tolist()[:2] == [0.5, 0.9]
+    assert table["confidence"][2:].isna().all()
     known = measured(60, "exact")
     budgets = frontier.budgets(truth("exact").frontier)
     best = frontier.best_under(known.latency_ms["exact"], known.accuracy, budgets)
@@ -79,10 +83,31 @@ def test_a_new_device_that_is_like_a_known_one_is_foreseen_and_every_rival_is_ju
     assert nearest["violation_rate"] == 0.0  # the slow device is the known one, thrice as slow: its table is exact
 
 
-def test_two_limits_that_are_known_exactly_are_never_broken_by_measured_cells(generator, truth):
-    result = two_limits(generator, truth("exact"), "exact", "parameters", 20, 0.9)
-    assert result["infeasible_refused"] == 1.0
-    assert 0.0 <= result["mean_regret"] <= result["max_regret"]
+class Oracle:
+    """Answers two limits with the best of all cells, or carelessly with the dearest one."""
+
+    space, seed = SPACE, 0
+
+    def __init__(self, truth: Truth, *, careless: bool):
+        self.truth, self.careless = truth, careless
+
+    def answers(self, asked, *, device, confidence):
+        (limits,) = asked
+        error, latency_ms = self.truth.objectives(self.truth.choices).T
+        parameters = SPACE.costs(self.truth.choices)["parameters"]
+        holding = (latency_ms <= limits["latency_ms"]) & (parameters <= limits["parameters"])
+        row = error.argmin() if self.careless else np.where(holding, error, np.inf).argmin()
+        return [SimpleNamespace(architecture=SPACE.to_text(self.truth.choices[row : row + 1])[0])]
+
+
+def test_the_best_answers_to_two_limits_have_no_regret_and_careless_ones_break_them(truth):
+    exact = truth("exact")
+    best, careless = (
+        two_limits(Oracle(exact, careless=c), exact, "exact", "parameters", 20, 0.9) for c in (False, True)
+    )
+    assert (best["max_regret"], best["violation_rate"], best["feasible_answered"]) == (0.0, 0.0, 1.0)
+    assert careless["violation_rate"] == 1.0  # the dearest cell breaks every limit that is drawn below it
+    assert careless["mean_regret"] > 0.0
 
 
 def test_the_command_writes_known_and_new_devices_and_leaves_the_bundle(bundle, tmp_path):
