@@ -3,12 +3,21 @@
 import time
 
 import kills
+import pytest
 from conftest import snakemake
 
 
-def test_a_run_that_is_killed_resumes_to_the_same_result_and_redoes_nothing_finished(tmp_path):
-    expected, took_s = kills.uninterrupted(tmp_path / "uninterrupted")
-    outcome = kills.kill_and_resume(tmp_path / "run", kills.signal.SIGKILL, 0.6 * took_s, expected)
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return kills.uninterrupted(tmp_path_factory.mktemp("uninterrupted") / "run")
+
+
+@pytest.mark.parametrize(("number", "share"), zip(kills.SIGNALS, (0.3, 0.5, 0.7), strict=True), ids=lambda v: str(v))
+def test_a_run_that_is_killed_resumes_to_the_same_result_and_redoes_nothing_finished(
+    uninterrupted, tmp_path, number, share
+):
+    expected, took_s = uninterrupted
+    outcome = kills.kill_and_resume(tmp_path / "run", number, share * took_s, expected)
     assert outcome.finished, outcome
     assert (outcome.returncode, outcome.redone, outcome.different) == (0, [], []), outcome
 
