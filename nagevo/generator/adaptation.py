@@ -12,14 +12,14 @@ from nagevo.measurements import EXTRA_ROUND
 from nagevo.predictor import Predictor
 from nagevo.spaces.base import SearchSpace, row_keys
 from nagevo.surrogates import Teachers, adapt_latency
-from nagevo.surrogates.adapted import probe_order
+from nagevo.surrogates.probes import probe_order
 
 PUPILS = 16
 """Synthetic devices that serve beside the known ones to find out what few measurements are worth."""
 
 
 def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = None) -> np.ndarray:
-    """Return n evaluated architectures that tell devices apart, the most telling first, or all where there are fewer.
+    """Return the n evaluated architectures whose latencies are worth most on a new device, or all if there are fewer.
 
     Parameters
     ----------
@@ -32,7 +32,9 @@ def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = No
     first: Sequence[int] = ()
     if known is not None:
         first = np.flatnonzero(np.isin(row_keys(choices), row_keys(known))).tolist()
-    return choices[probe_order(predictor.described(choices), len(predictor.known), n, first=first)]
+    measured = predictor.measurements.rows(predictor.rows(choices))
+    known_ms = np.array([measured.latency_ms[device] for device in predictor.known])
+    return choices[probe_order(predictor.described(choices), known_ms, measured.accuracy, n, first=first)]
 
 
 def adapted(
@@ -91,7 +93,7 @@ def make_teachers(predictor: Predictor, n: int, *, seed: int) -> Teachers:
     complete = np.isfinite(sources).all(axis=1)
     rng = np.random.default_rng([seed, 3])
     devices = SyntheticDevices.draw(features[complete], sources[complete], PUPILS, rng=rng)
-    order = probe_order(described, len(known_ms), min(n, len(choices) // 2))
+    order = probe_order(described, known_ms, measured.accuracy, min(n, len(choices) // 2))
     latency_ms = np.concatenate([known_ms, devices.latency_ms(features, sources)])
     return Teachers(described, unseen, latency_ms, measured.accuracy, order, len(known_ms))
 

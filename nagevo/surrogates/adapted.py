@@ -209,7 +209,7 @@ class Posterior:
         mean, deviations, features = basis.expanded(described)
         speed_ms = float(np.exp((np.log(latency_ms) - np.log(mean)).mean()))
         relative = latency_ms / speed_ms
-        columns = _columns(hyperparameters, mean, deviations, features)
+        columns = linear_columns(hyperparameters, mean, deviations, features)
         smooth, noise = hyperparameters[2:]
         kernel = columns @ columns.T + smooth**2 * correlation(features / LENGTH, features / LENGTH)
         precision = np.linalg.inv(kernel + np.diag((noise * relative) ** 2))
@@ -229,7 +229,7 @@ class Posterior:
     def predict(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the latency in ms and the relative standard deviation of a measurement, both of shape (n,)."""
         mean, deviations, features = self.basis.expanded(described)
-        columns = _columns(self.hyperparameters, mean, deviations, features)
+        columns = linear_columns(self.hyperparameters, mean, deviations, features)
         smooth, noise = self.hyperparameters[2:]
         near = smooth**2 * correlation(features / LENGTH, self.features / LENGTH)
         kernel = columns @ self.columns.T + near
@@ -352,47 +352,7 @@ def adapt_latency(described: np.ndarray, latency_ms: np.ndarray, teachers: Teach
     return AdaptedLatency(posterior, posterior.error_scale(latency_ms), pooled, len(residuals), left_out)
 
 
-def probe_order(described: np.ndarray, n_known: int, n: int, *, first: Sequence[int] = ()) -> np.ndarray:
-    """Return n rows, each the one that tells most about all others once those before it are known.
-
-    Parameters
-    ----------
-    described : ndarray, shape (n_rows, n_features + n_known)
-    n_known : int
-    n : int
-        Fewer are returned where there are fewer rows.
-    first : sequence of int
-        Rows that are known already; they are not returned.
-
-    Notes
-    -----
-    It is greedy A-optimal design: the next probe takes most away from the summed variance of the relative latency
-    under the prior with middling hyperparameters.
-    """
-    hyperparameters = GRID[len(GRID) // 2]
-    mean, deviations, features = Basis.of(described, n_known).expanded(described)
-    columns = _columns(hyperparameters, mean, deviations, features)
-    columns = np.column_stack([columns, mean])  # the speed of the device is unknown as well
-    covariance = columns @ columns.T + hyperparameters[2] ** 2 * correlation(features / LENGTH, features / LENGTH)
-    noise = (hyperparameters[3] * mean) ** 2
-    weight = 1.0 / mean**2
-    chosen: list[int] = []
-    for row in first:
-        covariance = _conditioned(covariance, row, noise[row])
-    for _ in range(min(n, len(described) - len(first))):
-        gain = (weight[:, None] * covariance**2).sum(axis=0) / (np.diag(covariance) + noise)
-        gain[[*first, *chosen]] = -np.inf
-        chosen.append(int(gain.argmax()))
-        covariance = _conditioned(covariance, chosen[-1], noise[chosen[-1]])
-    return np.array(chosen, dtype=int)
-
-
-def _conditioned(covariance: np.ndarray, row: int, noise: float) -> np.ndarray:
-    """Return the covariance once a row was measured."""
-    return covariance - np.outer(covariance[row], covariance[row]) / (covariance[row, row] + noise)
-
-
-def _columns(
+def linear_columns(
     hyperparameters: Sequence[float], mean: np.ndarray, deviations: np.ndarray, features: np.ndarray
 ) -> np.ndarray:
     """Return what the linear part of the process is linear in, each times the deviation of its weight."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nagevo import frontier
 from nagevo.errors import BundleError, DataError
 from nagevo.surrogates import AdaptedLatency, LatencySurrogate, Teachers, adapt_latency, fit_latency
-from nagevo.surrogates.adapted import Basis, probe_order
+from nagevo.surrogates.adapted import Basis
+from nagevo.surrogates.probes import probe_order
 
 N, N_FEATURES, N_KNOWN = 120, 8, 5
 
@@ -29,7 +31,7 @@ class Family:
         return speed * (0.5 + self.features @ costs) * np.exp(0.01 * self.rng.normal(size=N))
 
     def teachers(self, n: int = 10) -> Teachers:
-        order = probe_order(self.described, N_KNOWN, n)
+        order = probe_order(self.described, self.known_ms, self.accuracy, n)
         return Teachers(self.described, self.described, self.known_ms, self.accuracy, order, N_KNOWN)
 
 
@@ -84,7 +86,7 @@ def test_so_many_devices_support_no_higher_confidence_than_their_rank(family):
 def test_one_known_device_is_enough_to_adapt_from(family):
     described = family.described[:, : N_FEATURES + 1]
     made_up = family.known_ms[1:3]
-    order = probe_order(described, 1, 10)
+    order = probe_order(described, family.known_ms[:1], family.accuracy, 10)
     latencies = np.concatenate([family.known_ms[:1], made_up])
     adapted = adapt_latency(
         described[order],
@@ -112,10 +114,33 @@ def test_what_was_adapted_reads_back_the_same(family, tmp_path):
 
 
 def test_the_first_probes_are_the_same_whatever_the_number_and_known_ones_are_not_probed_again(family):
-    ten = probe_order(family.described, N_KNOWN, 10).tolist()
+    asked = (family.described, family.known_ms, family.accuracy)
+    ten = probe_order(*asked, 10).tolist()
     assert len(set(ten)) == 10
-    assert probe_order(family.described, N_KNOWN, 4).tolist() == ten[:4]
-    assert probe_order(family.described, N_KNOWN, 3, first=ten[:7]).tolist() == ten[7:]
+    assert probe_order(*asked, 4).tolist() == ten[:4]
+    assert probe_order(*asked, 3, first=ten[:7]).tolist() == ten[7:]
+
+
+def test_probes_are_where_a_known_latency_makes_answers_better(family):
+    """Answers on an unseen relative from the probed rows alone, whose latencies are exact then."""
+    latency_ms = family.device()
+    chosen = probe_order(family.described, family.known_ms, family.accuracy, 10)
+    scattered = np.random.default_rng(0).permutation(N)[:10]
+    true = np.column_stack([100 - family.accuracy, latency_ms])
+    budgets = frontier.budgets(true)
+    regrets = []
+    for probes in (chosen, scattered):
+        place = frontier.best_under(latency_ms[probes], family.accuracy[probes], budgets)
+        answers = np.where(place[:, None] < 0, np.nan, true[probes[place]])
+        regrets.append(frontier.regret(answers, budgets, true).mean())
+    assert regrets[0] < 0.5 * regrets[1]
+
+
+def test_devices_on_which_everything_failed_leave_the_choice_to_the_others(family):
+    failed = np.array([*family.known_ms[:-1], np.full(N, np.nan)])
+    assert len(set(probe_order(family.described, failed, family.accuracy, 6).tolist())) == 6
+    nothing = np.full((N_KNOWN, N), np.nan)
+    assert len(set(probe_order(family.described, nothing, family.accuracy, 6).tolist())) == 6
 
 
 def test_architectures_are_seen_as_latencies_relative_to_the_mean_of_each_device():
