@@ -29,7 +29,9 @@ class LookupDevice(Device):
     ----------
     path : str
         YAML file as Once-for-All publishes them and ``nagevo lut`` writes them: from the name of a block to a mapping
-        with its ``mean`` in ms. It has to be for the space's resolution and widths.
+        with its ``mean`` in ms. It has to be for the space's widths.
+    resolution : int, optional
+        Pixels of the images that the table is for; the space's by default.
 
     References
     ----------
@@ -39,8 +41,8 @@ class LookupDevice(Device):
 
     exact = True
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike, resolution: int | None = None):
+        self.path, self.resolution = Path(path), resolution
 
     @cached_property
     def means(self) -> dict[str, float]:
@@ -61,6 +63,8 @@ class LookupDevice(Device):
             raise ConfigError(
                 f"backend lookup: expected the space mobilenetv3, whose blocks the table names, got {space}"
             )
+        if self.resolution is not None:
+            space = space.at(self.resolution)
         try:
             latency_ms = sum_of_blocks(self.means, space, choices)
         except KeyError as error:

@@ -10,6 +10,7 @@ Howard et al. 2019, "Searching for MobileNetV3", table 1: widths, strides, activ
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -231,6 +232,12 @@ class MobileNetV3Space(SearchSpace):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         return self.channels, self.resolution, self.resolution
+
+    def at(self, resolution: int) -> MobileNetV3Space:
+        """Return the space of the same networks on images of another size, in pixels."""
+        space = copy(self)
+        space.resolution = resolution
+        return space
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         """Return the architectures with the choices of unused layers set to 0."""

@@ -37,6 +37,16 @@ def test_the_sum_equals_that_over_the_layers_of_each_network():
     np.testing.assert_allclose(sum_of_blocks(costs, SPACE, choices), expected)
 
 
+def test_a_device_may_get_images_of_another_size_than_the_space(tmp_path):
+    small, path = MobileNetV3Space(resolution=160), tmp_path / "t.yaml"
+    costs = {name: {"mean": 0.1 * number} for number, name in enumerate(tables(small))}
+    path.write_text(yaml.safe_dump(costs))
+    choices = SPACE.sample(5, rng=np.random.default_rng(0))
+    rows = LookupDevice(path, resolution=160).measure(SPACE, choices)
+    pd.testing.assert_frame_equal(rows, LookupDevice(path).measure(small, choices))
+    assert SPACE.input_shape == (3, 224, 224)
+
+
 def test_the_published_table_gives_the_latencies_of_the_best_known_frontier(shared_data):
     folder = shared_data / "ofa_mobilenetv3"
     frontier = pd.read_csv(folder / "note10_best_known_frontier.csv")
