@@ -238,6 +238,37 @@ class Generator:
         answers = self.generate(bounds, device=device, confidence=confidence)
         return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
 
+    def offers(self, *, device: str | None = None, confidence: float = 0.9) -> dict[str, list[Any]]:
+        """Return everything that is the answer to some limits on the latency and the costs, the most accurate first.
+
+        The answer to limits is the first row that keeps them.
+
+        Returns
+        -------
+        dict of list
+            Columns: ``architecture``, ``accuracy``, ``measured``, ``latency_ms``, ``latency_bound_ms``, and the costs
+            of the space by name.
+        """
+        import moocore
+
+        device = self._device(device)
+        self._check_confidence(confidence, device)
+        pool, ranking = self.candidates(device), self._ranking((device,), confidence)
+        bounds, latency = ranking.bounds, requests.full_name(LATENCY, device)
+        objectives = np.column_stack([-pool.accuracy[ranking.rows], *bounds.values()])
+        kept = moocore.is_nondominated(objectives)
+        rows = ranking.rows[kept]
+        columns = {
+            "accuracy": pool.accuracy[rows],
+            "measured": pool.measured[rows],
+            "latency_ms": pool.values[latency][rows],
+            "latency_bound_ms": bounds[latency][kept],
+            **{name: bounds[name][kept] for name in bounds if name != latency},
+        }
+        return {"architecture": [pool.texts[row] for row in rows]} | {
+            name: values.tolist() for name, values in columns.items()
+        }
+
     def adapt(
         self, name: str, measurements: Mapping[str, float], *, exact: bool = False, save: bool = True
     ) -> Generator:

@@ -63,7 +63,7 @@ def content(
             "measured": _measured(searched.complete(device), device, generator.space),
             "frontier": _columns(frontiers[device]),
             "answers": [
-                {"confidence": confidence, "steps": _steps(generator, device, confidence)}
+                {"confidence": confidence, "offers": generator.offers(device=device, confidence=confidence)}
                 for confidence in confidences(generator, device, evaluation["confidence"])
             ],
             "lookup": _lookup(searched.complete(device), device, generator.space),
@@ -88,6 +88,7 @@ def content(
         "bundle": str(generator.folder),
         "confidence": evaluation["confidence"],
         "devices": devices,
+        "costs": list(generator.space.costs(searched.choices[:1])),
         "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),
         "measurements": _columns(searched.rows(searched.round != EXTRA_ROUND).to_frame(generator.space)),
         "stages": _columns(stages),
@@ -172,12 +173,9 @@ def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
         An entry of ``devices`` in the content.
     """
     tables = [device["lookup"], device["frontier"]]
-    latency = [
-        tables[0]["latency_ms"],
-        tables[1]["latency_ms"],
-        *(e["steps"]["latency_bound_ms"] for e in device["answers"]),
-    ]
-    accuracy = [table["accuracy"] for table in (*tables, *(entry["steps"] for entry in device["answers"]))]
+    answers = [steps(entry["offers"]) for entry in device["answers"]]
+    latency = [*(table["latency_ms"] for table in tables), *(table["latency_bound_ms"] for table in answers)]
+    accuracy = [table["accuracy"] for table in (*tables, *answers)]
     return {
         "latency_ms": np.maximum(_widened(np.concatenate(latency)), 0.0).tolist(),
         "accuracy": _widened(_without_stragglers(np.concatenate(accuracy))),
@@ -196,8 +194,18 @@ def _without_stragglers(values: np.ndarray) -> np.ndarray:
 
 
 def steps_at(device: Mapping[str, Any], confidence: float) -> dict[str, list[Any]]:
-    """Return the answers of a device at the confidence nearest to the one asked for."""
-    return min(device["answers"], key=lambda entry: abs(entry["confidence"] - confidence))["steps"]
+    """Return the steps of a device at the confidence nearest to the one asked for."""
+    return steps(min(device["answers"], key=lambda entry: abs(entry["confidence"] - confidence))["offers"])
+
+
+def steps(offers: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the rows of offers that some budget alone is answered with, the smallest bound first.
+
+    >>> steps({"accuracy": [70.0, 65.0, 60.0], "latency_bound_ms": [3.0, 4.0, 2.0], "parameters": [9, 5, 7]})
+    {'accuracy': [60.0, 70.0], 'latency_bound_ms': [2.0, 3.0], 'parameters': [7, 9]}
+    """
+    rows = frontier.frontier(np.column_stack([-np.array(offers["accuracy"]), offers["latency_bound_ms"]]))
+    return {name: [column[row] for row in rows] for name, column in offers.items()}
 
 
 def short_number(value: int) -> str:
@@ -220,7 +228,7 @@ def _widened(values: np.ndarray) -> list[float]:
 
 def _described(space: SearchSpace, devices: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return by text the drawing and the costs of every architecture that a device is answered with."""
-    tables = [table for device in devices for table in (device["lookup"], *(e["steps"] for e in device["answers"]))]
+    tables = [table for device in devices for table in (device["lookup"], *(e["offers"] for e in device["answers"]))]
     texts = list(dict.fromkeys(text for table in tables for text in table["architecture"]))
     choices = space.from_text(texts)
     costs = space.costs(choices)
@@ -236,12 +244,6 @@ def _measured(table: Measurements, device: str, space: SearchSpace) -> dict[str,
         "accuracy": table.accuracy.tolist(),
         "latency_ms": table.latency_ms[device].tolist(),
     }
-
-
-def _steps(generator: Generator, device: str, confidence: float) -> dict[str, list[Any]]:
-    steps = generator.steps(device=device, confidence=confidence)
-    columns = ("architecture", "accuracy", "latency_ms", "latency_bound_ms", "measured")
-    return {name: [getattr(step, name) for step in steps] for name in columns}
 
 
 def _lookup(table: Measurements, device: str, space: SearchSpace) -> dict[str, list[Any]]:

@@ -191,6 +191,23 @@ def test_infeasible_limits_name_the_one_that_binds_and_the_nearest_that_can_be_a
     assert generator.generate(error.nearest, device="exact").bounds["parameters"] == error.nearest["parameters"]
 
 
+def test_any_limits_are_answered_with_the_first_offer_that_keeps_them(generator):
+    offers = pd.DataFrame(generator.offers(device="noisy", confidence=0.8))
+    needs = offers[["latency_bound_ms", "parameters", "macs"]].to_numpy()
+    rng = np.random.default_rng(0)
+    limits = np.exp(rng.uniform(np.log(0.5 * needs.min(axis=0)), np.log(needs.max(axis=0)), (100, 3)))
+    asked = [dict(zip(("latency_ms", "parameters", "macs"), row, strict=True)) for row in limits]
+    refused = 0
+    for answer, row in zip(generator.answers(asked, device="noisy", confidence=0.8), limits, strict=True):
+        holding = np.flatnonzero((needs <= row).all(axis=1))
+        if len(holding):
+            assert answer.architecture == offers["architecture"][holding[0]]
+        else:
+            assert isinstance(answer, nagevo.InfeasibleBudget)
+            refused += 1
+    assert 0 < refused < 100
+
+
 def test_several_answers_are_different_networks_from_the_most_accurate_down_and_keep_the_limits(generator):
     limits = {"latency_ms": 8.0, "parameters": 6e5}
     answers = generator.generate(limits, device="exact", n=5)

@@ -28,7 +28,7 @@ FLAGS = (
     "--window-size=1400,1000",
 )
 LARGEST_MB = 6
-LONGEST_S = 5.0
+LONGEST_S = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,11 @@ def test_the_page_opens_from_disk_with_no_request_no_error_and_soon(page, opened
     assert [url for url in asked if not url.startswith(("data:", page.as_uri()))] == []
     assert page.stat().st_size < LARGEST_MB * 1e6
     script = "const t = performance.getEntriesByType('navigation')[0]; return t.domContentLoadedEventEnd / 1000"
-    assert opened.execute_script(script) < LONGEST_S
+    loading = []
+    for _ in range(3):  # the fastest: other tests run beside this one
+        opened.get(page.as_uri())
+        loading.append(opened.execute_script(script))
+    assert min(loading) < LONGEST_S
 
 
 def test_the_slider_gives_by_keyboard_what_the_api_gives_for_that_budget(opened, generator, device):
@@ -159,6 +163,29 @@ def test_the_device_and_the_confidence_can_be_chosen(opened, generator):
             choose(opened, "confidence", label)
             assert shown_architecture(opened) == expected(generator, opened, device, confidence) != ""
             assert f"on {device}" in opened.find_element("css selector", "#frontier h3").text
+
+
+def test_a_second_limit_gives_what_the_api_gives_for_both(opened, generator, device):
+    from selenium.webdriver.common.keys import Keys
+
+    by_id(opened, "slider").send_keys(Keys.END)
+    choose(opened, "limit", "Parameters")
+    slider, seen = by_id(opened, "limit-slider"), set()
+    for keys in [Keys.HOME, *[Keys.PAGE_UP] * 10]:
+        slider.send_keys(keys)
+        asked = {"latency_ms": budget(opened), "parameters": float(by_id(opened, "most").get_property("value"))}
+        (answer,) = generator.answers([asked], device=device, confidence=0.9)
+        assert shown_architecture(opened) == answer.architecture
+        seen.add(answer.architecture)
+    assert len(seen) > 2
+    field = by_id(opened, "most")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys("1")
+    assert shown_architecture(opened) == ""
+    by_id(opened, "answer").find_element("css selector", "button").click()
+    assert shown_architecture(opened) != ""
+    choose(opened, "limit", "None")
+    assert shown_architecture(opened) == expected(generator, opened, device, 0.9)
 
 
 def test_the_command_on_the_page_prints_the_architecture_on_the_page_and_can_be_copied(opened, finished, monkeypatch):

@@ -9,18 +9,29 @@ const METHODS = {
 
 // ---- Asking for a network ----
 
-const state = { device: data.devices[0], confidence: data.confidence, budget: 0 };
+const COSTS = { parameters: "Parameters", macs: "Multiply–accumulates" };
+const LIMIT_STEPS = 200;
+
+const state = { device: data.devices[0], confidence: data.confidence, budget: 0, limit: "none", most: Infinity };
 const grid = { step: 1, decimals: 0 };
 let redrawFrontier;
 
 const entry = () => state.device.answers.find(({ confidence }) => confidence === state.confidence);
 
+/** Return what each budget is answered with while a cost stays below a limit, the smallest bound first. */
+function stepsOf(offers, cost = "none", most = Infinity) {
+  const holding = rowsOf(offers).filter((row) => cost === "none" || row[cost] <= most);
+  holding.sort((a, b) => a.latency_bound_ms - b.latency_bound_ms || b.accuracy - a.accuracy);
+  let best = -Infinity;
+  return holding.filter(({ accuracy }) => accuracy > best && ((best = accuracy), true));
+}
+
+const steps = () => stepsOf(entry().offers, state.limit, state.most);
+
 /** Return the answer to the budget, or null where it is refused: the last step whose bound the budget holds. */
 function answerTo(budget) {
-  const { steps } = entry();
-  let row = -1;
-  while (row + 1 < steps.latency_bound_ms.length && steps.latency_bound_ms[row + 1] <= budget) row += 1;
-  return row < 0 ? null : { row, ...rowsOf(steps)[row] };
+  const rows = steps(), row = rows.findLastIndex((step) => step.latency_bound_ms <= budget);
+  return row < 0 ? null : { row, ...rows[row] };
 }
 
 /** Return what the lookup table gives for the budget, or null. */
@@ -53,7 +64,7 @@ function chooseConfidence(confidence) {
 
 /** Set the range of budgets and the chart for device and confidence; without a budget start in the middle. */
 function layOut(budget) {
-  const bounds = entry().steps.latency_bound_ms, lowest = bounds[0], highest = bounds[bounds.length - 1];
+  const bounds = stepsOf(entry().offers).map((step) => step.latency_bound_ms), lowest = bounds[0], highest = bounds[bounds.length - 1];
   const low = 0.92 * lowest, high = Math.max(highest, ...state.device.lookup.latency_ms) * 1.04;
   grid.decimals = Math.max(0, -Math.floor(Math.log10((high - low) / 300)));
   grid.step = 10 ** -grid.decimals;
@@ -62,7 +73,7 @@ function layOut(budget) {
   slider.max = Math.ceil(high / grid.step);
   slider.step = 1;
   byId("budget").step = grid.step.toFixed(grid.decimals);
-  const frontier = frontierSpec(state.device, state.confidence);
+  const frontier = frontierSpec(state.device, state.confidence, state.limit, state.most);
   frontier.x.range = [Math.min(frontier.x.range[0], low), Math.max(frontier.x.range[1], high)];
   if (redrawFrontier) redrawFrontier(frontier);
   else redrawFrontier = chart(byId("frontier"), { ...frontier, pick: (x) => setBudget(Number((Math.round(x / grid.step) * grid.step).toFixed(grid.decimals))) });
@@ -78,9 +89,9 @@ function setBudget(budget) {
 }
 
 function showAnswer() {
-  const { device, confidence, budget } = state, { steps } = entry(), answer = answerTo(budget);
+  const { device, budget } = state, rows = steps(), answer = answerTo(budget);
   byId("previous").disabled = !answer || answer.row === 0;
-  byId("next").disabled = answer?.row === steps.accuracy.length - 1;
+  byId("next").disabled = !rows.length || answer?.row === rows.length - 1;
   byId("answer").replaceChildren(...(answer ? answerFacts(answer) : [refusal()]));
   byId("answer").dataset.architecture = answer?.architecture ?? "";
   byId("details").replaceChildren(...(answer ? answerDetails(answer) : []));
@@ -88,15 +99,60 @@ function showAnswer() {
     mark: budget,
     chosen: answer && { x: answer.latency_ms, y: answer.accuracy, until: answer.latency_bound_ms },
     title: `Frontier on ${device.name}`,
-    summary: frontierSummary(device, confidence),
+    summary: frontierSummary(device, rows),
   });
 }
 
 function refusal() {
-  const least = entry().steps.latency_bound_ms[0], budget = roundedUp(least);
+  const [fastest] = steps();
+  if (!fastest) {
+    const fewest = Math.min(...entry().offers[state.limit]);
+    return element("div", { class: "refusal" },
+      element("p", {}, `No network has so few ${costName(state.limit)}. The fewest are ${count(fewest)}.`),
+      element("button", { type: "button", click: () => setMost(fewest) }, `Ask for ${count(fewest)}`));
+  }
+  const least = fastest.latency_bound_ms, budget = roundedUp(least);
+  const also = state.limit === "none" ? "" : ` with at most ${count(state.most)} ${costName(state.limit)}`;
   return element("div", { class: "refusal" },
-    element("p", {}, `No network can be promised within ${state.budget} ms on ${state.device.name} at ${confidenceText()} confidence. The smallest budget is ${milliseconds(least)}.`),
+    element("p", {}, `No network${also} can be promised within ${state.budget} ms on ${state.device.name} at ${confidenceText()} confidence. The smallest budget is ${milliseconds(least)}.`),
     element("button", { type: "button", click: () => setBudget(budget) }, `Ask for ${budget} ms`));
+}
+
+const costName = (cost) => COSTS[cost].toLowerCase();
+
+function chooseLimit(cost) {
+  state.limit = cost;
+  byId("second").hidden = cost === "none";
+  if (cost === "none") {
+    setMost(Infinity);
+    return;
+  }
+  byId("most-label").textContent = `The most ${costName(cost)} that it may have`;
+  byId("most").setAttribute("aria-label", `Most ${costName(cost)}`);
+  const costs = stepsOf(entry().offers).map((row) => row[cost]);
+  setMost(Math.round(Math.sqrt(Math.min(...costs) * Math.max(...costs))));
+}
+
+/** Return the least and the largest limit of the second slider. */
+function limits() {
+  const costs = entry().offers[state.limit];
+  return [Math.max(1, Math.min(...costs)), Math.max(1, ...costs)];
+}
+
+function setMost(most) {
+  state.most = most;
+  if (state.limit !== "none") {
+    const [low, high] = limits();
+    byId("limit-slider").value = Math.round(LIMIT_STEPS * Math.log(most / low) / Math.log(high / low));
+    byId("limit-slider").setAttribute("aria-valuetext", `${count(most)} ${costName(state.limit)}`);
+    if (document.activeElement !== byId("most")) byId("most").value = most;
+  }
+  layOut(state.budget);
+}
+
+function slideMost(place) {
+  const [low, high] = limits();
+  setMost(place >= LIMIT_STEPS ? high : Math.ceil(low * (high / low) ** (place / LIMIT_STEPS)));
 }
 
 const confidenceText = () => `${+(100 * state.confidence).toFixed(2)} %`;
@@ -120,13 +176,15 @@ function answerDetails(answer) {
     .map((name) => (name === "macs" ? `${count(described[name])} multiply–accumulates` : `${count(described[name])} parameters`));
   const again = rowsOf(device.again).find((row) => row.architecture === answer.architecture && row.measured_ms !== null);
   const remeasured = again ? `Measured again at the end: ${percent(again.test_accuracy)} on the test split, ${milliseconds(again.measured_ms)}.` : null;
-  const command = `nagevo generate --bundle ${data.bundle} --budget ${budget} --device ${device.name} --confidence ${confidence}`;
-  const python = `nagevo.generate(${budget}, device="${device.name}", confidence=${confidence}, bundle="${data.bundle}")`;
+  const limited = state.limit !== "none", option = limited ? ` --limit ${state.limit}=${state.most}` : "";
+  const asked = limited ? `{"latency_ms": ${budget}, "${state.limit}": ${state.most}}` : budget;
+  const command = `nagevo generate --bundle ${data.bundle} --budget ${budget}${option} --device ${device.name} --confidence ${confidence}`;
+  const python = `nagevo.generate(${asked}, device="${device.name}", confidence=${confidence}, bundle="${data.bundle}")`;
   return [
     architectureDrawing(described.drawing),
     costs.length ? element("p", { class: "small" }, `${costs.join(", ")}.`) : "",
     remeasured ? element("p", { class: "small" }, remeasured) : "",
-    rival(answer),
+    limited ? "" : rival(answer),
     element("h3", {}, "The same by hand"),
     codeLine(command, "command"),
     codeLine(python, "Python line"),
@@ -150,12 +208,12 @@ function rival(answer) {
     same ? "" : details);
 }
 
-function frontierSpec(device, confidence) {
-  const { steps } = device.answers.find((candidate) => candidate.confidence === confidence);
+function frontierSpec(device, confidence, cost, most) {
+  const steps = stepsOf(device.answers.find((candidate) => candidate.confidence === confidence).offers, cost, most);
   const points = (columns) => rowsOf(columns).map((row) => ({
     x: row.latency_ms, y: row.accuracy, title: `${percent(row.accuracy)}, ${milliseconds(row.latency_ms)}\n${row.architecture}`,
   }));
-  const bounds = rowsOf(steps).map((row) => ({ x: row.latency_bound_ms, y: row.accuracy }));
+  const bounds = steps.map((row) => ({ x: row.latency_bound_ms, y: row.accuracy }));
   const ranges = { x: [...device.view.latency_ms], y: device.view.accuracy };
   const outside = device.measured.accuracy.filter((y, i) =>
     y < ranges.y[0] || device.measured.latency_ms[i] > ranges.x[1] || device.measured.latency_ms[i] < ranges.x[0]).length;
@@ -164,7 +222,7 @@ function frontierSpec(device, confidence) {
     title: `Frontier on ${device.name}`,
     x: { label: `latency or budget on ${device.name} (ms)`, range: ranges.x },
     y: { label: "accuracy (%)", range: ranges.y },
-    summary: frontierSummary(device, confidence),
+    summary: frontierSummary(device, steps),
     series: [
       { name: measured, kind: "points", color: "measured", size: 3.2, rows: points(device.measured) },
       { name: "predicted frontier", kind: "points", color: "predicted", shape: "diamond", hollow: true, size: 3.4, rows: points(device.frontier) },
@@ -174,11 +232,12 @@ function frontierSpec(device, confidence) {
   };
 }
 
-function frontierSummary(device, confidence) {
-  const { steps } = device.answers.find((candidate) => candidate.confidence === confidence), last = steps.accuracy.length - 1;
-  return `Accuracy over latency on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${last + 1} answers `
-    + `at confidence ${confidence}, from ${percent(steps.accuracy[0])} for a budget of ${milliseconds(steps.latency_bound_ms[0])} `
-    + `to ${percent(steps.accuracy[last])} for ${milliseconds(steps.latency_bound_ms[last])}.`;
+function frontierSummary(device, steps) {
+  const measured = `Accuracy over latency on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${steps.length} answers`;
+  if (!steps.length) return `${measured}.`;
+  const first = steps[0], last = steps[steps.length - 1];
+  return `${measured}, from ${percent(first.accuracy)} for a budget of ${milliseconds(first.latency_bound_ms)} `
+    + `to ${percent(last.accuracy)} for ${milliseconds(last.latency_bound_ms)}.`;
 }
 
 /** Fill a fieldset with one radio button for each value. */
@@ -190,7 +249,7 @@ function segments(id, name, values, label, choose) {
 }
 
 function jump(direction) {
-  const bounds = entry().steps.latency_bound_ms, row = (answerTo(state.budget)?.row ?? -1) + direction;
+  const bounds = steps().map((step) => step.latency_bound_ms), row = (answerTo(state.budget)?.row ?? -1) + direction;
   if (row >= 0 && row < bounds.length) setBudget(roundedUp(bounds[row], bounds[row + 1]));
 }
 
@@ -199,6 +258,12 @@ function ask() {
   byId("slider").addEventListener("input", (event) => setBudget(Number((event.target.value * grid.step).toFixed(grid.decimals))));
   byId("budget").addEventListener("input", (event) => { if (event.target.value > 0) setBudget(Number(event.target.value)); });
   byId("budget").addEventListener("change", () => { byId("budget").value = state.budget; });
+  byId("limit-slider").max = LIMIT_STEPS;
+  byId("limit-slider").addEventListener("input", (event) => slideMost(Number(event.target.value)));
+  byId("most").addEventListener("input", (event) => { if (event.target.value > 0) setMost(Number(event.target.value)); });
+  byId("most").addEventListener("change", () => { byId("most").value = state.most; });
+  byId("limited").hidden = !data.costs.length;
+  segments("limits", "limit", ["none", ...data.costs], (cost) => COSTS[cost] ?? "None", chooseLimit);
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("previous").addEventListener("click", () => jump(-1));
   byId("next").addEventListener("click", () => jump(1));
