@@ -102,7 +102,8 @@ class Generator:
 
     Parameters
     ----------
-    model : FrontierModel
+    model : FrontierModel, optional
+        Read from the bundle where it is needed, if it is left out.
     predictor : Predictor
     views : mapping of str to DeviceView
     probes : ndarray of int8, shape (n_probes, n_choices)
@@ -114,12 +115,14 @@ class Generator:
     description : mapping
         What the bundle's manifest says of the experiment.
     folder : Path, optional
-        The bundle, for trained weights.
+        The bundle, for the model and for trained weights.
+    proposals : mapping of str to ndarray, optional
+        By device, see :meth:`proposals`; decoded where they are left out.
     """
 
     def __init__(
         self,
-        model: FrontierModel,
+        model: FrontierModel | None,
         predictor: Predictor,
         views: dict[str, DeviceView],
         *,
@@ -128,11 +131,19 @@ class Generator:
         n_candidates: int,
         description: dict[str, Any],
         folder: Path | None = None,
+        proposals: Mapping[str, np.ndarray] | None = None,
     ):
-        self.model, self.predictor, self.views, self.probes = model, predictor, views, probes
+        if model is not None:
+            self.model = model
+        self.predictor, self.views, self.probes, self._proposals = predictor, views, probes, dict(proposals or {})
         self.seed, self.n_candidates, self.description, self.folder = seed, n_candidates, description, folder
         self.candidates = lru_cache(maxsize=16)(self.candidates)
         self._ranking = lru_cache(maxsize=64)(self._ranking)
+
+    @cached_property
+    def model(self) -> FrontierModel:
+        """The trained model, read from the bundle where it is needed: for a device whose proposals are not kept."""
+        return storage.open_model(self.folder, self)
 
     @property
     def space(self):
@@ -306,6 +317,7 @@ class Generator:
         values = limited(self.space, known, self.predictor.latency_ms(name, known))
         view = DeviceView.of(self.predictor.accuracy(known), values, self.predictor.latency_ms(name, self.probes))
         self.views = self.views | {name: view}
+        self._proposals.pop(name, None)
         self.candidates.cache_clear()
         self._ranking.cache_clear()
         if save and self.folder is not None:
@@ -337,8 +349,8 @@ class Generator:
     def candidates(self, *devices: str) -> Candidates:
         """Return what devices are answered with: what the model decodes for each of them, and what was measured."""
         predictor = self.predictor
-        decoded = [self.space.normal(self._decode(self.views[device])) for device in devices]
-        choices = unique(np.concatenate([predictor.measurements.choices, *decoded]))
+        proposals = [self.proposals(device) for device in devices]
+        choices = unique(np.concatenate([predictor.measurements.choices, *proposals]))
         accuracies = np.append(predictor.measurements.accuracy, np.nan)
         latencies = {requests.full_name(LATENCY, device): predictor.latency_ms(device, choices) for device in devices}
         return Candidates(
@@ -380,8 +392,18 @@ class Generator:
         }
         return Ranking.of(pool, pool.values | bounds, requests.full_name(LATENCY, devices[0]))
 
+    def proposals(self, device: str) -> np.ndarray:
+        """Return what the model proposes for a device, in normal form, distinct: int8, shape (n, n_choices).
+
+        These are the architectures that it decodes for evenly spaced budgets and for requests of several limits. They
+        are kept in the bundle, so that answering needs no model.
+        """
+        if device not in self._proposals:
+            self._proposals[device] = unique(self.space.normal(self._decode(self.views[device])))
+        return self._proposals[device]
+
     def _decode(self, view: DeviceView) -> np.ndarray:
-        """Return what the model proposes for evenly spaced budgets and for requests of several limits."""
+        """Return what the model decodes, shape (n, n_choices)."""
         import torch
 
         asked = [view.lattice(DECODED_REQUESTS), view.several(DECODED_REQUESTS, rng=np.random.default_rng(self.seed))]

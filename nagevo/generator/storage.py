@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from nagevo.generator.model import FrontierModel
     from nagevo.spaces import SearchSpace
 
-MODEL, MEASUREMENTS, SURROGATES, WEIGHTS = (
+MODEL, DEVICES, MEASUREMENTS, SURROGATES, WEIGHTS = (
     "model.safetensors",
+    "devices.safetensors",
     "measurements.safetensors",
     "surrogates",
     "weights.safetensors",
@@ -65,6 +66,8 @@ def save_generator(
     weights : path, optional
         What the evaluator's :meth:`train` wrote.
     """
+    from nagevo.generator.answers import Generator
+
     description = {
         "experiment": experiment.name,
         "seed": experiment.seed,
@@ -77,8 +80,11 @@ def save_generator(
         "machine": describe_machine(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }
+    settings = {"seed": experiment.seed, "n_candidates": experiment.generator.candidates, "description": description}
+    generator = Generator(model, predictor, dict(views), probes=probes, **settings)
     with replacing_folder(folder) as temporary:
-        _save_model(temporary, model, probes, views)
+        save_file({name: tensor.numpy() for name, tensor in model.state_dict().items()}, temporary / MODEL)
+        _save_devices(temporary, generator)
         save_file(_arrays(predictor.measurements), temporary / MEASUREMENTS)
         shutil.copytree(surrogates, temporary / SURROGATES)
         if weights is not None:
@@ -104,7 +110,7 @@ def save_adapted(folder: str | os.PathLike, generator: Generator, device: str) -
     try:
         with replacing_folder(folder) as temporary:
             shutil.copytree(folder, temporary, dirs_exist_ok=True)
-            _save_model(temporary, generator.model, generator.probes, generator.views)
+            _save_devices(temporary, generator)
             save_file(_arrays(predictor.measurements), temporary / MEASUREMENTS)
             predictor.latency_surrogates[device].save(temporary / SURROGATES / f"latency_{device}")
             files.seal(temporary, description)
@@ -145,28 +151,30 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Generator:
     from nagevo.spaces import create_space
 
     space = create_space(**manifest["space"])
-    tensors = load_file(folder / MODEL)
+    tensors = load_file(folder / DEVICES)
     views = {
-        device: DeviceView(*(tensors.pop(f"view.{k}.{part}") for part in ("probe_latency_ms", "lower", "upper")))
+        device: DeviceView(*(tensors[f"view.{k}.{part}"] for part in ("probe_latency_ms", "lower", "upper")))
         for k, device in enumerate(manifest["devices"])
     }
+    proposals = {device: tensors[f"proposals.{k}"] for k, device in enumerate(manifest["devices"])}
     measurements = _measurements(load_file(folder / MEASUREMENTS), manifest["devices"])
     space.check(measurements.choices)
     measurements.check()
     predictor = Predictor.from_files(
         space, measurements, folder / SURROGATES, manifest["devices"], manifest["exact"], manifest["adapted"]
     )
-    probes = tensors.pop("probes")
-    space.check(probes)
+    for choices in (tensors["probes"], *proposals.values()):
+        space.check(choices)
     return Generator(
-        _model(space, tensors, next(iter(views.values()))),
+        None,
         predictor,
         views,
-        probes=probes,
+        probes=tensors["probes"],
         seed=_whole(manifest, "seed", 0, 2**63),
         n_candidates=_whole(manifest, "candidates", 1, MOST_CANDIDATES),
         description=manifest,
         folder=folder,
+        proposals=proposals,
     )
 
 
@@ -178,17 +186,44 @@ def _try(generator: Generator) -> None:
     Exception
         Of whatever kind, where they do not.
     """
-    import torch
-
     predictor = generator.predictor
     choices = generator.space.sample(4, rng=np.random.default_rng(0))
     beliefs = [predictor.accuracy(choices)]
     for device, view in generator.views.items():
         beliefs += [predictor.latency_ms(device, choices), predictor.latency_bound_ms(device, choices, 0.5)]
-        conditions = torch.from_numpy(view.conditions(view.lattice(2)))
-        generator.model.decode(conditions, 1, rng=torch.Generator().manual_seed(generator.seed))
+        view.conditions(view.lattice(2))
+    if not generator.views:
+        raise ValueError("it knows no device")
     if not np.isfinite(beliefs).all():
         raise ValueError("its surrogates predict no numbers")
+
+
+def open_model(folder: Path, generator: Generator) -> FrontierModel:
+    """Return the trained model of a bundle.
+
+    Raises
+    ------
+    BundleError
+        If its file is damaged, or does not fit the generator.
+    """
+    import torch
+
+    from nagevo.generator.model import FrontierModel
+
+    path = files.verified(folder, files.open_manifest(folder), MODEL)
+    view = next(iter(generator.views.values()))
+    conditions = torch.from_numpy(view.conditions(np.full((1, len(view.lower)), np.nan)))
+    try:
+        tensors = load_file(path)
+        model = FrontierModel(generator.space.n_options, conditions.shape[1], hidden=len(tensors["trunk.0.bias"]))
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+        model.decode(conditions, 1, rng=torch.Generator().manual_seed(0))
+    except Exception as error:  # a bundle that another program has sealed may hold anything
+        reason = one_line(error)
+        raise BundleError(
+            f"bundle {folder}: {MODEL} was not written by this nagevo ({reason}): distill it again"
+        ) from None
+    return model.eval()
 
 
 def latest_bundle(results: str | os.PathLike = "results") -> Path:
@@ -226,24 +261,13 @@ def _whole(manifest: Mapping[str, Any], key: str, least: int, most: int) -> int:
     return value
 
 
-def _save_model(folder: Path, model: FrontierModel, probes: np.ndarray, views: Mapping[str, DeviceView]) -> None:
-    """Write the model, and how it sees devices, into a folder."""
-    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()} | {"probes": probes}
-    for number, view in enumerate(views.values()):
-        tensors[f"view.{number}.probe_latency_ms"] = view.probe_latency_ms
-        tensors[f"view.{number}.lower"], tensors[f"view.{number}.upper"] = view.lower, view.upper
-    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / MODEL)
-
-
-def _model(space: SearchSpace, tensors: dict[str, np.ndarray], view: DeviceView) -> FrontierModel:
-    import torch
-
-    from nagevo.generator.model import FrontierModel
-
-    n_conditions = view.conditions(np.full((1, len(view.lower)), np.nan)).shape[1]
-    model = FrontierModel(space.n_options, n_conditions, hidden=len(tensors["trunk.0.bias"]))
-    model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
-    return model.eval()
+def _save_devices(folder: Path, generator: Generator) -> None:
+    """Write how the model sees devices, and what it proposes for them, into a folder."""
+    tensors = {"probes": generator.probes}
+    for number, (device, view) in enumerate(generator.views.items()):
+        tensors |= {f"view.{number}.{part}": array for part, array in vars(view).items()}
+        tensors[f"proposals.{number}"] = generator.proposals(device)
+    save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / DEVICES)
 
 
 def _arrays(measurements: Measurements) -> dict[str, np.ndarray]:

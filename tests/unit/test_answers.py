@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -14,7 +16,7 @@ import pytest
 import nagevo
 from nagevo.cli import main
 from nagevo.config import parse_config
-from nagevo.generator.bundle import own_checksum
+from nagevo.generator.bundle import own_checksum, seal
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.storage import save_generator
 from nagevo.measurements import Measurements
@@ -263,14 +265,38 @@ def test_a_file_of_the_bundle_that_was_changed_cut_or_lost_is_named(copy, name):
         nagevo.load(copy)
 
 
+def test_the_proposals_that_a_bundle_keeps_are_those_that_its_model_decodes(bundle, generator):
+    fresh = nagevo.load(bundle)
+    fresh._proposals.clear()
+    for device in generator.devices:
+        np.testing.assert_array_equal(fresh.proposals(device), generator.proposals(device))
+
+
+def test_an_answer_from_a_bundle_needs_no_torch(bundle):
+    """Importing it takes longer than everything else that ``nagevo generate`` does."""
+    code = "import sys, nagevo; nagevo.generate(7.0, device='exact', bundle=sys.argv[1]); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, bundle], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_a_model_that_does_not_fit_its_bundle_is_refused_where_it_is_needed(copy, generator):
+    (copy / "model.safetensors").write_bytes((copy / "measurements.safetensors").read_bytes())
+    seal(copy, {k: v for k, v in generator.description.items() if k not in ("files", "format", "checksum")})
+    loaded = nagevo.load(copy)
+    texts = loaded.probes_for("new")
+    loaded.adapt("new", new_device(texts, loaded.space), save=False)
+    with pytest.raises(nagevo.BundleError, match=r"model\.safetensors was not written by this nagevo"):
+        loaded.generate(7.0, device="new", confidence=0.5)
+
+
 def test_a_bundle_of_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 2"):
+    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 3"):
         nagevo.load(copy)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 2}', '{"format": 2, "files": {}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"format": 3}', '{"format": 3, "files": {}}'])
 def test_a_manifest_that_is_none_is_refused(copy, content):
     (copy / "manifest.json").write_text(content)
     with pytest.raises(nagevo.BundleError):
