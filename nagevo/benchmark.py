@@ -30,6 +30,8 @@ REFERENCE = {"population": 200, "generations": 100}
 AFRESH = {"population": 100, "generations": 40}
 """Size of the evolution on the adapted latency."""
 N_BUDGETS = 100
+LEAST = 0.9
+"""Of the least that an architecture needs: from there on limits are drawn, so that some pairs are infeasible."""
 TRAINED_BUDGETS = 5
 """For so many of them PNAG's generator is trained; the others it answers by interpolation."""
 
@@ -286,7 +288,7 @@ def two_limits(
     error, latency_ms = values.T
     needs = np.column_stack([latency_ms, generator.space.costs(truth.choices)[cost]])
     row_of = {text: row for row, text in enumerate(generator.space.to_text(truth.choices))}
-    low, high = needs.min(axis=0), needs[error.argmin()]
+    low, high = LEAST * needs.min(axis=0), needs[error.argmin()]
     rng = np.random.default_rng(generator.seed)
     regret, violated, refused, answered = [], [], [], []
     while len(answered) < n:
