@@ -139,6 +139,7 @@ class Generator:
         self.seed, self.n_candidates, self.description, self.folder = seed, n_candidates, description, folder
         self.candidates = lru_cache(maxsize=16)(self.candidates)
         self._ranking = lru_cache(maxsize=64)(self._ranking)
+        self._desk = lru_cache(maxsize=64)(self._desk)
 
     @cached_property
     def model(self) -> FrontierModel:
@@ -202,41 +203,9 @@ class Generator:
         if n is not None and (not isinstance(n, Integral) or n < 1):
             raise BudgetError(f"expected a whole number of answers, at least 1, got {n!r}")
         self._check_confidence(confidence, device)
-        results = (self._answers(limits, device, confidence, n or 1) for limits in parsed)
+        desks = {names: self._desk(names, device, confidence) for names in {tuple(limits) for limits in parsed}}
+        results = (desks[tuple(limits)].answers(limits, n or 1) for limits in parsed)
         return [result[0] if n is None and isinstance(result, list) else result for result in results]
-
-    def _answers(
-        self, limits: dict[str, float], device: str, confidence: float, n: int
-    ) -> list[Answer] | InfeasibleBudget:
-        """Return up to n answers to one request, the most accurate first."""
-        named = {requests.full_name(name, device): name for name in limits}
-        devices = (device, *self._other_devices(limits, device, confidence))
-        pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
-        asked = {full: limits[name] for full, name in named.items()}
-        latency = requests.full_name(LATENCY, device)
-        budget = asked.get(latency, math.inf)
-        places = ranking.best(asked, n).tolist()
-        if not places:
-            binding, nearest = ranking.nearest(asked)
-            nearest = {named[full]: limit for full, limit in nearest.items()}
-            minimum = ranking.minimum(latency, asked)
-            return InfeasibleBudget(budget, minimum, device, limits, named[binding], nearest)
-        return [
-            Answer(
-                budget,
-                device,
-                pool.texts[ranking.rows[place]],
-                float(pool.accuracy[ranking.rows[place]]),
-                float(pool.values[latency][ranking.rows[place]]),
-                float(ranking.bounds[latency][place]),
-                confidence,
-                bool(pool.measured[ranking.rows[place]]),
-                limits,
-                {name: float(ranking.bounds[full][place]) for full, name in named.items()},
-                self,
-            )
-            for place in places
-        ]
 
     def steps(self, *, device: str | None = None, confidence: float = 0.9) -> list[Answer]:
         """Return every answer that a device can get, each for the smallest budget that gets it, fastest first.
@@ -320,6 +289,7 @@ class Generator:
         self._proposals.pop(name, None)
         self.candidates.cache_clear()
         self._ranking.cache_clear()
+        self._desk.cache_clear()
         if save and self.folder is not None:
             self.description = storage.save_adapted(self.folder, self, name)
         return self
@@ -402,6 +372,25 @@ class Generator:
             self._proposals[device] = unique(self.space.normal(self._decode(self.views[device])))
         return self._proposals[device]
 
+    def _desk(self, names: tuple[str, ...], device: str, confidence: float) -> _Desk:
+        """Return what answers requests with these limits."""
+        named = {requests.full_name(name, device): name for name in names}
+        devices = (device, *self._other_devices(names, device, confidence))
+        pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
+        rows, latency = ranking.rows, requests.full_name(LATENCY, device)
+        return _Desk(
+            self,
+            device,
+            confidence,
+            named,
+            ranking,
+            [pool.texts[row] for row in rows],
+            pool.accuracy[rows].tolist(),
+            pool.values[latency][rows].tolist(),
+            pool.measured[rows].tolist(),
+            {full: ranking.bounds[full].tolist() for full in (latency, *named)},
+        )
+
     def _decode(self, view: DeviceView) -> np.ndarray:
         """Return what the model decodes, shape (n, n_choices)."""
         import torch
@@ -411,7 +400,7 @@ class Generator:
         rng = torch.Generator().manual_seed(self.seed)
         return self.model.decode(conditions, self.n_candidates, rng=rng).reshape(-1, self.space.n_choices)
 
-    def _other_devices(self, limits: dict[str, float], device: str, confidence: float) -> list[str]:
+    def _other_devices(self, limits: Iterable[str], device: str, confidence: float) -> list[str]:
         """Return the devices that the limits name beside the one asked for.
 
         Raises
@@ -448,3 +437,62 @@ class Generator:
         if device not in self.views:
             raise BudgetError(unknown("device", device, self.views))
         return device
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """Where requests with the same limits are answered; lists are in the order of the ranking.
+
+    Attributes
+    ----------
+    generator : Generator
+    device : str
+    confidence : float
+    named : dict of str to str
+        What the limits are called in the requests, by their full names.
+    ranking : Ranking
+    texts : list of str
+    accuracy, latency_ms : list of float
+    measured : list of bool
+    bounds : dict of list of float
+        Of the latency and of each limit, by full name.
+    """
+
+    generator: Generator
+    device: str
+    confidence: float
+    named: dict[str, str]
+    ranking: Ranking
+    texts: list[str]
+    accuracy: list[float]
+    latency_ms: list[float]
+    measured: list[bool]
+    bounds: dict[str, list[float]]
+
+    def answers(self, limits: dict[str, float], n: int) -> list[Answer] | InfeasibleBudget:
+        """Return up to n answers to one request, the most accurate first."""
+        asked = {full: limits[name] for full, name in self.named.items()}
+        latency = requests.full_name(LATENCY, self.device)
+        budget = asked.get(latency, math.inf)
+        places = self.ranking.best(asked, n)
+        if not places:
+            binding, nearest = self.ranking.nearest(asked)
+            nearest = {self.named[full]: limit for full, limit in nearest.items()}
+            minimum = self.ranking.minimum(latency, asked)
+            return InfeasibleBudget(budget, minimum, self.device, limits, self.named[binding], nearest)
+        return [
+            Answer(
+                budget,
+                self.device,
+                self.texts[place],
+                self.accuracy[place],
+                self.latency_ms[place],
+                self.bounds[latency][place],
+                self.confidence,
+                self.measured[place],
+                limits,
+                {name: self.bounds[full][place] for full, name in self.named.items()},
+                self.generator,
+            )
+            for place in places
+        ]

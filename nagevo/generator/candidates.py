@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,6 +55,7 @@ class Ranking:
     rows: np.ndarray
     network: np.ndarray
     bounds: dict[str, np.ndarray]
+    _steps: dict[str, tuple[list[float], list[int]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, candidates: Candidates, bounds: Mapping[str, np.ndarray], first: str) -> Ranking:
@@ -61,20 +63,35 @@ class Ranking:
         rows = np.lexsort((bounds[first], -candidates.accuracy))
         return cls(rows, candidates.network[rows], {name: values[rows] for name, values in bounds.items()})
 
-    def best(self, limits: Mapping[str, float], n: int = 1) -> np.ndarray:
+    def best(self, limits: Mapping[str, float], n: int = 1) -> list[int]:
         """Return the first n places that keep the limits and mean different networks, fewer where there are fewer.
 
         Examples
         --------
         >>> ranking = Ranking(np.arange(3), np.array([7, 7, 8]), {"latency_ms": np.array([3.0, 2.0, 1.0])})
-        >>> ranking.best({"latency_ms": 2.5}, n=5).tolist(), ranking.best({"latency_ms": 9.0}, n=5).tolist()
-        ([1, 2], [0, 2])
+        >>> ranking.best({"latency_ms": 2.5}), ranking.best({"latency_ms": 2.5}, n=5), ranking.best({"latency_ms": 0.5})
+        ([1], [1, 2], [])
         """
+        if n == 1 and len(limits) == 1:
+            ((name, limit),) = limits.items()
+            bounds, places = self._steps_of(name)
+            step = bisect_right(bounds, limit)
+            return places[max(step - 1, 0) : step]
         holding = self._holding(limits)
         if n == 1:
-            return holding[:1]
+            return holding[:1].tolist()
         _, first = np.unique(self.network[holding], return_index=True)
-        return holding[np.sort(first)[:n]]
+        return holding[np.sort(first)[:n]].tolist()
+
+    def _steps_of(self, name: str) -> tuple[list[float], list[int]]:
+        """Return from which bounds on, ascending, which places are the first that keep one limit."""
+        if name not in self._steps:
+            bounds = self.bounds[name]
+            places = np.argsort(bounds, kind="stable")
+            before = np.minimum.accumulate(np.concatenate([[len(places)], places]))[:-1]
+            places = places[places < before]
+            self._steps[name] = bounds[places].tolist(), places.tolist()
+        return self._steps[name]
 
     def minimum(self, name: str, limits: Mapping[str, float]) -> float:
         """Return the least of one limit that can be promised while the others are kept, infinite where they cannot."""
