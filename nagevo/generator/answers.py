@@ -139,7 +139,7 @@ class Generator:
         self.seed, self.n_candidates, self.description, self.folder = seed, n_candidates, description, folder
         self.candidates = lru_cache(maxsize=16)(self.candidates)
         self._ranking = lru_cache(maxsize=64)(self._ranking)
-        self._desk = lru_cache(maxsize=64)(self._desk)
+        self._answer_table = lru_cache(maxsize=64)(self._answer_table)
 
     @cached_property
     def model(self) -> FrontierModel:
@@ -203,8 +203,10 @@ class Generator:
         if n is not None and (not isinstance(n, Integral) or n < 1):
             raise BudgetError(f"expected a whole number of answers, at least 1, got {n!r}")
         self._check_confidence(confidence, device)
-        desks = {names: self._desk(names, device, confidence) for names in {tuple(limits) for limits in parsed}}
-        results = (desks[tuple(limits)].answers(limits, n or 1) for limits in parsed)
+        tables = {
+            names: self._answer_table(names, device, confidence) for names in {tuple(limits) for limits in parsed}
+        }
+        results = (tables[tuple(limits)].answers(limits, n or 1) for limits in parsed)
         return [result[0] if n is None and isinstance(result, list) else result for result in results]
 
     def steps(self, *, device: str | None = None, confidence: float = 0.9) -> list[Answer]:
@@ -289,7 +291,7 @@ class Generator:
         self._proposals.pop(name, None)
         self.candidates.cache_clear()
         self._ranking.cache_clear()
-        self._desk.cache_clear()
+        self._answer_table.cache_clear()
         if save and self.folder is not None:
             self.description = storage.save_adapted(self.folder, self, name)
         return self
@@ -372,13 +374,13 @@ class Generator:
             self._proposals[device] = unique(self.space.normal(self._decode(self.views[device])))
         return self._proposals[device]
 
-    def _desk(self, names: tuple[str, ...], device: str, confidence: float) -> _Desk:
-        """Return what answers requests with these limits."""
+    def _answer_table(self, names: tuple[str, ...], device: str, confidence: float) -> _AnswerTable:
+        """Return the candidates for requests with these limits."""
         named = {requests.full_name(name, device): name for name in names}
         devices = (device, *self._other_devices(names, device, confidence))
         pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
         rows, latency = ranking.rows, requests.full_name(LATENCY, device)
-        return _Desk(
+        return _AnswerTable(
             self,
             device,
             confidence,
@@ -440,8 +442,8 @@ class Generator:
 
 
 @dataclass(frozen=True)
-class _Desk:
-    """Where requests with the same limits are answered; lists are in the order of the ranking.
+class _AnswerTable:
+    """Candidates for requests with the same limits, as lists in the order of the ranking.
 
     Attributes
     ----------
