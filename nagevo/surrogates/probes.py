@@ -119,7 +119,7 @@ class _KnownAnswers:
         std = np.sqrt(np.maximum(covariance[rows, rows] - explained, 0.0) + noise[rows]) / mean[rows]
         std[(probes[:, None] == rows) | known[rows]] = 0.0
         bound = self.latency_ms * np.exp(DEVIATIONS * std)  # (n_probes, n)
-        best = np.zeros((len(probes), len(self.budgets)), dtype=int)  # the fastest where nothing holds
+        best = np.zeros((len(probes), len(self.budgets)), dtype=int)  # the least accurate where nothing holds
         for place in range(len(rows)):
             best[bound[:, place, None] <= self.budgets] = place
         return -self.accuracy[best].sum(axis=1) if len(rows) else np.zeros(len(probes))
