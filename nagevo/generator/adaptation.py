@@ -28,13 +28,11 @@ def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = No
     known : ndarray of int8, shape (n_known, n_choices), optional
         Architectures that were measured on the device already; they are not returned.
     """
-    choices = _evaluated(predictor)
+    choices, known_ms, accuracy = _evaluated(predictor)
     first: Sequence[int] = ()
     if known is not None:
         first = np.flatnonzero(np.isin(row_keys(choices), row_keys(known))).tolist()
-    measured = predictor.measurements.rows(predictor.rows(choices))
-    known_ms = np.array([measured.latency_ms[device] for device in predictor.known])
-    return choices[probe_order(predictor.described(choices), known_ms, measured.accuracy, n, first=first)]
+    return choices[probe_order(predictor.described(choices), known_ms, accuracy, n, first=first)]
 
 
 def adapted(
@@ -85,22 +83,29 @@ def _parsed(space: SearchSpace, measurements: Mapping[str, float]) -> tuple[np.n
 
 def make_teachers(predictor: Predictor, n: int, *, seed: int) -> Teachers:
     """Return what the known devices, and synthetic ones made of them, teach about a device with n measurements."""
-    choices = _evaluated(predictor)
-    measured = predictor.measurements.rows(predictor.rows(choices))
+    choices, known_ms, accuracy = _evaluated(predictor)
     described, unseen = predictor.described(choices), predictor.described(choices, unseen=True)
-    known_ms = np.array([measured.latency_ms[device] for device in predictor.known])
     features, sources = predictor.space.features(choices), log_sources(predictor, choices, known_ms)
     complete = np.isfinite(sources).all(axis=1)
     rng = np.random.default_rng([seed, 3])
     devices = SyntheticDevices.draw(features[complete], sources[complete], PUPILS, rng=rng)
-    order = probe_order(described, known_ms, measured.accuracy, min(n, len(choices) // 2))
+    order = probe_order(described, known_ms, accuracy, min(n, len(choices) // 2))
     latency_ms = np.concatenate([known_ms, devices.latency_ms(features, sources)])
-    return Teachers(described, unseen, latency_ms, measured.accuracy, order, len(known_ms))
+    return Teachers(described, unseen, latency_ms, accuracy, order, len(known_ms))
 
 
-def _evaluated(predictor: Predictor) -> np.ndarray:
-    """Return the architectures whose accuracy was read and whose latency is known on a device, (n, n_choices)."""
+def _evaluated(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the architectures whose accuracy was read and whose latency is known on a device, and both of these.
+
+    Returns
+    -------
+    choices : ndarray of int8, shape (n, n_choices)
+    known_ms : ndarray, shape (n_known, n)
+        NaN where a device failed.
+    accuracy : ndarray, shape (n,)
+    """
     measurements = predictor.measurements
-    latencies = [measurements.latency_ms[device] for device in predictor.known]
-    anywhere = np.isfinite(latencies).any(axis=0)
-    return measurements.choices[(measurements.round != EXTRA_ROUND) & np.isfinite(measurements.accuracy) & anywhere]
+    known_ms = np.array([measurements.latency_ms[device] for device in predictor.known])
+    read = (measurements.round != EXTRA_ROUND) & np.isfinite(measurements.accuracy)
+    rows = read & np.isfinite(known_ms).any(axis=0)
+    return measurements.choices[rows], known_ms[:, rows], measurements.accuracy[rows]

@@ -9,7 +9,7 @@ const METHODS = {
 
 // ---- Asking for a network ----
 
-const COSTS = { parameters: "Parameters", macs: "Multiply–accumulates" };
+const LIMITS = { none: "None", parameters: "Parameters", macs: "Multiply–accumulates" };
 const LIMIT_STEPS = 200;
 
 const state = { device: data.devices[0], confidence: data.confidence, budget: 0, limit: "none", most: Infinity };
@@ -99,7 +99,7 @@ function showAnswer() {
     mark: budget,
     chosen: answer && { x: answer.latency_ms, y: answer.accuracy, until: answer.latency_bound_ms },
     title: `Frontier on ${device.name}`,
-    summary: frontierSummary(device, rows),
+    summary: frontierSummary(device, state.confidence, rows),
   });
 }
 
@@ -118,7 +118,10 @@ function refusal() {
     element("button", { type: "button", click: () => setBudget(budget) }, `Ask for ${budget} ms`));
 }
 
-const costName = (cost) => COSTS[cost].toLowerCase();
+/** Return how a limit is called; a space may have costs of other names. */
+const limitName = (cost) => LIMITS[cost] ?? cost;
+
+const costName = (cost) => limitName(cost).toLowerCase();
 
 function chooseLimit(cost) {
   state.limit = cost;
@@ -143,7 +146,7 @@ function setMost(most) {
   state.most = most;
   if (state.limit !== "none") {
     const [low, high] = limits();
-    byId("limit-slider").value = Math.round(LIMIT_STEPS * Math.log(most / low) / Math.log(high / low));
+    byId("limit-slider").value = Math.round(LIMIT_STEPS * Math.log(most / low) / (Math.log(high / low) || 1));
     byId("limit-slider").setAttribute("aria-valuetext", `${count(most)} ${costName(state.limit)}`);
     if (document.activeElement !== byId("most")) byId("most").value = most;
   }
@@ -222,7 +225,7 @@ function frontierSpec(device, confidence, cost, most) {
     title: `Frontier on ${device.name}`,
     x: { label: `latency or budget on ${device.name} (ms)`, range: ranges.x },
     y: { label: "accuracy (%)", range: ranges.y },
-    summary: frontierSummary(device, steps),
+    summary: frontierSummary(device, confidence, steps),
     series: [
       { name: measured, kind: "points", color: "measured", size: 3.2, rows: points(device.measured) },
       { name: "predicted frontier", kind: "points", color: "predicted", shape: "diamond", hollow: true, size: 3.4, rows: points(device.frontier) },
@@ -232,8 +235,8 @@ function frontierSpec(device, confidence, cost, most) {
   };
 }
 
-function frontierSummary(device, steps) {
-  const measured = `Accuracy over latency on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${steps.length} answers`;
+function frontierSummary(device, confidence, steps) {
+  const measured = `Accuracy over latency on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${steps.length} answers at confidence ${confidence}`;
   if (!steps.length) return `${measured}.`;
   const first = steps[0], last = steps[steps.length - 1];
   return `${measured}, from ${percent(first.accuracy)} for a budget of ${milliseconds(first.latency_bound_ms)} `
@@ -263,7 +266,7 @@ function ask() {
   byId("most").addEventListener("input", (event) => { if (event.target.value > 0) setMost(Number(event.target.value)); });
   byId("most").addEventListener("change", () => { byId("most").value = state.most; });
   byId("limited").hidden = !data.costs.length;
-  segments("limits", "limit", ["none", ...data.costs], (cost) => COSTS[cost] ?? "None", chooseLimit);
+  segments("limits", "limit", ["none", ...data.costs], limitName, chooseLimit);
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("previous").addEventListener("click", () => jump(-1));
   byId("next").addEventListener("click", () => jump(1));
