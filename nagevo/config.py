@@ -45,6 +45,13 @@ class DeviceConfig:
     extra_measurements: int | str = 0
     shards: int = 1
 
+    @property
+    def measures(self) -> str:
+        """What the device measures: a key of :data:`nagevo.quantities.QUANTITIES`."""
+        from nagevo.devices import quantity
+
+        return quantity(self.backend.name, self.backend.options)
+
     def create(self) -> Device:
         """Open the device."""
         from nagevo.devices import create_device

@@ -41,9 +41,9 @@ class Deployment:
     description : mapping
         What JSON holds: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
         ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
-        ``measured``, ``accuracy`` (percent, by what it was read on), ``experiment``, ``seed``, ``machine`` and
-        ``versions``. With an evaluator of images also ``classes``, and ``mean`` and ``std`` of each channel: the
-        network takes ``(pixels / 255 - mean) / std``.
+        ``measures`` (which quantity these are), ``measured``, ``accuracy`` (percent, by what it was read on),
+        ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``, and
+        ``mean`` and ``std`` of each channel: the network takes ``(pixels / 255 - mean) / std``.
     """
 
     network: nn.Module
@@ -62,6 +62,7 @@ class Deployment:
         description = {
             **described,
             **shared,
+            "measures": generator.quantity(answer.device),
             "budget_ms": answer.budget,
             "accuracy": accuracy,
             "input_shape": list(generator.space.input_shape),

@@ -52,9 +52,9 @@ class InfeasibleBudget(NagevoError, ValueError):
     Attributes
     ----------
     budget : float
-        The latency that was asked, in ms; infinite where none was.
+        What was asked of the latency in ms, or of what else the device measures; infinite where nothing was.
     minimum : float
-        The smallest budget in ms that can be answered at the asked confidence; infinite where the other limits alone
+        The smallest budget that can be answered at the asked confidence; infinite where the other limits alone
         cannot be kept.
     device : str
     limits : dict of str to float

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nagevo.quantities import QUANTITIES
+
 ACCURACIES = {
     "measured": "validation images, with the supernet's weights or from a table, as the search measured it",
     "predicted": "validation images, predicted by the search's surrogate less its standard deviation",
@@ -32,13 +34,15 @@ def model_card(description: Mapping[str, Any], differences: Mapping[str, float])
 def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterator[str]:
     space = known["space"]["name"]
     yield from ("---", "library_name: nagevo", "pipeline_tag: image-classification", f"tags: [{space}]", "---", "")
-    yield from (f"# {known['experiment']}: at most {known['budget_ms']:g} ms on {known['device']}", "")
+    quantity = QUANTITIES[known["measures"]]
+    words, unit = quantity.words, quantity.unit
+    yield from (f"# {known['experiment']}: at most {known['budget_ms']:g} {unit} on {known['device']}", "")
     yield from ("| | |", "|---|---|")
     yield f"| architecture | `{known['architecture']}` in the space {space} |"
-    yield f"| latency | {known['latency_ms']:.4g} ms expected on {known['device']} by what the search measured |"
+    yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']} by what the search measured |"
     if known["measured_latency_ms"] is not None:
-        yield f"| latency measured | {known['measured_latency_ms']:.4g} ms, in the search |"
-    yield f"| latency bound | {known['latency_bound_ms']:.4g} ms at confidence {known['confidence']:g} |"
+        yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
+    yield f"| {words} bound | {known['latency_bound_ms']:.4g} {unit} at confidence {known['confidence']:g} |"
     for name, value in known["accuracy"].items():
         yield f"| accuracy | {value:.2f} %: {ACCURACIES[name]} |"
     yield f"| measured on | {known['machine']['processor']}, {known['machine']['system']} |"

@@ -16,7 +16,8 @@ def run(
         str | None, typer.Option(help="Measure: a YAML file, or JSON text, with the device among its `devices`.")
     ] = None,
     measurements: Annotated[
-        Path | None, typer.Option(help="Do not measure: a table with `architecture` and `latency_ms`.")
+        Path | None,
+        typer.Option(help="Do not measure: a table with `architecture` and `latency_ms`, `energy_mj` or `file_kb`."),
     ] = None,
     probes: Annotated[
         int | None, typer.Option(help="How many architectures are measured; by default the generator's own probes.")
@@ -31,7 +32,8 @@ def run(
 
     from nagevo import load
     from nagevo.errors import DataError
-    from nagevo.files import read_table, write_table
+    from nagevo.files import write_table
+    from nagevo.quantities import QUANTITIES
 
     if sum(option is not None for option in (config, measurements, architectures)) != 1:
         raise DataError("expected one of --config, --measurements and --architectures")
@@ -40,28 +42,40 @@ def run(
         write_table(pd.DataFrame({"architecture": generator.probes_for(device, probes)}), architectures)
         return
     if config is not None:
-        table, exact = _measured(generator, device, config, probes)
+        known, measures, exact = _measured(generator, device, config, probes)
     else:
-        table, exact = read_table(measurements, ("architecture", "latency_ms")), False
-    known = table.dropna(subset="latency_ms")
-    generator.adapt(device, dict(zip(known["architecture"], known["latency_ms"], strict=True)), exact=exact)
+        (known, measures), exact = _read(measurements), False
+    generator.adapt(device, known, measures=measures, exact=exact)
     steps = generator.steps(device=device, confidence=min(0.9, generator.predictor.highest_confidence(device)))
     first, last = steps[0], steps[-1]
     typer.echo(
-        f"{generator.folder}: {device} adapted to {len(known)} latencies, answers from {first.latency_bound_ms:.4g} "
-        f"to {last.latency_bound_ms:.4g} ms at confidence {first.confidence:.3g}",
+        f"{generator.folder}: {device} adapted to {len(known)} measurements, answers from {first.latency_bound_ms:.4g} "
+        f"to {last.latency_bound_ms:.4g} {QUANTITIES[measures].unit} at confidence {first.confidence:.3g}",
         err=True,
     )
 
 
-def _measured(generator, device: str, config: str, n: int | None):
-    """Return the latencies of the probes on a device, and whether they are exact."""
-    import pandas as pd
+def _read(path: Path) -> tuple[dict[str, float], str]:
+    """Return by architecture what a table says was measured, and what that is."""
+    from nagevo.errors import DataError
+    from nagevo.files import read_table
+    from nagevo.quantities import QUANTITIES
 
+    table = read_table(path, ("architecture",))
+    measures = [name for name in QUANTITIES if name in table]
+    if len(measures) != 1:
+        raise DataError(f"{path}: expected one of the columns {', '.join(QUANTITIES)}, got {measures or 'none'}")
+    known = table.dropna(subset=measures)
+    return dict(zip(known["architecture"], known[measures[0]], strict=True)), measures[0]
+
+
+def _measured(generator, device: str, config: str, n: int | None) -> tuple[dict[str, float], str, bool]:
+    """Return what the probes measure on a device, what that is, and whether it is exact."""
     from nagevo.config import load_config
     from nagevo.devices import is_exact
 
     settings = load_config(config).device(device)
     texts = generator.probes_for(device, n)
     rows = settings.create().measure(generator.space, generator.space.from_text(texts))
-    return pd.DataFrame({"architecture": texts, "latency_ms": rows["latency_ms"]}), is_exact(settings.backend.name)
+    known = {text: value for text, value in zip(texts, rows["latency_ms"], strict=True) if value == value}
+    return known, settings.measures, is_exact(settings.backend.name)

@@ -33,6 +33,7 @@ def run(
     from nagevo.files import replacing_folder, write_table
     from nagevo.measurements import Measurements
     from nagevo.progress import track
+    from nagevo.quantities import QUANTITIES
     from nagevo.report.comparing import compare_content
     from nagevo.report.figures import COMPARED, write_figures
     from nagevo.report.page import write_page
@@ -63,7 +64,8 @@ def run(
         for name, table in joined.items():
             write_table(table, folder / f"{name}.csv")
     known = "true" if comparison.is_enumerable(experiment, space) else "best known"
-    shown = compare_content(experiment.name, f"the {known} frontier", joined)
+    units = {QUANTITIES[device.measures].unit for device in experiment.devices.values()}
+    shown = compare_content(experiment.name, f"the {known} frontier", units, joined)
     if page is not None:
         write_page("compare", f"nagevo: {experiment.name}, strategies compared", shown, page)
     if figures is not None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def run(
-    budget: Annotated[list[float] | None, typer.Option(help="The most that one inference may take, in ms.")] = None,
+    budget: Annotated[
+        list[float] | None,
+        typer.Option(help="The most that one inference may take, in ms, or what else the device measures."),
+    ] = None,
     budgets: Annotated[Path | None, typer.Option(help="File with one budget in ms per line.")] = None,
     limit: Annotated[
         list[str] | None,
@@ -34,12 +37,15 @@ def run(
     from nagevo import load
     from nagevo.errors import BudgetError, InfeasibleBudget
 
-    asked = _requests([*(budget or []), *_read(budgets)], limit or [])
-    if not asked:
+    asked, limits = [*(budget or []), *_read(budgets)], dict(map(_limit, limit or []))
+    if not asked and not limits:
         raise BudgetError("expected a budget: give --budget, --budgets or --limit")
-    if onnx is not None and (len(asked) != 1 or (count or 1) != 1):
+    if onnx is not None and (len(asked) > 1 or (count or 1) != 1):
         raise BudgetError(f"expected one budget and one answer with --onnx, got {len(asked)} and {count or 1}")
     generator = load(bundle)
+    if limits:
+        name = generator.quantity(device)
+        asked = [{name: budget, **limits} for budget in asked] or [limits]
     results = generator.answers(asked, device=device, confidence=confidence, n=count or 1)
     for result in results:
         if isinstance(result, InfeasibleBudget):
@@ -52,14 +58,6 @@ def run(
     if onnx is not None:
         difference = results[0][0].export_onnx(onnx)
         typer.echo(f"{onnx}: largest difference of an output from torch's {difference:.2g}", err=True)
-
-
-def _requests(budgets: list[float], limits: list[str]) -> list[float | dict[str, float]]:
-    """Return one request for each budget, with the other limits; or one of these alone."""
-    if not limits:
-        return list(budgets)
-    named = dict(_limit(text) for text in limits)
-    return [{"latency_ms": budget, **named} for budget in budgets] or [named]
 
 
 def _limit(text: str) -> tuple[str, float]:
@@ -95,7 +93,7 @@ def _json(answer: Answer) -> str:
 
 
 def _asked(result: Answer | InfeasibleBudget) -> dict[str, object]:
-    return {"budget": result.budget if "latency_ms" in result.limits else None}
+    return {"budget": result.budget if math.isfinite(result.budget) else None}
 
 
 def _named(result: Answer | InfeasibleBudget, keys: tuple[str, ...]) -> dict[str, object]:
@@ -106,11 +104,15 @@ def _named(result: Answer | InfeasibleBudget, keys: tuple[str, ...]) -> dict[str
 
 
 def _line(answer: Answer) -> str:
-    asked = [f"{answer.budget:g} ms"] if "latency_ms" in answer.limits else []
-    asked += [f"{name} {limit:g}" for name, limit in answer.limits.items() if name != "latency_ms"]
-    others = [f", {name} {bound:g}" for name, bound in answer.bounds.items() if name != "latency_ms"]
+    from nagevo.quantities import QUANTITIES
+
+    own = answer.generator.quantity(answer.device)
+    unit = QUANTITIES[own].unit
+    asked = [f"{answer.budget:g} {unit}"] if own in answer.limits else []
+    asked += [f"{name} {limit:g}" for name, limit in answer.limits.items() if name != own]
+    others = [f", {name} {bound:g}" for name, bound in answer.bounds.items() if name != own]
     return (
         f"{' and '.join(asked)} on {answer.device}: {answer.architecture}  "
-        f"{answer.accuracy:.2f} %, {answer.latency_ms:.3g} ms, "
-        f"at most {answer.latency_bound_ms:.3g} ms at confidence {answer.confidence:g}{''.join(others)}"
+        f"{answer.accuracy:.2f} %, {answer.latency_ms:.3g} {unit}, "
+        f"at most {answer.latency_bound_ms:.3g} {unit} at confidence {answer.confidence:g}{''.join(others)}"
     )

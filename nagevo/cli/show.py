@@ -36,16 +36,18 @@ def run(
 def _budgets(generator, confidence: float):
     from rich.table import Table
 
+    from nagevo.quantities import QUANTITIES
+
     table = Table("device", title=f"Budgets at confidence {confidence:g}", title_justify="left")
-    for heading in ("answers", "budgets (ms)", "accuracy (%)", "highest confidence"):
+    for heading in ("answers", "budgets", "accuracy (%)", "highest confidence"):
         table.add_column(heading, justify="right")
     for device in generator.devices:
         steps = generator.steps(device=device, confidence=confidence)
-        first, last = steps[0], steps[-1]
+        first, last, unit = steps[0], steps[-1], QUANTITIES[generator.quantity(device)].unit
         table.add_row(
             device,
             str(len(steps)),
-            f"{first.latency_bound_ms:.4g} to {last.latency_bound_ms:.4g}",
+            f"{first.latency_bound_ms:.4g} to {last.latency_bound_ms:.4g} {unit}",
             f"{first.accuracy:.2f} to {last.accuracy:.2f}",
             f"{generator.predictor.highest_confidence(device):.3g}",
         )

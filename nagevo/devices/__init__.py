@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from nagevo.devices.base import Device
 from nagevo.registry import create, resolve
 
@@ -11,6 +14,7 @@ BACKENDS = {
     "command": "nagevo.devices.command:CommandDevice",
     "table": "nagevo.devices.table:TableDevice",
     "lookup": "nagevo.devices.lookup:LookupDevice",
+    "onnx_file": "nagevo.devices.onnx_file:ONNXFileDevice",
     "nasbench_graph": "nagevo.devices.nasbench_graph:NASBenchGraphDevice",
 }
 
@@ -18,6 +22,11 @@ BACKENDS = {
 def create_device(backend: str, **options) -> Device:
     """Return the device with this backend (built in, or ``package.module:Class``) and its options."""
     return create("backend", resolve("backend", backend, BACKENDS, Device), **options)
+
+
+def quantity(backend: str, options: Mapping[str, Any]) -> str:
+    """Return what the device with this backend and these options measures."""
+    return options.get("measures", resolve("backend", backend, BACKENDS, Device).measures)
 
 
 def is_exact(backend: str) -> bool:

@@ -1,4 +1,4 @@
-"""What turns architectures into latencies."""
+"""What turns architectures into latencies, or into another number that a limit can be set on."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ import numpy as np
 import pandas as pd
 
 from nagevo.evaluators.base import OK
+from nagevo.quantities import LATENCY
 from nagevo.spaces.base import SearchSpace
 
 
 class Device(ABC):
-    """Measures the latency of architectures.
+    """Measures the latency of architectures, or another quantity.
 
     Attributes
     ----------
+    measures : str
+        Which one: a key of :data:`nagevo.quantities.QUANTITIES`.
     exact : bool
         Whether a second measurement gives the same number (tables), so that a known latency is its own bound.
     """
 
+    measures: str = LATENCY
     exact: ClassVar[bool] = False
 
     @abstractmethod
@@ -36,8 +40,9 @@ class Device(ABC):
         Returns
         -------
         DataFrame
-            ``latency_ms`` (NaN where it could not be measured) and ``status`` (``"ok"`` or the reason); devices that
-            time repeated runs add ``min_ms``, ``median_ms``, ``p95_ms`` and ``dispersion_percent``.
+            ``latency_ms``, whichever quantity it is (NaN where it could not be measured), and ``status`` (``"ok"`` or
+            the reason); devices that time repeated runs add ``min_ms``, ``median_ms``, ``p95_ms`` and
+            ``dispersion_percent``.
 
         Raises
         ------
@@ -47,7 +52,7 @@ class Device(ABC):
 
 
 def known_latencies(latency_ms: np.ndarray, path: str | os.PathLike) -> pd.DataFrame:
-    """Return what a device that reads a file measures: rows with a status where the file has no latency.
+    """Return what a device that reads a file measures: rows with a status where the file has no number.
 
     Parameters
     ----------
@@ -57,5 +62,5 @@ def known_latencies(latency_ms: np.ndarray, path: str | os.PathLike) -> pd.DataF
         Of the file.
     """
     valid = np.isfinite(latency_ms) & (latency_ms > 0)
-    status = np.select([valid, np.isnan(latency_ms)], [OK, f"not in {path}"], "not a positive finite latency")
+    status = np.select([valid, np.isnan(latency_ms)], [OK, f"not in {path}"], "not a positive finite number")
     return pd.DataFrame({"latency_ms": np.where(valid, latency_ms, np.nan), "status": status})

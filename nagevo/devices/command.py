@@ -1,4 +1,4 @@
-"""Latencies that any program reports: a phone over adb, a board over ssh, another runtime."""
+"""Latencies, or energies, that any program reports: a phone over adb, a board over ssh, another runtime."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from nagevo.devices.timing import Burst, Prepare, TimedDevice
 from nagevo.errors import ConfigError, DeviceError
+from nagevo.quantities import LATENCY, QUANTITIES, Quantity, checked
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandDevice(TimedDevice):
-    """Let a program time an ONNX file.
+    """Let a program time an ONNX file, or measure another quantity of it.
 
     The program times its own runs and is called once for each network in each round. The last line of its standard
-    output has to be the latency in milliseconds: a positive number, ``ms`` after it allowed, and nothing else.
+    output has to be the latency in milliseconds: a positive number, ``ms`` after it allowed, and nothing else; or the
+    quantity that the device measures, with its unit.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ class CommandDevice(TimedDevice):
         A call that takes longer is ended, with all that it started, and is a failure.
     rounds : int
         Calls for each network; the calls of a round go through all networks.
+    measures : str
+        The quantity: a key of :data:`nagevo.quantities.QUANTITIES`.
     batch, spread_s, statistic
         See :class:`~nagevo.devices.timing.TimedDevice`.
     """
@@ -49,6 +53,7 @@ class CommandDevice(TimedDevice):
     timeout_s: float = 60.0
     rounds: int = 3
     spread_s: float = 0.0
+    measures: str = LATENCY
 
     def __post_init__(self):
         super().__post_init__()
@@ -58,6 +63,7 @@ class CommandDevice(TimedDevice):
             raise ConfigError(f"command: {self.command!r} cannot be split into words: {error}") from None
         if not any("{model}" in word for word in words[1:]):
             raise ConfigError(f"command: expected an argument with {{model}} in {self.command!r}")
+        checked(self.measures)
         if not self.timeout_s > 0:
             raise ConfigError(f"timeout_s: expected a positive number of seconds, got {self.timeout_s}")
 
@@ -79,17 +85,17 @@ class CommandDevice(TimedDevice):
         return lambda: [self.call(path)]
 
     def call(self, model: Path) -> float:
-        """Return the ms that the program reports for an ONNX file.
+        """Return what the program reports for an ONNX file.
 
         Raises
         ------
         DeviceError
-            If the program fails, takes too long, or does not end its output with a latency.
+            If the program fails, takes too long, or does not end its output with a number.
         """
         replacements = {"{model}": str(model), "{batch}": str(self.batch)}
         pattern = re.compile("|".join(map(re.escape, replacements)))
         words = [pattern.sub(lambda found: replacements[found[0]], word) for word in shlex.split(self.command)]
-        return parse_ms(output_of(words, self.timeout_s))
+        return parse_quantity(output_of(words, self.timeout_s), QUANTITIES[self.measures])
 
 
 def output_of(words: list[str], timeout_s: float) -> str:
@@ -132,24 +138,25 @@ def last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def parse_ms(output: str) -> float:
-    """Return the latency that the last line of a program's output states.
+def parse_quantity(output: str, quantity: Quantity = QUANTITIES[LATENCY]) -> float:
+    """Return the number that the last line of a program's output states.
 
     Raises
     ------
     DeviceError
-        If the line is anything but a positive finite number, with or without ``ms``.
+        If the line is anything but a positive finite number, with or without the unit.
 
     Examples
     --------
-    >>> parse_ms("loading\\n12.5 ms\\n")
+    >>> parse_quantity("loading\\n12.5 ms\\n")
     12.5
     """
     line = last_line(output)
     try:
-        latency_ms = float(line.removesuffix("ms"))
+        value = float(line.removesuffix(quantity.unit))
     except ValueError:
-        latency_ms = math.nan
-    if not 0 < latency_ms < math.inf:
-        raise DeviceError(f"expected a latency in ms in the last line of the output, got {line[:80]!r}")
-    return latency_ms
+        value = math.nan
+    if not 0 < value < math.inf:
+        expected = f"{quantity.words} in {quantity.unit}"
+        raise DeviceError(f"expected the {expected} in the last line of the output, got {line[:80]!r}")
+    return value

@@ -1,4 +1,4 @@
-"""Latencies read from a table of measurements."""
+"""Latencies, or another quantity, read from a table of measurements."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import numpy as np
 import pandas as pd
 
 from nagevo.devices.base import Device, known_latencies
+from nagevo.quantities import LATENCY, checked
 from nagevo.spaces.base import SearchSpace
 from nagevo.tables import ArchitectureTable
 
 
 class TableDevice(Device):
-    """Read the latency of an architecture from a table.
+    """Read the latency, or another quantity, of an architecture from a table.
 
     Parameters
     ----------
     path : str
         Parquet or CSV file with a column ``architecture``.
     column : str
-        Name of the column of latencies in ms.
+        Name of the column, in the unit of the quantity.
+    measures : str
+        The quantity: a key of :data:`nagevo.quantities.QUANTITIES`.
     """
 
     exact = True
 
-    def __init__(self, path: str | os.PathLike, column: str = "latency_ms"):
+    def __init__(self, path: str | os.PathLike, column: str = LATENCY, measures: str = LATENCY):
+        self.measures = checked(measures)
         self.table = ArchitectureTable(path, column)
 
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:

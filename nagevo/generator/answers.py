@@ -19,8 +19,9 @@ from nagevo.errors import BudgetError, DeviceError, InfeasibleBudget, unknown
 from nagevo.generator import requests, storage
 from nagevo.generator.candidates import Candidates, Ranking
 from nagevo.generator.conditions import DeviceView, limited
-from nagevo.generator.requests import LATENCY, Request
+from nagevo.generator.requests import Quantities, Request
 from nagevo.predictor import Predictor
+from nagevo.quantities import LATENCY, checked
 from nagevo.spaces.base import unique, without
 
 if TYPE_CHECKING:
@@ -44,13 +45,14 @@ class Answer:
     Attributes
     ----------
     budget : float
-        The latency that was asked, in ms; infinite where none was.
+        What was asked of the latency in ms, or of what else the device measures; infinite where nothing was.
     device : str
     architecture : str
         Text form.
     accuracy : float
         Percent; measured where ``measured``, else the prediction less its standard deviation.
     latency_ms : float
+        Or what else the device measures, in its unit.
     latency_bound_ms : float
         What the latency stays under with the asked confidence; at most the budget.
     confidence : float
@@ -118,6 +120,8 @@ class Generator:
         The bundle, for the model and for trained weights.
     proposals : mapping of str to ndarray, optional
         By device, see :meth:`proposals`; decoded where they are left out.
+    quantities : mapping of str to str, optional
+        What each device measures; latencies where it is left out.
     """
 
     def __init__(
@@ -132,11 +136,13 @@ class Generator:
         description: dict[str, Any],
         folder: Path | None = None,
         proposals: Mapping[str, np.ndarray] | None = None,
+        quantities: Mapping[str, str] | None = None,
     ):
         if model is not None:
             self.model = model
         self.predictor, self.views, self.probes, self._proposals = predictor, views, probes, dict(proposals or {})
         self.seed, self.n_candidates, self.description, self.folder = seed, n_candidates, description, folder
+        self.quantities = Quantities(dict(quantities or dict.fromkeys(views, LATENCY)))
         self.candidates = lru_cache(maxsize=16)(self.candidates)
         self._ranking = lru_cache(maxsize=64)(self._ranking)
         self._answer_table = lru_cache(maxsize=64)(self._answer_table)
@@ -160,7 +166,11 @@ class Generator:
     def limits(self) -> tuple[str, ...]:
         """Names of what can be limited, on any device."""
         costs = self.space.costs(self.space.extremes())
-        return (LATENCY, *(requests.full_name(LATENCY, device) for device in self.devices), *costs)
+        return (*self.quantities.names(), *costs)
+
+    def quantity(self, device: str | None = None) -> str:
+        """Return the name of what a device measures: of the limit that a plain budget sets there."""
+        return self.quantities.of_device[self._device(device)]
 
     def generate(
         self,
@@ -175,7 +185,8 @@ class Generator:
         Parameters
         ----------
         budgets : float, mapping of str to float, or iterable of these
-            A number limits the latency on the device; a mapping limits what its keys name: see :attr:`limits`.
+            A number limits the latency on the device, or what else it measures; a mapping limits what its keys name:
+            see :attr:`limits`.
         device : str, optional
             May be left out where the generator knows one device only.
         confidence : float
@@ -199,7 +210,8 @@ class Generator:
         self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int | None = None
     ) -> list[Answer | list[Answer] | InfeasibleBudget]:
         """Return for each request its answer (with ``n`` a list of them), or the error that says why there is none."""
-        device, parsed = self._device(device), requests.parse(budgets)
+        device = self._device(device)
+        parsed = requests.parse(budgets, self.quantities.of_device[device])
         if n is not None and (not isinstance(n, Integral) or n < 1):
             raise BudgetError(f"expected a whole number of answers, at least 1, got {n!r}")
         self._check_confidence(confidence, device)
@@ -216,27 +228,34 @@ class Generator:
         """
         device = self._device(device)
         self._check_confidence(confidence, device)
-        bounds = np.unique(self._ranking((device,), confidence).bounds[requests.full_name(LATENCY, device)])
+        bounds = np.unique(self._ranking((device,), confidence).bounds[self.quantities.on(device)])
         answers = self.generate(bounds, device=device, confidence=confidence)
         return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
 
-    def offers(self, *, device: str | None = None, confidence: float = 0.9) -> dict[str, list[Any]]:
-        """Return everything that is the answer to some limits on the latency and the costs, the most accurate first.
+    def others(self, device: str) -> list[str]:
+        """Return the devices that measure something else than this one does."""
+        own = self.quantity(device)
+        return [other for other, quantity in self.quantities.of_device.items() if quantity != own]
 
-        The answer to limits is the first row that keeps them.
+    def offers(self, *, device: str | None = None, confidence: float = 0.9) -> dict[str, list[Any]]:
+        """Return everything that is the answer to some limits, the most accurate first.
+
+        The first row that keeps limits on the latency, on costs and on what :meth:`others` measure is their answer.
 
         Returns
         -------
         dict of list
-            Columns: ``architecture``, ``accuracy``, ``measured``, ``latency_ms``, ``latency_bound_ms``, and the costs
-            of the space by name.
+            Columns: ``architecture``, ``accuracy``, ``measured``, ``latency_ms``, ``latency_bound_ms``, and by full
+            name what is needed of the other limits.
         """
         import moocore
 
         device = self._device(device)
-        self._check_confidence(confidence, device)
-        pool, ranking = self.candidates(device), self._ranking((device,), confidence)
-        bounds, latency = ranking.bounds, requests.full_name(LATENCY, device)
+        devices = (device, *self.others(device))
+        for limiting in devices:
+            self._check_confidence(confidence, limiting)
+        pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
+        bounds, latency = ranking.bounds, self.quantities.on(device)
         objectives = np.column_stack([-pool.accuracy[ranking.rows], *bounds.values()])
         kept = moocore.is_nondominated(objectives)
         rows = ranking.rows[kept]
@@ -252,7 +271,13 @@ class Generator:
         }
 
     def adapt(
-        self, name: str, measurements: Mapping[str, float], *, exact: bool = False, save: bool = True
+        self,
+        name: str,
+        measurements: Mapping[str, float],
+        *,
+        measures: str = LATENCY,
+        exact: bool = False,
+        save: bool = True,
     ) -> Generator:
         """Add a device of which a few architectures were measured, or improve one that was added, and return self.
 
@@ -266,6 +291,8 @@ class Generator:
         measurements : mapping of str to float
             By text of the architecture, latency in ms; best of :meth:`probes_for` the device. They add to those of
             earlier calls, and replace them where the same architecture was measured again.
+        measures : str
+            What the numbers are, if no latencies: a key of :data:`nagevo.quantities.QUANTITIES`.
         exact : bool
             Whether a second measurement gives the same number, so that a measured latency is its own bound.
         save : bool
@@ -283,11 +310,13 @@ class Generator:
         from nagevo.generator.adaptation import adapted
 
         self._check_new(name)
+        checked(measures)
         self.predictor = adapted(self.predictor, name, measurements, exact=exact, seed=self.seed)
         known = unique(np.concatenate([self.candidates(device).choices for device in self.predictor.known]))
         values = limited(self.space, known, self.predictor.latency_ms(name, known))
         view = DeviceView.of(self.predictor.accuracy(known), values, self.predictor.latency_ms(name, self.probes))
         self.views = self.views | {name: view}
+        self.quantities = Quantities({**self.quantities.of_device, name: measures})
         self._proposals.pop(name, None)
         self.candidates.cache_clear()
         self._ranking.cache_clear()
@@ -319,12 +348,16 @@ class Generator:
         return self.space.to_text(np.concatenate([own, more]))
 
     def candidates(self, *devices: str) -> Candidates:
-        """Return what devices are answered with: what the model decodes for each of them, and what was measured."""
+        """Return what devices are answered with, whatever is limited, and what each needs of their limits.
+
+        These are the architectures that were measured, and those that the model decodes for the devices and for those
+        that measure something else.
+        """
         predictor = self.predictor
-        proposals = [self.proposals(device) for device in devices]
+        proposals = [self.proposals(device) for device in dict.fromkeys([*devices, *self.others(devices[0])])]
         choices = unique(np.concatenate([predictor.measurements.choices, *proposals]))
         accuracies = np.append(predictor.measurements.accuracy, np.nan)
-        latencies = {requests.full_name(LATENCY, device): predictor.latency_ms(device, choices) for device in devices}
+        latencies = {self.quantities.on(device): predictor.latency_ms(device, choices) for device in devices}
         return Candidates(
             choices,
             self.space.to_text(choices),
@@ -359,10 +392,10 @@ class Generator:
         """Return the candidates of some devices in order, with their bounds; costs are their own."""
         pool = self.candidates(*devices)
         bounds = {
-            requests.full_name(LATENCY, device): self.predictor.latency_bound_ms(device, pool.choices, confidence)
+            self.quantities.on(device): self.predictor.latency_bound_ms(device, pool.choices, confidence)
             for device in devices
         }
-        return Ranking.of(pool, pool.values | bounds, requests.full_name(LATENCY, devices[0]))
+        return Ranking.of(pool, pool.values | bounds, self.quantities.on(devices[0]))
 
     def proposals(self, device: str) -> np.ndarray:
         """Return what the model proposes for a device, in normal form, distinct: int8, shape (n, n_choices).
@@ -376,10 +409,10 @@ class Generator:
 
     def _answer_table(self, names: tuple[str, ...], device: str, confidence: float) -> _AnswerTable:
         """Return the candidates for requests with these limits."""
-        named = {requests.full_name(name, device): name for name in names}
-        devices = (device, *self._other_devices(names, device, confidence))
+        named = self._full_names(names, device)
+        devices = (device, *self._other_devices(named, device, confidence))
         pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
-        rows, latency = ranking.rows, requests.full_name(LATENCY, device)
+        rows, latency = ranking.rows, self.quantities.on(device)
         return _AnswerTable(
             self,
             device,
@@ -402,18 +435,30 @@ class Generator:
         rng = torch.Generator().manual_seed(self.seed)
         return self.model.decode(conditions, self.n_candidates, rng=rng).reshape(-1, self.space.n_choices)
 
-    def _other_devices(self, limits: Iterable[str], device: str, confidence: float) -> list[str]:
-        """Return the devices that the limits name beside the one asked for.
+    def _full_names(self, names: Iterable[str], device: str) -> dict[str, str]:
+        """Return what limits are called in a request, by their full names.
 
         Raises
         ------
         BudgetError
-            If a limit has no meaning here, or a device does not support the confidence.
+            If one has no meaning here, or may mean several devices.
         """
-        for name in limits:
-            if name not in self.limits:
-                raise BudgetError(unknown("limit", name, self.limits))
-        others = sorted({requests.device_of(name) for name in limits} - {None, device})
+        named = {self.quantities.full_name(name, device): name for name in names}
+        short = self.quantities.of_device.values()
+        for full, name in named.items():
+            if full in short or name not in self.limits:
+                raise BudgetError(unknown("limit", name, set(self.limits) - {full}))
+        return named
+
+    def _other_devices(self, limits: Iterable[str], device: str, confidence: float) -> list[str]:
+        """Return the devices that limits, by full names, mean beside the one asked for.
+
+        Raises
+        ------
+        BudgetError
+            If one does not support the confidence.
+        """
+        others = sorted({self.quantities.device_of(full) for full in limits} - {None, device})
         for other in others:
             self._check_confidence(confidence, other)
         return others
@@ -474,7 +519,7 @@ class _AnswerTable:
     def answers(self, limits: dict[str, float], n: int) -> list[Answer] | InfeasibleBudget:
         """Return up to n answers to one request, the most accurate first."""
         asked = {full: limits[name] for full, name in self.named.items()}
-        latency = requests.full_name(LATENCY, self.device)
+        latency = self.generator.quantities.on(self.device)
         budget = asked.get(latency, math.inf)
         places = self.ranking.best(asked, n)
         if not places:

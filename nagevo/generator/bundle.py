@@ -12,7 +12,7 @@ from typing import Any
 from nagevo.errors import BundleError, DataError
 from nagevo.files import read_json, write_json
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout; a bundle of another version is refused."""
 
 MANIFEST, OWN = "manifest.json", "checksum"

@@ -59,8 +59,9 @@ class Ranking:
 
     @classmethod
     def of(cls, candidates: Candidates, bounds: Mapping[str, np.ndarray], first: str) -> Ranking:
-        """Return the order of candidates whose ties the limit ``first`` breaks."""
-        rows = np.lexsort((bounds[first], -candidates.accuracy))
+        """Return the order of candidates whose ties the limit ``first`` breaks, and then the other ones."""
+        others = [values for name, values in bounds.items() if name != first]
+        rows = np.lexsort((*others[::-1], bounds[first], -candidates.accuracy))
         return cls(rows, candidates.network[rows], {name: values[rows] for name, values in bounds.items()})
 
     def best(self, limits: Mapping[str, float], n: int = 1) -> list[int]:

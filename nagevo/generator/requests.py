@@ -1,21 +1,20 @@
-"""What is asked: a latency budget, or several named limits."""
+"""What is asked: a budget, or several named limits."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from nagevo.errors import BudgetError
-
-LATENCY = "latency_ms"
-"""The limit that a plain number sets, on the device that is asked for; ``latency_ms_<device>`` is that on another."""
+from nagevo.quantities import LATENCY
 
 Request = float | Mapping[str, float]
-"""A latency budget in ms, or limits by name."""
+"""A budget for what the device measures, a latency in ms unless it says otherwise, or limits by name."""
 
 
-def parse(requests: Iterable[Request]) -> list[dict[str, float]]:
-    """Return the limits of each request.
+def parse(requests: Iterable[Request], budget: str = LATENCY) -> list[dict[str, float]]:
+    """Return the limits of each request; ``budget`` is the limit that a plain number sets.
 
     Raises
     ------
@@ -28,7 +27,7 @@ def parse(requests: Iterable[Request]) -> list[dict[str, float]]:
     [{'latency_ms': 5.0}, {'parameters': 1000000.0}]
     """
     try:
-        parsed = [_limits(request) for request in requests]
+        parsed = [_limits(request, budget) for request in requests]
     except (TypeError, ValueError):
         raise BudgetError(f"expected budgets in ms or limits by name, got {requests!r}"[:200]) from None
     for limits in parsed:
@@ -39,26 +38,50 @@ def parse(requests: Iterable[Request]) -> list[dict[str, float]]:
     return parsed
 
 
-def full_name(limit: str, device: str) -> str:
-    """Return the name of a limit that says on which device a latency is meant.
+@dataclass(frozen=True)
+class Quantities:
+    """What each device measures, and how limits on it are called.
 
-    >>> full_name("latency_ms", "phone"), full_name("parameters", "phone")
-    ('latency_ms_phone', 'parameters')
+    Attributes
+    ----------
+    of_device : mapping of str to str
+        By device, the name of its quantity.
+
+    Examples
+    --------
+    >>> quantities = Quantities({"phone": "latency_ms", "board": "latency_ms", "meter": "energy_mj"})
+    >>> quantities.full_name("latency_ms", "phone"), quantities.full_name("energy_mj", "phone")
+    ('latency_ms_phone', 'energy_mj_meter')
+    >>> quantities.full_name("parameters", "phone"), quantities.device_of("latency_ms_board")
+    ('parameters', 'board')
     """
-    return f"{LATENCY}_{device}" if limit == LATENCY else limit
+
+    of_device: Mapping[str, str]
+
+    def on(self, device: str) -> str:
+        """Return the full name of the limit on what a device measures."""
+        return f"{self.of_device[device]}_{device}"
+
+    def full_name(self, limit: str, device: str) -> str:
+        """Return the name of a limit that says which device is meant.
+
+        A quantity alone is that of the device that is asked for, or else of the only one that measures it.
+        """
+        if limit == self.of_device[device]:
+            return self.on(device)
+        measuring = [other for other, quantity in self.of_device.items() if quantity == limit]
+        return self.on(measuring[0]) if len(measuring) == 1 else limit
+
+    def device_of(self, limit: str) -> str | None:
+        """Return the device that the full name of a limit names, or None where it names none."""
+        return next((device for device in self.of_device if self.on(device) == limit), None)
+
+    def names(self) -> list[str]:
+        """Return all names of limits on what devices measure, the short ones first."""
+        return [*dict.fromkeys(self.of_device.values()), *map(self.on, self.of_device)]
 
 
-def device_of(limit: str) -> str | None:
-    """Return the device that a limit names, or None where it names none.
-
-    >>> device_of("latency_ms_phone"), device_of("latency_ms"), device_of("parameters")
-    ('phone', None, None)
-    """
-    prefix, _, device = limit.partition(f"{LATENCY}_")
-    return device if device and not prefix else None
-
-
-def _limits(request: Request) -> dict[str, float]:
+def _limits(request: Request, budget: str) -> dict[str, float]:
     if isinstance(request, Mapping):
         return {name: float(limit) for name, limit in request.items()}
-    return {LATENCY: float(request)}
+    return {budget: float(request)}

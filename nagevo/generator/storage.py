@@ -20,6 +20,7 @@ from nagevo.generator.conditions import DeviceView
 from nagevo.machine import describe_machine
 from nagevo.measurements import Measurements
 from nagevo.predictor import Predictor
+from nagevo.quantities import checked
 
 if TYPE_CHECKING:
     from nagevo.config import Experiment
@@ -68,6 +69,7 @@ def save_generator(
     """
     from nagevo.generator.answers import Generator
 
+    quantities = {name: device.measures for name, device in experiment.devices.items()}
     description = {
         "experiment": experiment.name,
         "seed": experiment.seed,
@@ -75,12 +77,18 @@ def save_generator(
         "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
         "devices": list(views),
         "adapted": [],
+        "measures": quantities,
         "exact": sorted(predictor.exact),
         "candidates": experiment.generator.candidates,
         "machine": describe_machine(),
         "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
     }
-    settings = {"seed": experiment.seed, "n_candidates": experiment.generator.candidates, "description": description}
+    settings = {
+        "quantities": quantities,
+        "seed": experiment.seed,
+        "n_candidates": experiment.generator.candidates,
+        "description": description,
+    }
     generator = Generator(model, predictor, dict(views), probes=probes, **settings)
     with replacing_folder(folder) as temporary:
         save_file({name: tensor.numpy() for name, tensor in model.state_dict().items()}, temporary / MODEL)
@@ -105,6 +113,7 @@ def save_adapted(folder: str | os.PathLike, generator: Generator, device: str) -
     description |= {
         "devices": list(generator.devices),
         "adapted": [name for name in generator.devices if name not in predictor.known],
+        "measures": dict(generator.quantities.of_device),
         "exact": sorted(predictor.exact),
     }
     try:
@@ -175,6 +184,7 @@ def _read(folder: Path, manifest: Mapping[str, Any]) -> Generator:
         description=manifest,
         folder=folder,
         proposals=proposals,
+        quantities={device: checked(manifest["measures"][device]) for device in manifest["devices"]},
     )
 
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from torch import nn
 
 from nagevo.errors import MissingDependency
 from nagevo.files import replacing
+
+if TYPE_CHECKING:
+    import onnx_ir
 
 INPUT_NAME, OUTPUT_NAME = "images", "logits"
 
@@ -52,6 +56,7 @@ def export_onnx(
             dynamo=True,
             verbose=False,
         )
+    _forget_sources(program.model)
     program.model.metadata_props.update(metadata or {})
     with replacing(path) as temporary:
         program.save(temporary, external_data=False)
@@ -138,6 +143,17 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
             dynamo=False,
         )
     return buffer.getvalue()
+
+
+def _forget_sources(model: onnx_ir.Model) -> None:
+    """Take out of a model what the exporter notes of Python code: much of a small file, and paths of this machine."""
+    model.metadata_props.clear()
+    for node in model.graph:
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ METRICS = ("hypervolume_ratio", "mean_regret", "max_regret", "igd_plus", "gd_plu
 KEYS = ["device", "strategy", "evaluations"]
 
 
-def compare_content(experiment: str, reference: str, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def compare_content(
+    experiment: str, reference: str, units: Collection[str], tables: Mapping[str, pd.DataFrame]
+) -> dict[str, Any]:
     """Return all that the page of a comparison shows.
 
     Parameters
@@ -21,6 +23,8 @@ def compare_content(experiment: str, reference: str, tables: Mapping[str, pd.Dat
         Its name.
     reference : str
         What searches were measured against, for people.
+    units : collection of str
+        Of what the devices measure.
     tables : mapping of str to DataFrame
         ``metrics``, ``hypervolume`` and ``regret``, as ``nagevo compare`` writes them.
     """
@@ -28,6 +32,7 @@ def compare_content(experiment: str, reference: str, tables: Mapping[str, pd.Dat
     return {
         "experiment": experiment,
         "reference": reference,
+        "unit": next(iter(units)) if len(units) == 1 else None,
         "seeds": int(metrics["seed"].nunique()),
         "devices": list(dict.fromkeys(metrics["device"])),
         "strategies": list(dict.fromkeys(metrics["strategy"])),

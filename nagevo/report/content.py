@@ -6,6 +6,7 @@ Its values are plain lists, numbers and texts, ready for JSON; tables are dictio
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from nagevo import frontier
 from nagevo.config import Experiment
 from nagevo.generator.answers import Generator
 from nagevo.measurements import EXTRA_ROUND, Measurements
+from nagevo.quantities import QUANTITIES
 from nagevo.report.drawing import drawing
 from nagevo.spaces.base import SearchSpace
 
@@ -25,6 +27,8 @@ SHOWN_POINTS = 500
 """Most points of a scatter plot; errors are those of all points."""
 CURVE_POINTS = 200
 """Most points of a curve."""
+COSTS = {"parameters": "Parameters", "macs": "Multiply–accumulates"}
+"""What costs are called; a space may have others."""
 MARGIN = 0.08
 """Room around the frontier, as a share of its range."""
 
@@ -59,6 +63,8 @@ def content(
         {
             "name": device,
             "backend": experiment.device(device).backend.name,
+            "quantity": {"name": generator.quantity(device), **asdict(QUANTITIES[generator.quantity(device)])},
+            "limits": limits(generator, device),
             "exact": device in generator.predictor.exact,
             "measured": _measured(searched.complete(device), device, generator.space),
             "frontier": _columns(frontiers[device]),
@@ -88,7 +94,6 @@ def content(
         "bundle": str(generator.folder),
         "confidence": evaluation["confidence"],
         "devices": devices,
-        "costs": list(generator.space.costs(searched.choices[:1])),
         "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),
         "measurements": _columns(searched.rows(searched.round != EXTRA_ROUND).to_frame(generator.space)),
         "stages": _columns(stages),
@@ -100,10 +105,21 @@ def content(
 
 
 def confidences(generator: Generator, device: str, evaluated: float) -> list[float]:
-    """Return the confidences to choose from: those supported by the measurements, or the highest that is."""
-    highest = generator.predictor.highest_confidence(device)
+    """Return the confidences to choose from: those that the measurements support, of other quantities too."""
+    highest = min(map(generator.predictor.highest_confidence, (device, *generator.others(device))))
     supported = sorted(value for value in {*CONFIDENCES, evaluated} if value <= highest)
     return supported or [highest]
+
+
+def limits(generator: Generator, device: str) -> list[dict[str, str]]:
+    """Return what can be limited beside the budget: ``name`` as in the offers, ``words`` and ``unit``."""
+    found = []
+    for other in generator.others(device):
+        quantity = QUANTITIES[generator.quantity(other)]
+        words = f"{quantity.words.capitalize()} on {other}"
+        found.append({"name": generator.quantities.on(other), "words": words, "unit": quantity.unit})
+    costs = generator.space.costs(generator.space.extremes())
+    return [*found, *({"name": cost, "words": COSTS.get(cost, cost), "unit": ""} for cost in costs)]
 
 
 def hypervolume_curves(searched: Measurements, drawn: Measurements, device: str) -> dict[str, Any]:

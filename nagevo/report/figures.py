@@ -70,6 +70,7 @@ def frontier(content: Content) -> Figure:
     """Return for each device what was measured, the predicted frontier, and the answer to each budget."""
     figure, panels = _panels(len(content["devices"]))
     for axes, device in zip(panels, content["devices"], strict=True):
+        words, unit = device["quantity"]["words"], device["quantity"]["unit"]
         shown, steps = device["view"], steps_at(device, content["confidence"])
         measured, predicted, lookup = device["measured"], device["frontier"], device["lookup"]
         axes.scatter(
@@ -84,7 +85,7 @@ def frontier(content: Content) -> Figure:
         label = f"generator's answer at confidence {content['confidence']:g}"
         _steps(axes, steps["latency_bound_ms"], steps["accuracy"], right, color=GENERATOR, lw=1.8, label=label)
         axes.set(xlim=shown["latency_ms"], ylim=shown["accuracy"], ylabel="accuracy (%)")
-        axes.set(title=device["name"], xlabel=f"latency or budget on {device['name']} (ms)")
+        axes.set(title=device["name"], xlabel=f"{words} or budget on {device['name']} ({unit})")
         axes.legend(loc="lower right")
     return figure
 
@@ -105,12 +106,14 @@ def hypervolume(content: Content) -> Figure:
 def predictions(content: Content) -> Figure:
     """Return predicted against measured values of what the surrogates were not fitted to."""
     quantities = [("accuracy", "%", content["prediction"])]
-    quantities += [(f"latency on {device['name']}", "ms", device["prediction"]) for device in content["devices"]]
+    for device in content["devices"]:
+        measured = device["quantity"]
+        quantities.append((f"{measured['words']} on {device['name']}", measured["unit"], device["prediction"]))
     figure, panels = _panels(len(quantities))
     for axes, (quantity, unit, values) in zip(panels, quantities, strict=True):
         axes.scatter(values["measured"], values["predicted"], s=10, color=GENERATOR, alpha=0.6, lw=0)
         axes.axline((values["measured"][0],) * 2, slope=1, color="#595e66", lw=0.8, ls="--")
-        axes.set(title=f"{quantity}: mean error {values['mean_error']:.3g} {unit if unit == 'ms' else 'points'}")
+        axes.set(title=f"{quantity}: mean error {values['mean_error']:.3g} {'points' if unit == '%' else unit}")
         axes.set(xlabel=f"measured ({unit})", ylabel=f"predicted ({unit})")
     return figure
 
@@ -130,8 +133,9 @@ def again(content: Content) -> Figure:
                 axes.plot(budgets, values, marker, color=color, mfc=fill, ms=size, label=label)
         low, high = budgets.min(), budgets.max()
         left.plot([low, high], [low, high], color="#595e66", lw=0.8, ls="--", label="the budget")
-        left.set(title=device["name"], xlabel="budget (ms)", ylabel="latency, measured again (ms)")
-        right.set(title=device["name"], xlabel="budget (ms)", ylabel="test accuracy (%)")
+        words, unit = device["quantity"]["words"], device["quantity"]["unit"]
+        left.set(title=device["name"], xlabel=f"budget ({unit})", ylabel=f"{words}, measured again ({unit})")
+        right.set(title=device["name"], xlabel=f"budget ({unit})", ylabel="test accuracy (%)")
         left.legend(loc="upper left")
     return figure
 
@@ -154,7 +158,8 @@ def compared_hypervolume(content: Content) -> Figure:
 
 def compared_regret(content: Content) -> Figure:
     """Return the regret of each strategy over budgets, at the largest effort."""
-    return _compared(content, "regret", "budget (ms)", "regret (points of accuracy)")
+    budget = f"budget ({content['unit']})" if content["unit"] else "budget"
+    return _compared(content, "regret", budget, "regret (points of accuracy)")
 
 
 def _compared(content: Content, name: str, x: str, y: str, *, missing: bool = False) -> Figure:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from nagevo.cli import main
 from nagevo.config import parse_config
 from nagevo.generator.answers import Generator
 from nagevo.learning import learn
@@ -19,7 +21,11 @@ CONFIG = {
     "experiment": "made-up",
     "space": {"name": "nasbench201"},
     "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
-    "devices": {"exact": {"backend": "table", "path": "t.parquet"}, "noisy": {"backend": "torch"}},
+    "devices": {
+        "exact": {"backend": "table", "path": "t.parquet"},
+        "noisy": {"backend": "torch"},
+        "meter": {"backend": "table", "path": "t.parquet", "column": "energy_mj", "measures": "energy_mj"},
+    },
     "evolve": {"population": 12, "generations": 3},
     "generator": {"steps": 30, "hidden": 4, "candidates": 2, "probes": 3},
 }
@@ -31,11 +37,15 @@ def config(*devices: str) -> dict[str, Any]:
 
 
 def measured(n: int, *devices: str) -> Measurements:
-    """Return measurements of n cells: dear operations are accurate and slow; on the device ``noisy`` with 2 % noise."""
+    """Return measurements of n cells: dear operations are accurate and slow; on the device ``noisy`` with 2 % noise.
+
+    The device ``meter`` measures an energy, which the first three operations of a cell take most of.
+    """
     rng = np.random.default_rng(0)
     choices = SPACE.sample_distinct(n, rng=rng)
     cost = np.array([0.0, 0.1, 0.3, 1.0, 2.0])[choices].sum(axis=1)
     latency_ms = {"exact": 1.0 + cost, "noisy": (0.5 + 0.2 * cost) * np.exp(rng.normal(0, 0.02, n))}
+    latency_ms["meter"] = 2.0 + cost + 4.0 * np.array([0.0, 0.1, 0.3, 1.0, 2.0])[choices[:, :3]].sum(axis=1)
     accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost)
     return Measurements(choices, np.arange(n) * 3 // n, accuracy, {name: latency_ms[name] for name in devices})
 
@@ -43,3 +53,12 @@ def measured(n: int, *devices: str) -> Measurements:
 def learned(measurements: Measurements, folder: Path) -> Generator:
     """Return the generator that learns from measurements."""
     return learn(parse_config(config(*measurements.devices)), measurements, folder)
+
+
+def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
+    """Return exit code, stdout and stderr of the command."""
+    monkeypatch.setattr("sys.argv", ["nagevo", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    captured = capsys.readouterr()
+    return caught.value.code, captured.out, captured.err

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import run
 
 import nagevo
-from nagevo.cli import main
 from nagevo.config import parse_config
 from nagevo.generator.bundle import own_checksum, seal
 from nagevo.generator.distillation import learn_frontiers
@@ -292,7 +292,7 @@ def test_a_model_that_does_not_fit_its_bundle_is_refused_where_it_is_needed(copy
 def test_a_bundle_of_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 3"):
+    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 4"):
         nagevo.load(copy)
 
 
@@ -407,7 +407,7 @@ def test_the_command_adds_a_device_from_a_table_or_by_measuring(copy, monkeypatc
     table = pd.DataFrame({"architecture": texts, "latency_ms": new_device(texts, space).values()})
     table.to_csv(tmp_path / "measured.csv", index=False)
     code, _, err = run(monkeypatch, capsys, *arguments, "--measurements", str(tmp_path / "measured.csv"))
-    assert (code, "new adapted to 5 latencies" in err) == (0, True)
+    assert (code, "new adapted to 5 measurements" in err) == (0, True)
 
     all_texts = space.to_text(space.enumerate())
     whole = pd.DataFrame({"architecture": all_texts, "latency_ms": new_device(all_texts, space).values()})
@@ -420,15 +420,6 @@ def test_the_command_adds_a_device_from_a_table_or_by_measuring(copy, monkeypatc
     assert "new" in loaded.predictor.exact
     code, _, err = run(monkeypatch, capsys, *arguments)
     assert (code, "expected one of --config, --measurements and --architectures" in err) == (2, True)
-
-
-def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
-    """Return exit code, stdout and stderr of the command."""
-    monkeypatch.setattr("sys.argv", ["nagevo", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    captured = capsys.readouterr()
-    return caught.value.code, captured.out, captured.err
 
 
 def test_the_command_prints_one_json_object_per_budget_and_exits_with_3_if_one_is_infeasible(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nagevo.devices.command import CommandDevice, last_line, output_of, parse_ms
+from nagevo.devices.command import CommandDevice, last_line, output_of, parse_quantity
 from nagevo.errors import ConfigError, DeviceError
 
 BENCHMARK = Path(__file__).parents[2] / "resources/devices/onnx_benchmark.py"
@@ -94,8 +94,8 @@ def test_the_scripts_take_a_path_whatever_it_holds(convolution_space, stand_in, 
     ("text", "status"),
     [
         ("echo no device >&2; exit 3", r"benchmark\.sh ended with status 3: no device"),
-        ("echo 12 fps", "expected a latency in ms in the last line of the output, got '12 fps'"),
-        ("exit 0", "expected a latency in ms in the last line of the output, got ''"),
+        ("echo 12 fps", "expected the latency in ms in the last line of the output, got '12 fps'"),
+        ("exit 0", "expected the latency in ms in the last line of the output, got ''"),
         ("echo -- -1.0", "expected a latency"),
         ("echo nan", "expected a latency"),
         (r"printf '\377\376\n'", "expected a latency"),
@@ -144,7 +144,7 @@ def test_commands_that_cannot_work_are_errors(options, message):
 
 @pytest.mark.parametrize(("text", "latency_ms"), [("3", 3.0), ("warming up\n1.5e1 ms\n\n", 15.0), ("0.25ms", 0.25)])
 def test_the_last_line_is_the_latency(text, latency_ms):
-    assert parse_ms(text) == latency_ms
+    assert parse_quantity(text) == latency_ms
 
 
 def test_the_last_line_of_nothing_is_empty():

@@ -24,7 +24,7 @@ from made_up import CONFIG, SPACE, learned, measured
 
 import nagevo
 from nagevo.config import load_config, parse_config
-from nagevo.devices.command import parse_ms
+from nagevo.devices.command import parse_quantity
 from nagevo.devices.lookup import read_block_table
 from nagevo.errors import NagevoError
 from nagevo.files import write_table
@@ -265,5 +265,5 @@ def test_a_manifest_that_says_something_else_is_refused_by_name_or_answers(bundl
 
 @given(text=st.one_of(st.text(), st.floats().map(str), st.floats().map("{} ms".format)))
 def test_what_a_program_prints_is_a_latency_or_refused(text):
-    latency_ms, refusal = outcome(lambda: parse_ms(text))
+    latency_ms, refusal = outcome(lambda: parse_quantity(text))
     assert refusal or 0 < latency_ms < math.inf

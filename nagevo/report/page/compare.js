@@ -92,5 +92,5 @@ state.strategies = new Set(bestStrategies());
 metricsTable();
 controls();
 charts("hypervolume-charts", data.hypervolume, { title: "Hypervolume", x: "evaluations (networks whose accuracy was read)", y: "share of the reference’s hypervolume" });
-charts("regret-charts", data.regret, { title: "Regret", x: "budget (ms)", y: "regret (points of accuracy)" });
+charts("regret-charts", data.regret, { title: "Regret", x: data.unit ? `budget (${data.unit})` : "budget", y: "regret (points of accuracy)" });
 document.documentElement.dataset.ready = "true";

@@ -37,8 +37,9 @@ function fixed(value, decimals = 2) {
   return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
 }
 
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const percent = (value) => `${fixed(value)} %`;
-const milliseconds = (value) => `${significant(value)} ms`;
+const amount = (value, unit) => (unit ? `${significant(value)} ${unit}` : count(value));
 
 /** Return a count in thousands or millions. */
 function count(value) {

@@ -9,7 +9,6 @@ const METHODS = {
 
 // ---- Asking for a network ----
 
-const LIMITS = { none: "None", parameters: "Parameters", macs: "Multiply–accumulates" };
 const LIMIT_STEPS = 200;
 
 const state = { device: data.devices[0], confidence: data.confidence, budget: 0, limit: "none", most: Infinity };
@@ -25,6 +24,9 @@ function stepsOf(offers, cost = "none", most = Infinity) {
   let best = -Infinity;
   return holding.filter(({ accuracy }) => accuracy > best && ((best = accuracy), true));
 }
+
+/** Return what the device measures, with its unit. */
+const own = (value, device = state.device) => amount(value, device.quantity.unit);
 
 const steps = () => stepsOf(entry().offers, state.limit, state.most);
 
@@ -53,7 +55,13 @@ function chooseDevice(device) {
   const offered = device.answers.map(({ confidence }) => confidence);
   const nearest = offered.reduce((a, b) => (Math.abs(b - state.confidence) < Math.abs(a - state.confidence) ? b : a));
   state.confidence = nearest;
+  byId("unit").textContent = device.quantity.unit;
+  byId("budget").setAttribute("aria-label", `Budget in ${device.quantity.unit}`);
+  if (!limitOf()) state.limit = "none";
+  byId("limited").hidden = !device.limits.length;
+  segments("limits", "limit", ["none", ...device.limits.map(({ name }) => name)], limitName, chooseLimit);
   segments("confidences", "confidence", offered, (value) => `${significant(100 * value, 3).replace(/\.0+$/, "")} %`, chooseConfidence);
+  chooseLimit(state.limit);
   layOut();
 }
 
@@ -83,7 +91,7 @@ function layOut(budget) {
 function setBudget(budget) {
   state.budget = budget;
   byId("slider").value = Math.round(budget / grid.step);
-  byId("slider").setAttribute("aria-valuetext", `${budget} milliseconds`);
+  byId("slider").setAttribute("aria-valuetext", `${budget} ${state.device.quantity.unit}`);
   if (document.activeElement !== byId("budget")) byId("budget").value = budget;
   showAnswer();
 }
@@ -106,22 +114,26 @@ function showAnswer() {
 function refusal() {
   const [fastest] = steps();
   if (!fastest) {
-    const fewest = Math.min(...entry().offers[state.limit]);
+    const least = Math.min(...entry().offers[state.limit]);
     return element("div", { class: "refusal" },
-      element("p", {}, `No network has so few ${costName(state.limit)}. The fewest are ${count(fewest)}.`),
-      element("button", { type: "button", click: () => setMost(fewest) }, `Ask for ${count(fewest)}`));
+      element("p", {}, `No network keeps this limit on ${costName(state.limit)}. The least is ${limitText(least)}.`),
+      element("button", { type: "button", click: () => setMost(least) }, `Ask for ${limitText(least)}`));
   }
   const least = fastest.latency_bound_ms, budget = roundedUp(least);
-  const also = state.limit === "none" ? "" : ` with at most ${count(state.most)} ${costName(state.limit)}`;
+  const also = state.limit === "none" ? "" : ` with at most ${limitText(state.most)} of ${costName(state.limit)}`;
   return element("div", { class: "refusal" },
-    element("p", {}, `No network${also} can be promised within ${state.budget} ms on ${state.device.name} at ${confidenceText()} confidence. The smallest budget is ${milliseconds(least)}.`),
-    element("button", { type: "button", click: () => setBudget(budget) }, `Ask for ${budget} ms`));
+    element("p", {}, `No network${also} can be promised within ${own(state.budget)} on ${state.device.name} at ${confidenceText()} confidence. The smallest budget is ${own(least)}.`),
+    element("button", { type: "button", click: () => setBudget(budget) }, `Ask for ${budget} ${state.device.quantity.unit}`));
 }
 
-/** Return how a limit is called; a space may have costs of other names. */
-const limitName = (cost) => LIMITS[cost] ?? cost;
+/** Return what is known of a limit that can be set beside the budget; undefined for none. */
+const limitOf = (name = state.limit) => state.device.limits.find((limit) => limit.name === name);
 
-const costName = (cost) => limitName(cost).toLowerCase();
+const limitName = (name) => limitOf(name)?.words ?? "None";
+
+const costName = (name) => limitName(name).toLowerCase();
+
+const limitText = (value) => amount(value, limitOf().unit);
 
 function chooseLimit(cost) {
   state.limit = cost;
@@ -130,16 +142,25 @@ function chooseLimit(cost) {
     setMost(Infinity);
     return;
   }
-  byId("most-label").textContent = `The most ${costName(cost)} that it may have`;
-  byId("most").setAttribute("aria-label", `Most ${costName(cost)}`);
+  const { unit } = limitOf();
+  byId("most-label").textContent = `The most of ${costName(cost)} that it may have${unit && ` (${unit})`}`;
+  byId("most").setAttribute("aria-label", `Most of ${costName(cost)}`);
   const costs = stepsOf(entry().offers).map((row) => row[cost]);
-  setMost(Math.round(Math.sqrt(Math.min(...costs) * Math.max(...costs))));
+  setMost(limitAbove(Math.sqrt(Math.min(...costs) * Math.max(...costs))));
 }
 
 /** Return the least and the largest limit of the second slider. */
 function limits() {
   const costs = entry().offers[state.limit];
-  return [Math.max(1, Math.min(...costs)), Math.max(1, ...costs)];
+  const least = limitOf().unit ? 1e-9 : 1;
+  return [Math.max(least, Math.min(...costs)), Math.max(least, ...costs)];
+}
+
+/** Return a limit for people that is at least so large: a whole number of what has no unit, else four digits. */
+function limitAbove(value) {
+  if (!limitOf().unit) return Math.ceil(value);
+  const scale = 10 ** (3 - Math.floor(Math.log10(value)));
+  return Number((Math.ceil(value * scale - 1e-9) / scale).toPrecision(12));
 }
 
 function setMost(most) {
@@ -147,7 +168,7 @@ function setMost(most) {
   if (state.limit !== "none") {
     const [low, high] = limits();
     byId("limit-slider").value = Math.round(LIMIT_STEPS * Math.log(most / low) / (Math.log(high / low) || 1));
-    byId("limit-slider").setAttribute("aria-valuetext", `${count(most)} ${costName(state.limit)}`);
+    byId("limit-slider").setAttribute("aria-valuetext", `${limitText(most)} of ${costName(state.limit)}`);
     if (document.activeElement !== byId("most")) byId("most").value = most;
   }
   layOut(state.budget);
@@ -155,16 +176,17 @@ function setMost(most) {
 
 function slideMost(place) {
   const [low, high] = limits();
-  setMost(place >= LIMIT_STEPS ? high : Math.ceil(low * (high / low) ** (place / LIMIT_STEPS)));
+  setMost(place >= LIMIT_STEPS ? limitAbove(high) : limitAbove(low * (high / low) ** (place / LIMIT_STEPS)));
 }
 
 const confidenceText = () => `${+(100 * state.confidence).toFixed(2)} %`;
 
 function answerFacts(answer) {
+  const { words, unit } = state.device.quantity;
   const facts = [
     ["Accuracy", fixed(answer.accuracy), "%", answer.measured ? "measured" : "predicted"],
-    ["Latency", significant(answer.latency_ms), "ms", "expected"],
-    ["Bound", significant(answer.latency_bound_ms), "ms", `at ${confidenceText()}`],
+    [capital(words), significant(answer.latency_ms), unit, "expected"],
+    ["Bound", significant(answer.latency_bound_ms), unit, `at ${confidenceText()}`],
   ];
   return [element("dl", { class: "facts" }, ...facts.flatMap(([name, value, unit, note]) => [
     element("dt", {}, name),
@@ -178,9 +200,9 @@ function answerDetails(answer) {
   const costs = ["parameters", "macs"].filter((name) => described[name] !== undefined)
     .map((name) => (name === "macs" ? `${count(described[name])} multiply–accumulates` : `${count(described[name])} parameters`));
   const again = rowsOf(device.again).find((row) => row.architecture === answer.architecture && row.measured_ms !== null);
-  const remeasured = again ? `Measured again at the end: ${percent(again.test_accuracy)} on the test split, ${milliseconds(again.measured_ms)}.` : null;
+  const remeasured = again ? `Measured again at the end: ${percent(again.test_accuracy)} on the test split, ${own(again.measured_ms)}.` : null;
   const limited = state.limit !== "none", option = limited ? ` --limit ${state.limit}=${state.most}` : "";
-  const asked = limited ? `{"latency_ms": ${budget}, "${state.limit}": ${state.most}}` : budget;
+  const asked = limited ? `{"${device.quantity.name}": ${budget}, "${state.limit}": ${state.most}}` : budget;
   const command = `nagevo generate --bundle ${data.bundle} --budget ${budget}${option} --device ${device.name} --confidence ${confidence}`;
   const python = `nagevo.generate(${asked}, device="${device.name}", confidence=${confidence}, bundle="${data.bundle}")`;
   return [
@@ -207,14 +229,14 @@ function rival(answer) {
     }
   });
   return element("div", { class: "rival" },
-    element("p", {}, `The lookup table of all measured networks, which promises nothing, gives ${percent(table.accuracy)} in ${milliseconds(table.latency_ms)}: ${compared}.`),
+    element("p", {}, `The lookup table of all measured networks, which promises nothing, gives ${percent(table.accuracy)} in ${own(table.latency_ms)}: ${compared}.`),
     same ? "" : details);
 }
 
 function frontierSpec(device, confidence, cost, most) {
   const steps = stepsOf(device.answers.find((candidate) => candidate.confidence === confidence).offers, cost, most);
   const points = (columns) => rowsOf(columns).map((row) => ({
-    x: row.latency_ms, y: row.accuracy, title: `${percent(row.accuracy)}, ${milliseconds(row.latency_ms)}\n${row.architecture}`,
+    x: row.latency_ms, y: row.accuracy, title: `${percent(row.accuracy)}, ${own(row.latency_ms, device)}\n${row.architecture}`,
   }));
   const bounds = steps.map((row) => ({ x: row.latency_bound_ms, y: row.accuracy }));
   const ranges = { x: [...device.view.latency_ms], y: device.view.accuracy };
@@ -223,7 +245,7 @@ function frontierSpec(device, confidence, cost, most) {
   const measured = outside ? `measured (${outside} outside of the picture)` : "measured";
   return {
     title: `Frontier on ${device.name}`,
-    x: { label: `latency or budget on ${device.name} (ms)`, range: ranges.x },
+    x: { label: `${device.quantity.words} or budget on ${device.name} (${device.quantity.unit})`, range: ranges.x },
     y: { label: "accuracy (%)", range: ranges.y },
     summary: frontierSummary(device, confidence, steps),
     series: [
@@ -236,11 +258,11 @@ function frontierSpec(device, confidence, cost, most) {
 }
 
 function frontierSummary(device, confidence, steps) {
-  const measured = `Accuracy over latency on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${steps.length} answers at confidence ${confidence}`;
+  const measured = `Accuracy over ${device.quantity.words} on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${steps.length} answers at confidence ${confidence}`;
   if (!steps.length) return `${measured}.`;
   const first = steps[0], last = steps[steps.length - 1];
-  return `${measured}, from ${percent(first.accuracy)} for a budget of ${milliseconds(first.latency_bound_ms)} `
-    + `to ${percent(last.accuracy)} for ${milliseconds(last.latency_bound_ms)}.`;
+  return `${measured}, from ${percent(first.accuracy)} for a budget of ${own(first.latency_bound_ms, device)} `
+    + `to ${percent(last.accuracy)} for ${own(last.latency_bound_ms, device)}.`;
 }
 
 /** Fill a fieldset with one radio button for each value. */
@@ -265,8 +287,6 @@ function ask() {
   byId("limit-slider").addEventListener("input", (event) => slideMost(Number(event.target.value)));
   byId("most").addEventListener("input", (event) => { if (event.target.value > 0) setMost(Number(event.target.value)); });
   byId("most").addEventListener("change", () => { byId("most").value = state.most; });
-  byId("limited").hidden = !data.costs.length;
-  segments("limits", "limit", ["none", ...data.costs], limitName, chooseLimit);
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
   byId("previous").addEventListener("click", () => jump(-1));
   byId("next").addEventListener("click", () => jump(1));
@@ -309,7 +329,7 @@ function againSeries(device, column) {
   return Object.entries(METHODS).map(([method, { name, ...look }]) => ({
     ...look, name: name.toLowerCase(), kind: "points",
     rows: rows.filter((row) => row.method === method && row[column] !== null).map((row) => ({
-      x: row.budget, y: row[column], title: `${name}, budget ${milliseconds(row.budget)}: ${percent(row.test_accuracy)}, ${milliseconds(row.measured_ms)}\n${row.architecture}`,
+      x: row.budget, y: row[column], title: `${name}, budget ${own(row.budget, device)}: ${percent(row.test_accuracy)}, ${own(row.measured_ms, device)}\n${row.architecture}`,
     })),
   }));
 }
@@ -319,8 +339,8 @@ function againLatency(device) {
   return {
     title: `Does the budget hold on ${device.name}?`,
     text: "Above the dashed line the network is slower than its budget.",
-    x: { label: "budget (ms)", range: rangeOf(all.map(({ x }) => x)) },
-    y: { label: `latency on ${device.name} (ms)`, range: rangeOf(all.flatMap(({ x, y }) => [x, y])) },
+    x: { label: `budget (${device.quantity.unit})`, range: rangeOf(all.map(({ x }) => x)) },
+    y: { label: `${device.quantity.words} on ${device.name} (${device.quantity.unit})`, range: rangeOf(all.flatMap(({ x, y }) => [x, y])) },
     series, diagonal: "the budget",
   };
 }
@@ -330,7 +350,7 @@ function againAccuracy(device) {
   return {
     title: `What is it worth on ${device.name}?`,
     text: "Test accuracy of the network that each method gives for the budget.",
-    x: { label: "budget (ms)", range: rangeOf(all.map(({ x }) => x)) },
+    x: { label: `budget (${device.quantity.unit})`, range: rangeOf(all.map(({ x }) => x)) },
     y: { label: "test accuracy (%)", range: rangeOf(all.map(({ y }) => y)) },
     series,
   };
@@ -354,10 +374,10 @@ function searchCharts() {
       series: [random, search, { name: "end of a round", kind: "points", color: "generator", size: 3.5, rows: ends.map((row, i) => ({ ...row, title: `round ${i + 1}: ${fixed(row.y, 4)}` })) }],
     });
   }));
-  byId("evolution-charts").append(...data.devices.map(({ name, evolution }) => chartFigure({
+  byId("evolution-charts").append(...data.devices.map(({ name, evolution, quantity }) => chartFigure({
     title: `Evolution for ${name}`,
     x: { label: "generation", range: [0, Math.max(...evolution.generation, 1)] },
-    y: { label: "hypervolume (points × ms)", range: rangeOf(evolution.hypervolume) },
+    y: { label: `hypervolume (points × ${quantity.unit})`, range: rangeOf(evolution.hypervolume) },
     series: [{ name: "of everything predicted so far", kind: "line", color: "predicted", rows: evolution.generation.map((x, i) => ({ x, y: evolution.hypervolume[i] })) }],
   })));
 }
@@ -365,13 +385,13 @@ function searchCharts() {
 function predictions() {
   const all = [
     { quantity: "accuracy", unit: "%", places: "points", prediction: data.prediction },
-    ...data.devices.map(({ name, prediction }) => ({ quantity: `latency on ${name}`, unit: "ms", places: "ms", prediction })),
+    ...data.devices.map(({ name, prediction, quantity: { words, unit } }) => ({ quantity: `${words} on ${name}`, unit, places: unit, prediction })),
   ];
   byId("prediction-charts").append(...all.map(({ quantity, unit, places, prediction }) => {
     const rows = prediction.measured.map((x, i) => ({ x, y: prediction.predicted[i] }));
     const range = rangeOf([...prediction.measured, ...prediction.predicted]);
     return chartFigure({
-      title: quantity[0].toUpperCase() + quantity.slice(1),
+      title: capital(quantity),
       text: `Mean error ${significant(prediction.mean_error, 3)} ${places}; ${prediction.n} networks.`,
       x: { label: `measured (${unit})`, range },
       y: { label: `predicted (${unit})`, range },
@@ -397,7 +417,7 @@ function measurements() {
     { name: "architecture", label: "Architecture", text: true, long: true },
     { name: "round", label: "Round", format: (round) => String(round + 1) },
     { name: "accuracy", label: "Accuracy (%)", format: (value) => fixed(value) },
-    ...data.devices.map(({ name }) => ({ name: `latency_ms_${name}`, label: `Latency on ${name} (ms)`, format: (value) => significant(value) })),
+    ...data.devices.map(({ name, quantity: { words, unit } }) => ({ name: `latency_ms_${name}`, label: `${capital(words)} on ${name} (${unit})`, format: (value) => significant(value) })),
   ];
   const rows = rowsOf(data.measurements);
   byId("measurements").append(sortableTable({ caption: `The ${rows.length} evaluations of the search.`, columns, rows }));
