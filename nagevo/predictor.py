@@ -138,8 +138,20 @@ class Predictor:
         return Predictor(self.space, measurements, self.accuracy_surrogate, latency, certain)
 
     def objectives(self, device: str, choices: np.ndarray) -> np.ndarray:
-        """Return error (percent) and latency (ms), shape (n, 2), both minimized."""
-        return np.column_stack([100.0 - self.accuracy(choices), self.latency_ms(device, choices)])
+        """Return error (percent) and latency (ms), shape (n, 2), both minimized.
+
+        They are those of :meth:`accuracy` and :meth:`latency_ms`, from features that are made once.
+        """
+        accuracy, latency_ms = self._measured(choices, self.measurements.accuracy), self._certain(device, choices)
+        missing = np.isnan(accuracy) | np.isnan(latency_ms)
+        if missing.any():
+            features = self.space.features(choices[missing])
+            inputs = features if device in self.known else self.described(choices[missing])
+            predicted = self.accuracy_surrogate.lower_bound(features)
+            accuracy[missing] = np.where(np.isnan(accuracy[missing]), predicted, accuracy[missing])
+            predicted = self.latency_surrogates[device].predict(inputs)
+            latency_ms[missing] = np.where(np.isnan(latency_ms[missing]), predicted, latency_ms[missing])
+        return np.column_stack([100.0 - accuracy, latency_ms])
 
     def is_measured(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return which architectures have a measured accuracy and a measured latency on the device, bool."""

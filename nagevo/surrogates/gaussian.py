@@ -68,7 +68,11 @@ class GaussianProcess:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the mean at each row, shape (n_rows,)."""
-        mean = [self._kernel(part) @ self.weights for part in _parts(features)]
+        slopes = self.linear * (self.weights @ self.points)
+        mean = []
+        for part in _parts(features):
+            scaled = self.scaled(part)
+            mean.append(scaled @ slopes + self._near(scaled) @ self.weights)
         return self.target_center + self.target_spread * np.concatenate(mean)
 
     def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -90,8 +94,11 @@ class GaussianProcess:
     def _kernel(self, features: np.ndarray) -> np.ndarray:
         """Return the kernel of each row with each point, shape (n_rows, n)."""
         scaled = self.scaled(features)
-        near = correlation(scaled / self.lengths, self.points / self.lengths)
-        return self.linear * (scaled @ self.points.T) + self.variance * near
+        return self.linear * (scaled @ self.points.T) + self._near(scaled)
+
+    def _near(self, scaled: np.ndarray) -> np.ndarray:
+        """Return the part of the kernel that ends with distance, for scaled features."""
+        return self.variance * correlation(scaled / self.lengths, self.points / self.lengths)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything as arrays, from which :meth:`from_arrays` makes it again."""

@@ -414,7 +414,7 @@ def test_the_command_adds_a_device_from_a_table_or_by_measuring(copy, monkeypatc
     whole.to_parquet(tmp_path / "whole.parquet")
     config = {"devices": {"new": {"backend": "table", "path": str(tmp_path / "whole.parquet")}}}
     code, _, err = run(monkeypatch, capsys, *arguments, "--config", json.dumps(config), "--probes", "7")
-    assert (code, "new adapted to 7 latencies" in err) == (0, True)
+    assert (code, "new adapted to 7 measurements" in err) == (0, True)
     loaded = nagevo.load(copy)
     assert np.isfinite(loaded.predictor.measurements.latency_ms["new"]).sum() == 12
     assert "new" in loaded.predictor.exact

@@ -161,7 +161,7 @@ def test_a_comparison_shows_means_and_deviations_and_curves_from_lowest_to_highe
         ),
         "regret": curve.rename(columns={"x": "budget"}),
     }
-    shown = compare_content("e", "the true frontier", tables)
+    shown = compare_content("e", "the true frontier", {"ms"}, tables)
     (row,) = shown["metrics"]
     assert (row["mean_regret"], row["mean_regret_spread"], row["seeds"]) == (2.0, 1.0, 3)
     expected = {**keys, "x": [5], "median": [1.0], "low": [0.0], "high": [5.0]}
