@@ -51,13 +51,19 @@ def replacing_folder(folder: str | os.PathLike) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+HEADER = "nagevo"
+"""Under this name a Parquet file says itself which columns and how many rows it has."""
+
+
 def write_table(frame: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a table as Parquet with checksums, or as CSV where the name says so."""
     with replacing(path) as temporary:
         if Path(path).suffix == ".csv":
             frame.to_csv(temporary, index=False)
         else:
-            frame.to_parquet(temporary, index=False, write_page_checksum=True)
+            described = frame.copy(deep=False)
+            described.attrs = {HEADER: _header(frame)}
+            described.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
 def read_table(path: str | os.PathLike, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -96,7 +102,19 @@ def require(frame: pd.DataFrame, columns: Sequence[str], where: str) -> None:
 def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path, page_checksum_verification=True)
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    frame = pd.read_parquet(path, page_checksum_verification=True)
+    header = frame.attrs.pop(HEADER, None)
+    if header is not None and header != _header(frame):
+        raise ValueError("its columns or rows are not those that were written")
+    return frame
+
+
+def _header(frame: pd.DataFrame) -> list[list[str | int]]:
+    """Return what of a table Parquet's checksums leave out: names and numeric types of its columns, and its length."""
+    kinds = [str(dtype) if dtype.kind in "iuf" else "" for dtype in frame.dtypes]
+    return [[str(name), kind] for name, kind in zip(frame.columns, kinds, strict=True)] + [["", len(frame)]]
 
 
 def numbers(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
