@@ -59,16 +59,16 @@ def test_a_column_whose_name_is_damaged_is_no_other_column(tmp_path):
     write_table(pd.DataFrame({"architecture": ["a"], "latency_ms_phone": [1.5]}), tmp_path / "t.parquet")
     content, name = (tmp_path / "t.parquet").read_bytes(), b"latency_ms_phone"
     places = [place for place in range(len(content)) if content.startswith(name, place)]
-    refused = 0
-    for place in places:
+
+    def columns(place: int) -> tuple[str, ...] | None:
         damaged = content[:place] + b"latency_ms_phony" + content[place + len(name) :]
         (tmp_path / "t.parquet").write_bytes(damaged)
         try:
-            assert list(read_table(tmp_path / "t.parquet")) == ["architecture", "latency_ms_phone"]
-        except DataError as error:
-            assert "t.parquet" in str(error)
-            refused += 1
-    assert refused
+            return tuple(read_table(tmp_path / "t.parquet"))
+        except DataError:
+            return None
+
+    assert {columns(place) for place in places} == {("architecture", "latency_ms_phone"), None}
 
 
 def test_a_table_of_another_program_needs_no_header(tmp_path):
