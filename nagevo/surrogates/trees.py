@@ -71,7 +71,7 @@ class BoostedTrees:
         """Return what each model says of each row, shape (n_models, n_rows)."""
         features = np.ascontiguousarray(features, dtype=np.float32)
         if "xgboost" in sys.modules or len(features) >= MANY_ROWS:
-            standardized = self._booster.inplace_predict(features).reshape(len(features), -1).T
+            standardized = self._booster.inplace_predict(features).reshape(len(features), len(self.models)).T
         else:
             standardized = [trees.predict(features) for trees in self._trees]
         return self.target_center + self.target_spread * np.array(standardized, dtype=float)

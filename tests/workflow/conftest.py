@@ -53,7 +53,7 @@ def table_experiment(folder: Path) -> dict:
     """Write tables of a space of 15,625 cells into a folder and return a config that reads them.
 
     Accuracy grows with the dear operations and latency adds up over the edges, each with a little noise; one in five
-    latencies of the device ``board`` is missing, as if it had failed.
+    latencies of the device ``board`` is missing, as if it had failed. The table knows an energy too.
     """
     folder.mkdir(parents=True, exist_ok=True)
     space = create_space("nasbench201")
@@ -63,6 +63,7 @@ def table_experiment(folder: Path) -> dict:
     accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost @ rng.uniform(0.5, 1.5, 6)) + rng.normal(0, 0.3, len(choices))
     table = pd.DataFrame({"architecture": space.to_text(choices), "accuracy": accuracy})
     table["phone"] = latency["phone"]
+    table["energy"] = 2.0 + 5.0 * cost @ rng.uniform(0.0, 2.0, 6)
     table["board"] = np.where(rng.random(len(choices)) < 0.2, np.nan, latency["board"])
     write_table(table, folder / "table.parquet")
     return {
@@ -91,6 +92,7 @@ def finished(tmp_path_factory) -> tuple[Path, dict]:
     """Return the folder and the config of an experiment that has run to its end."""
     folder = tmp_path_factory.mktemp("tiny")
     config = table_experiment(folder)
+    config["devices"]["meter"] = config["devices"]["phone"] | {"column": "energy", "measures": "energy_mj"}
     write_config(folder, config)
     snakemake(folder, "--cores", "8", "all")
     return folder, config

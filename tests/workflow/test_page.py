@@ -157,23 +157,25 @@ def test_any_budget_can_be_typed_and_the_buttons_go_from_answer_to_answer(opened
 
 
 def test_the_device_and_the_confidence_can_be_chosen(opened, generator):
-    for device in ("board", "phone"):
+    for device, unit in (("board", "ms"), ("meter", "mJ"), ("phone", "ms")):
         choose(opened, "device", device)
+        assert by_id(opened, "unit").text == unit
         for confidence, label in ((0.5, "50 %"), (0.9, "90 %")):
             choose(opened, "confidence", label)
             assert shown_architecture(opened) == expected(generator, opened, device, confidence) != ""
             assert f"on {device}" in opened.find_element("css selector", "#frontier h3").text
 
 
-def test_a_second_limit_gives_what_the_api_gives_for_both(opened, generator, device):
+@pytest.mark.parametrize(("label", "name"), [("Parameters", "parameters"), ("Energy on meter", "energy_mj")])
+def test_a_second_limit_gives_what_the_api_gives_for_both(opened, generator, device, label, name):
     from selenium.webdriver.common.keys import Keys
 
     by_id(opened, "slider").send_keys(Keys.END)
-    choose(opened, "limit", "Parameters")
+    choose(opened, "limit", label)
     slider, seen = by_id(opened, "limit-slider"), set()
     for keys in [Keys.HOME, *[Keys.PAGE_UP] * 10]:
         slider.send_keys(keys)
-        asked = {"latency_ms": budget(opened), "parameters": float(by_id(opened, "most").get_property("value"))}
+        asked = {"latency_ms": budget(opened), name: float(by_id(opened, "most").get_property("value"))}
         (answer,) = generator.answers([asked], device=device, confidence=0.9)
         assert shown_architecture(opened) == answer.architecture
         seen.add(answer.architecture)
