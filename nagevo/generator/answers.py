@@ -312,7 +312,7 @@ class Generator:
         self._check_new(name)
         checked(measures)
         self.predictor = adapted(self.predictor, name, measurements, exact=exact, seed=self.seed)
-        known = unique(np.concatenate([self.candidates(device).choices for device in self.predictor.known]))
+        known = self._pool(self.predictor.known)
         values = limited(self.space, known, self.predictor.latency_ms(name, known))
         view = DeviceView.of(self.predictor.accuracy(known), values, self.predictor.latency_ms(name, self.probes))
         self.views = self.views | {name: view}
@@ -350,12 +350,9 @@ class Generator:
     def candidates(self, *devices: str) -> Candidates:
         """Return what devices are answered with, whatever is limited, and what each needs of their limits.
 
-        These are the architectures that were measured, and those that the model decodes for the devices and for those
-        that measure something else.
+        Those that measure something else than the first device have their say as well, whether they are limited or not.
         """
-        predictor = self.predictor
-        proposals = [self.proposals(device) for device in dict.fromkeys([*devices, *self.others(devices[0])])]
-        choices = unique(np.concatenate([predictor.measurements.choices, *proposals]))
+        predictor, choices = self.predictor, self._pool(dict.fromkeys([*devices, *self.others(devices[0])]))
         accuracies = np.append(predictor.measurements.accuracy, np.nan)
         latencies = {self.quantities.on(device): predictor.latency_ms(device, choices) for device in devices}
         return Candidates(
@@ -366,6 +363,11 @@ class Generator:
             np.unique(self.space.canonical(choices), axis=0, return_inverse=True)[1].ravel(),
             latencies | self.space.costs(choices),
         )
+
+    def _pool(self, devices: Iterable[str]) -> np.ndarray:
+        """Return the architectures that were measured, and those that the model proposes for some devices, distinct."""
+        proposals = [self.proposals(device) for device in devices]
+        return unique(np.concatenate([self.predictor.measurements.choices, *proposals]))
 
     def network(self, architecture: str) -> torch.nn.Module:
         """Return the network of an architecture, with trained weights where the experiment's evaluator has them."""

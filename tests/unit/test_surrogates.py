@@ -279,3 +279,9 @@ def test_an_occasion_is_left_out_as_a_whole():
     apart = fit_latency(features, latency_ms, occasions=occasions)
     mixed = fit_latency(features, latency_ms)
     assert apart.margin(0.9) > mixed.margin(0.9) > 1.0
+
+
+def test_no_architectures_have_no_predictions(accuracy_surrogate, latency_surrogate):
+    nothing = FEATURES[:0]
+    assert accuracy_surrogate.trees.predict_members(nothing).shape == (len(accuracy_surrogate.trees.models), 0)
+    assert accuracy_surrogate.predict(nothing).shape == latency_surrogate.predict(nothing).shape == (0,)
