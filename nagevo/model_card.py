@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nagevo.quantities import QUANTITIES
+from nagevo.quantities import LATENCY, QUANTITIES
 
 ACCURACIES = {
     "measured": "validation images, with the supernet's weights or from a table, as the search measured it",
@@ -34,7 +34,7 @@ def model_card(description: Mapping[str, Any], differences: Mapping[str, float])
 def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterator[str]:
     space = known["space"]["name"]
     yield from ("---", "library_name: nagevo", "pipeline_tag: image-classification", f"tags: [{space}]", "---", "")
-    quantity = QUANTITIES[known["measures"]]
+    quantity = QUANTITIES[known.get("measures", LATENCY)]
     words, unit = quantity.words, quantity.unit
     yield from (f"# {known['experiment']}: at most {known['budget_ms']:g} {unit} on {known['device']}", "")
     yield from ("| | |", "|---|---|")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nagevo.devices.base import Device
+from nagevo.quantities import checked
 from nagevo.registry import create, resolve
 
 BACKENDS = {
@@ -25,8 +26,14 @@ def create_device(backend: str, **options) -> Device:
 
 
 def quantity(backend: str, options: Mapping[str, Any]) -> str:
-    """Return what the device with this backend and these options measures."""
-    return options.get("measures", resolve("backend", backend, BACKENDS, Device).measures)
+    """Return what the device with this backend and these options measures.
+
+    Raises
+    ------
+    ConfigError
+        If the backend is unknown, or says that it measures what nagevo knows nothing of.
+    """
+    return checked(options.get("measures", resolve("backend", backend, BACKENDS, Device).measures))
 
 
 def is_exact(backend: str) -> bool:

@@ -275,7 +275,7 @@ class Generator:
         name: str,
         measurements: Mapping[str, float],
         *,
-        measures: str = LATENCY,
+        measures: str | None = None,
         exact: bool = False,
         save: bool = True,
     ) -> Generator:
@@ -291,8 +291,9 @@ class Generator:
         measurements : mapping of str to float
             By text of the architecture, latency in ms; best of :meth:`probes_for` the device. They add to those of
             earlier calls, and replace them where the same architecture was measured again.
-        measures : str
-            What the numbers are, if no latencies: a key of :data:`nagevo.quantities.QUANTITIES`.
+        measures : str, optional
+            What the numbers are, if no latencies: a key of :data:`nagevo.quantities.QUANTITIES`. A device that was
+            added keeps what it measures.
         exact : bool
             Whether a second measurement gives the same number, so that a measured latency is its own bound.
         save : bool
@@ -301,7 +302,7 @@ class Generator:
         Raises
         ------
         DeviceError
-            If the name is that of a device of the experiment, or cannot be one.
+            If the name is that of a device of the experiment, or of one that measures something else, or cannot be one.
         DataError
             If a latency is no positive number, or there are fewer than two.
         ArchitectureError
@@ -310,13 +311,15 @@ class Generator:
         from nagevo.generator.adaptation import adapted
 
         self._check_new(name)
-        checked(measures)
+        known_as = self.quantities.of_device.get(name, measures or LATENCY)
+        if checked(measures or known_as) != known_as:
+            raise DeviceError(f'device "{name}" measures {known_as}, got {measures}; give the new one another name')
         self.predictor = adapted(self.predictor, name, measurements, exact=exact, seed=self.seed)
         known = self._pool(self.predictor.known)
         values = limited(self.space, known, self.predictor.latency_ms(name, known))
         view = DeviceView.of(self.predictor.accuracy(known), values, self.predictor.latency_ms(name, self.probes))
         self.views = self.views | {name: view}
-        self.quantities = Quantities({**self.quantities.of_device, name: measures})
+        self.quantities = Quantities({**self.quantities.of_device, name: known_as})
         self._proposals.pop(name, None)
         self.candidates.cache_clear()
         self._ranking.cache_clear()

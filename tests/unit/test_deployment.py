@@ -9,10 +9,10 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from made_up import run
 
 import nagevo
 from nagevo import training
-from nagevo.cli import main
 from nagevo.config import parse_config
 from nagevo.datasets import SPLITS, Pool, Source
 from nagevo.deployment import Deployment
@@ -217,15 +217,6 @@ def test_a_format_whose_package_is_absent_says_what_to_install_and_writes_nothin
     with pytest.raises(MissingDependency, match=r"pip install 'nagevo\[openvino\]'"):
         answer.deployment().export(tmp_path / "out", openvino=True)
     assert not list(tmp_path.iterdir())
-
-
-def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
-    """Return exit code, stdout and stderr of the command."""
-    monkeypatch.setattr("sys.argv", ["nagevo", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    captured = capsys.readouterr()
-    return caught.value.code, captured.out, captured.err
 
 
 def test_the_commands_fine_tune_and_export(bundle, monkeypatch, capsys, tmp_path):

@@ -12,7 +12,7 @@ from made_up import SPACE, learned, measured, run
 
 import nagevo
 from nagevo.devices import create_device, quantity
-from nagevo.errors import BudgetError, ConfigError
+from nagevo.errors import BudgetError, ConfigError, DeviceError
 from nagevo.generator.requests import Quantities
 from nagevo.model_card import model_card
 from nagevo.networks.export import export_onnx
@@ -41,7 +41,8 @@ def test_a_limit_on_energy_is_kept_beside_the_budget_and_costs_accuracy(generato
     alone = generator.generate(9.0, device="exact")
     limit = 0.7 * energy(generator, alone.architecture)
     both = generator.generate({"latency_ms": 9.0, "energy_mj": limit}, device="exact")
-    assert both.bounds == {"latency_ms": both.latency_bound_ms, "energy_mj": energy(generator, both.architecture)}
+    assert both.bounds["latency_ms"] == both.latency_bound_ms
+    assert both.bounds["energy_mj"] == pytest.approx(energy(generator, both.architecture))
     assert both.bounds["energy_mj"] <= limit
     assert both.accuracy < alone.accuracy
     named = generator.generate({"latency_ms_exact": 9.0, "energy_mj_meter": limit}, device="exact")
@@ -52,7 +53,8 @@ def test_a_budget_on_a_device_is_of_what_it_measures(generator):
     answer = generator.generate(12.0, device="meter")
     assert generator.quantity("meter") == "energy_mj"
     assert answer.limits == {"energy_mj": 12.0}
-    assert answer.bounds["energy_mj"] == answer.latency_bound_ms == energy(generator, answer.architecture) <= 12.0
+    assert answer.bounds["energy_mj"] == answer.latency_bound_ms <= 12.0
+    assert answer.latency_bound_ms == pytest.approx(energy(generator, answer.architecture))
     with pytest.raises(nagevo.InfeasibleBudget, match=r"energy_mj 0\.1 is infeasible on meter: energy_mj binds"):
         generator.generate(0.1, device="meter")
 
@@ -106,7 +108,12 @@ def test_the_command_adapts_to_a_meter_from_a_table_and_answers_in_its_unit(tmp_
     asked = ["--bundle", str(tmp_path / "generator"), "--device", "socket"]
     code, _, err = run(monkeypatch, capsys, "adapt", *asked, "--measurements", str(tmp_path / "measured.csv"))
     assert (code, " mJ at confidence" in err) == (0, True)
-    assert nagevo.load(tmp_path / "generator").quantity("socket") == "energy_mj"
+    adapted = nagevo.load(tmp_path / "generator")
+    assert adapted.quantity("socket") == "energy_mj"
+    more = dict(zip(adapted.probes_for("socket", 4), [20.0, 30.0, 40.0, 50.0], strict=True))
+    assert adapted.adapt("socket", more, save=False).quantity("socket") == "energy_mj"
+    with pytest.raises(DeviceError, match='"socket" measures energy_mj, got latency_ms'):
+        adapted.adapt("socket", more, measures="latency_ms", save=False)
     generate = ["generate", *asked, "--budget", "60", "--limit", "parameters=1e6", "--confidence", "0.5"]
     assert run(monkeypatch, capsys, *generate)[1].startswith("60 mJ and parameters 1e+06 on socket")
     entry = json.loads(run(monkeypatch, capsys, *generate, "--json")[1])
