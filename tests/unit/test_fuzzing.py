@@ -246,7 +246,7 @@ def test_a_damaged_bundle_that_was_sealed_again_is_refused_by_name_or_answers(bu
         assert SPACE.from_text([answer.architecture]).shape == (1, 6)
 
 
-MANIFEST_KEYS = ["space", "devices", "exact", "seed", "candidates", "files", "format"]
+MANIFEST_KEYS = ["space", "devices", "measures", "exact", "seed", "candidates", "files", "format"]
 
 
 @given(key=st.sampled_from(MANIFEST_KEYS), value=JSON)
