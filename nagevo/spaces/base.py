@@ -201,7 +201,7 @@ class SearchSpace(ABC):
 
 def unique(choices: np.ndarray) -> np.ndarray:
     """Return the distinct rows in the order in which they first appear."""
-    _, first = np.unique(choices, axis=0, return_index=True)
+    _, first = np.unique(row_keys(choices), return_index=True)
     return choices[np.sort(first)]
 
 
