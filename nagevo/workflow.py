@@ -23,7 +23,7 @@ from typing import Any
 
 from nagevo.config import Component, parse_config
 from nagevo.datasets import DATASETS
-from nagevo.devices import BACKENDS
+from nagevo.devices import BACKENDS, is_exact
 from nagevo.errors import NagevoError
 from nagevo.evaluators import EVALUATORS
 from nagevo.generator.bundle import checksum
@@ -34,6 +34,9 @@ from nagevo.strategies import STRATEGIES
 
 CACHE_VARIABLE = "SNAKEMAKE_OUTPUT_CACHE"
 """Names the folder in which Snakemake keeps outputs between workflows."""
+
+EVERY_CORE = 1000
+"""Snakemake gives a job no more than it has; its own number of cores would keep ``--unlock`` from working."""
 
 MEASURES = ("mem", "disk", "runtime")
 """Resources of which Snakemake takes texts with a unit for numbers."""
@@ -67,6 +70,8 @@ class Plan:
             self.experiment = parse_config(dict(config))
             self.rounds = range(len(self.experiment.search.round_sizes()))
             self.experiment.check_size()
+            devices = self.experiment.devices
+            self._exact = {name for name, device in devices.items() if is_exact(device.backend.name)}
             needs_training = resolve("evaluator", self.experiment.accuracy.name, EVALUATORS).needs_training
         except NagevoError as error:
             print(f"nagevo: the configuration is wrong: {error}", file=sys.stderr)
@@ -140,6 +145,10 @@ class Plan:
     def device_resources(self) -> dict[str, Callable[[Any], int | str | None]]:
         """What the jobs on the device that the wildcard names ask the executor for, by the name of the resource."""
         return self._resources(lambda wildcards: [self.experiment.devices[wildcards.device].backend])
+
+    def device_threads(self, wildcards: Any) -> int:
+        """Return how many cores a job on a device gets: all of them, so that it is alone, unless it times nothing."""
+        return 1 if wildcards.device in self._exact else EVERY_CORE
 
     @property
     def search_resources(self) -> dict[str, Callable[[Any], int | str | None]]:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from nagevo import workflow
-from nagevo.workflow import Plan, source_hash
+from nagevo.workflow import EVERY_CORE, Plan, source_hash
 
 CONFIG = {
     "experiment": "e",
@@ -119,6 +119,12 @@ def test_a_job_asks_for_the_resources_of_its_own_device():
     asked = {name: {key: value(Wildcards(device=name)) for key, value in resources.items()} for name in ("a", "b")}
     assert asked["a"] == {"constraint": "pi4", "gpu": 0, "mem_mb": 500}
     assert asked["b"] == {"constraint": None, "gpu": 0, "mem_mb": 0}
+
+
+def test_a_job_that_times_runs_gets_every_core_and_one_that_reads_a_file_does_not():
+    devices = {"timed": {"backend": "onnxruntime"}, "read": {"backend": "table", "path": "t.parquet"}}
+    plan = Plan({**CONFIG, "devices": devices})
+    assert [plan.device_threads(Wildcards(device=name)) for name in devices] == [EVERY_CORE, 1]
 
 
 def test_a_search_asks_for_the_resources_of_the_accuracy_and_of_its_devices():

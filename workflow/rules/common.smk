@@ -3,7 +3,6 @@
 import re
 
 DEVICES = ",".join(plan.devices)
-EVERY_CORE = 1000  # Snakemake gives a job no more than it has; `workflow.cores` would keep `--unlock` from working
 
 
 localrules:

@@ -77,7 +77,7 @@ rule score:
 
 
 rule profile:
-    """Measure the latencies of one shard of a batch of architectures on one device, alone on the machine."""
+    """Measure the latencies of one shard of a batch of architectures on one device; what is timed, alone on the machine."""
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
         data=plan.files("devices/{device}"),
@@ -88,7 +88,7 @@ rule profile:
     benchmark:
         "results/{experiment}/benchmarks/{batch}/profile-{device}-{shard}.tsv"
     cache: plan.caching
-    threads: EVERY_CORE
+    threads: plan.device_threads
     resources:
         **plan.device_resources,
     params:
