@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,21 +88,19 @@ class BoostedTrees:
 
         _ = self._trees  # checks the models: a damaged one can end a process that XGBoost reads it in
         boosters = [xgboost.Booster(model_file=bytearray(model)) for model in self.models]
-        joined, *others = [json.loads(booster.save_raw("json")) for booster in boosters]
-        model = joined["learner"]["gradient_booster"]["model"]
-        counts = [len(model["trees"])]
-        for other in others:
-            trees = other["learner"]["gradient_booster"]["model"]["trees"]
-            model["trees"] += trees
-            counts.append(len(trees))
-        for number, tree in enumerate(model["trees"]):
-            tree["id"] = number
-        model["tree_info"] = np.repeat(np.arange(len(counts)), counts).tolist()
-        model["iteration_indptr"] = [0, len(model["trees"])]
-        model["gbtree_model_param"]["num_trees"] = str(len(model["trees"]))
+        learners = [json.loads(booster.save_raw("json")) for booster in boosters]
+        grown = [learner["learner"]["gradient_booster"]["model"]["trees"] for learner in learners]
+        trees = [tree | {"id": number} for number, tree in enumerate(chain.from_iterable(grown))]
+        joined, n_models = learners[0], len(learners)
+        joined["learner"]["gradient_booster"]["model"] |= {
+            "trees": trees,
+            "tree_info": np.repeat(np.arange(n_models), [len(each) for each in grown]).tolist(),
+            "iteration_indptr": [0, len(trees)],
+            "gbtree_model_param": {"num_trees": str(len(trees)), "num_parallel_tree": "1"},
+        }
         joined["learner"]["learner_model_param"] |= {
-            "num_target": str(len(counts)),
-            "base_score": f"[{','.join(['0E0'] * len(counts))}]",
+            "num_target": str(n_models),
+            "base_score": f"[{','.join(['0E0'] * n_models)}]",
         }
         return xgboost.Booster({"nthread": 1}, model_file=bytearray(json.dumps(joined), "utf-8"))
 

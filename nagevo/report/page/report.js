@@ -61,8 +61,7 @@ function chooseDevice(device) {
   byId("limited").hidden = !device.limits.length;
   segments("limits", "limit", ["none", ...device.limits.map(({ name }) => name)], limitName, chooseLimit);
   segments("confidences", "confidence", offered, (value) => `${significant(100 * value, 3).replace(/\.0+$/, "")} %`, chooseConfidence);
-  chooseLimit(state.limit);
-  layOut();
+  chooseLimit(state.limit, null);
 }
 
 function chooseConfidence(confidence) {
@@ -135,18 +134,19 @@ const costName = (name) => limitName(name).toLowerCase();
 
 const limitText = (value) => amount(value, limitOf().unit);
 
-function chooseLimit(cost) {
+/** Limit a cost, or none, to the middle of its range; without a budget start in the middle of these too. */
+function chooseLimit(cost, budget = state.budget) {
   state.limit = cost;
   byId("second").hidden = cost === "none";
   if (cost === "none") {
-    setMost(Infinity);
+    setMost(Infinity, budget);
     return;
   }
   const { unit } = limitOf();
   byId("most-label").textContent = `The most of ${costName(cost)} that it may have${unit && ` (${unit})`}`;
   byId("most").setAttribute("aria-label", `Most of ${costName(cost)}`);
   const costs = stepsOf(entry().offers).map((row) => row[cost]);
-  setMost(limitAbove(Math.sqrt(Math.min(...costs) * Math.max(...costs))));
+  setMost(limitAbove(Math.sqrt(Math.min(...costs) * Math.max(...costs))), budget);
 }
 
 /** Return the least and the largest limit of the second slider. */
@@ -163,7 +163,7 @@ function limitAbove(value) {
   return Number((Math.ceil(value * scale - 1e-9) / scale).toPrecision(12));
 }
 
-function setMost(most) {
+function setMost(most, budget = state.budget) {
   state.most = most;
   if (state.limit !== "none") {
     const [low, high] = limits();
@@ -171,7 +171,7 @@ function setMost(most) {
     byId("limit-slider").setAttribute("aria-valuetext", `${limitText(most)} of ${costName(state.limit)}`);
     if (document.activeElement !== byId("most")) byId("most").value = most;
   }
-  layOut(state.budget);
+  layOut(budget);
 }
 
 function slideMost(place) {
