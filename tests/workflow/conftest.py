@@ -21,12 +21,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def snakemake_call(folder: Path, *arguments: str, **environment: str) -> dict:
     """Return what to give to :mod:`subprocess` to run Snakemake in a folder on the config there.
 
-    The commands of the rules are those of this interpreter's environment.
+    The commands of the rules are those of this interpreter's environment, and find the classes of these tests.
     """
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(folder / "config.yaml"), *arguments]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"args": command, "env": os.environ | {"PATH": path} | environment}
+    paths = {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+    }
+    return {"args": command, "env": os.environ | paths | environment}
 
 
 def snakemake(folder: Path, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:

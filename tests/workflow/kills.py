@@ -86,8 +86,7 @@ class Kill:
 def start(folder: Path) -> subprocess.Popen:
     """Start the experiment in a folder, in a process group of its own."""
     profile = ("--workflow-profile", str(ROOT / "workflow/profiles/default"))
-    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-    call = snakemake_call(folder, *profile, "--cores", "2", TARGET, PYTHONPATH=path)
+    call = snakemake_call(folder, *profile, "--cores", "2", TARGET)
     with (folder / "log").open("a") as log:
         return subprocess.Popen(**call, stdout=log, stderr=log, start_new_session=True)
 
