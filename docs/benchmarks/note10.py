@@ -1,8 +1,9 @@
-"""Ask a generator of the Once-for-All space: python note10.py CONFIG HISTORY NETWORKS.
+"""Ask generators of the Once-for-All space: python note10.py CONFIG NETWORKS HISTORY [HISTORY ...].
 
-HISTORY is what `nagevo search --config CONFIG` wrote, NETWORKS a text file with a name and an architecture in a line.
-Prints, for each network, how much more accurate the answer to its own latency is; how long 200 budgets take; and how
-long a search for one budget takes as Once-for-All does it (Cai et al. 2020: 100 + 500 · 100 predictor calls).
+Each HISTORY is what a search of CONFIG wrote, and a generator learns from each; NETWORKS is a text file with a name and
+an architecture in a line. Prints, for each network, how much more accurate the answers to its own latency are; how long
+200 budgets take; and how long a search for one budget takes as Once-for-All does it (Cai et al. 2020: 100 + 500 · 100
+predictor calls).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from nagevo import frontier
 from nagevo.config import Experiment, load_config
+from nagevo.generator.answers import Generator
 from nagevo.learning import learn
 from nagevo.measurements import Measurements
 
@@ -28,6 +31,7 @@ class Truth:
     """True accuracy (percent) and latency (ms) of architectures on the only device of an experiment."""
 
     def __init__(self, experiment: Experiment):
+        self.experiment = experiment
         ((self.device, config),) = experiment.devices.items()
         self.space = experiment.create_space()
         self.evaluator, self.opened = experiment.create_evaluator(self.space), config.create()
@@ -66,34 +70,50 @@ def searched(truth: Truth, budget: float, rng: np.random.Generator) -> float:
     return float(accuracy.max())
 
 
-def main() -> None:
-    config, history, networks = sys.argv[1:]
-    torch.set_num_threads(1)
-    experiment = load_config(config)
-    truth = Truth(experiment)
-    measurements = Measurements.from_files([history], truth.space)
-    began = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        generator = learn(experiment, measurements, folder)
-    print(f"learning: {time.perf_counter() - began:.0f} s")
-
-    lines = [line.split() for line in Path(networks).read_text().splitlines() if line.strip()]
-    published = truth.space.from_text([architecture for _, architecture in lines])
-    budgets, accuracy = truth.latency_ms(published), truth.accuracy(published)
+def more_accurate(truth: Truth, generator: Generator, published: np.ndarray) -> np.ndarray:
+    """Return by how many points the answer to each published network's latency is better; NaN where it broke it."""
+    budgets = truth.latency_ms(published)
     answers = generator.answers(budgets, device=truth.device, confidence=CONFIDENCE)
     chosen = truth.space.from_text([answer.architecture for answer in answers])
-    table = zip(lines, budgets, accuracy, truth.accuracy(chosen), truth.latency_ms(chosen), strict=True)
-    for (name, _), budget, own, ours, latency_ms in table:
-        print(f"{name}: {budget:.1f} ms, {own:.2f} %; answer {latency_ms:.1f} ms, {ours:.2f} % ({ours - own:+.2f})")
+    better = truth.accuracy(chosen) - truth.accuracy(published)
+    return np.where(truth.latency_ms(chosen) <= budgets, better, np.nan)
+
+
+def answer_times(generator: Generator, device: str, budgets: np.ndarray) -> np.ndarray:
+    """Return how long each budget takes when it is asked alone, in ms."""
+    spent = []
+    for budget in budgets:
+        began = time.perf_counter()
+        generator.generate(budget, device=device, confidence=CONFIDENCE)
+        spent.append(1000 * (time.perf_counter() - began))
+    return np.array(spent)
+
+
+def main() -> None:
+    config, networks, *histories = sys.argv[1:]
+    torch.set_num_threads(1)
+    truth = Truth(load_config(config))
+    names, texts = zip(*(line.split() for line in Path(networks).read_text().splitlines() if line.strip()), strict=True)
+    published = truth.space.from_text(texts)
+    better = []
+    for history in histories:
+        measurements = Measurements.from_files([history], truth.space)
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            generator = learn(truth.experiment, measurements, folder)
+        print(f"{history}: learned in {time.perf_counter() - began:.0f} s")
+        better.append(more_accurate(truth, generator, published))
+    table = pd.DataFrame(better, columns=names).T
+    table = table.assign(
+        mean=table.mean(axis=1), latency_ms=truth.latency_ms(published), accuracy=truth.accuracy(published)
+    )
+    print("points by which answers that hold the budget are better, search by search:", table.round(2), sep="\n")
+    print(f"answers that broke their budget: {np.isnan(better).sum()} of {np.size(better)}")
 
     members = measurements.objectives(truth.device)
     asked = frontier.budgets(members[frontier.frontier(members)], 200)
-    spent = []
-    for budget in asked:
-        began = time.perf_counter()
-        generator.generate(budget, device=truth.device, confidence=CONFIDENCE)
-        spent.append(1000 * (time.perf_counter() - began))
-    print(f"200 budgets: mean {np.mean(spent):.2f} ms, longest but the first {max(spent[1:]):.2f} ms")
+    spent = answer_times(generator, truth.device, asked)
+    print(f"200 budgets: mean {spent.mean():.2f} ms, longest but the first {spent[1:].max():.2f} ms")
 
     middle = asked[len(asked) // 2]
     answer = generator.generate(middle, device=truth.device, confidence=CONFIDENCE)
