@@ -12,7 +12,7 @@ def uninterrupted(tmp_path_factory):
     return kills.uninterrupted(tmp_path_factory.mktemp("uninterrupted") / "run")
 
 
-@pytest.mark.parametrize(("number", "share"), zip(kills.SIGNALS, (0.3, 0.5, 0.7), strict=True), ids=lambda v: str(v))
+@pytest.mark.parametrize(("number", "share"), [*zip(kills.SIGNALS, (0.3, 0.5, 0.7), strict=True)], ids=str)
 def test_a_run_that_is_killed_resumes_to_the_same_result_and_redoes_nothing_finished(
     uninterrupted, tmp_path, number, share
 ):
