@@ -1,6 +1,6 @@
 """One experiment: measure architectures round by round, learn the frontier, distill it, answer budgets, report."""
 
-from nagevo.workflow import Plan
+from nagevo.experiment.workflow import Plan
 
 if not workflow.config_settings.configfiles:  # --configfile replaces the default experiment: sections are not mixed
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nagevo.errors import (
+from nagevo.foundation.errors import (
     ArchitectureError,
     BudgetError,
     BundleError,

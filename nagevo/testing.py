@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nagevo.errors import ArchitectureError, ConfigError
-from nagevo.measurements import EXTRA_ROUND, Measurements
-from nagevo.registry import create
+from nagevo.foundation.errors import ArchitectureError, ConfigError
+from nagevo.foundation.registry import create
+from nagevo.measure.measurements import EXTRA_ROUND, Measurements
+from nagevo.search import Strategy, resolve_strategy
 from nagevo.spaces.base import SearchSpace, unique, without
-from nagevo.strategies import Strategy, resolve_strategy
 
 ENUMERABLE = 200_000
 """Most combinations of options for which a space is enumerated by a check."""

@@ -14,10 +14,10 @@ import time
 import pandas as pd
 import torch
 
-from nagevo.benchmark import Truth, known_device
-from nagevo.config import load_config
-from nagevo.learning import learn
-from nagevo.search import search_experiment
+from nagevo.evaluate.benchmark import Truth, known_device
+from nagevo.experiment.config import load_config
+from nagevo.experiment.learning import learn
+from nagevo.experiment.search import search_experiment
 
 CONFIDENCES = (0.5, 0.7, 0.9, 0.95)
 SHOWN = ["mean_regret", "violation_rate", "budget_use", "feasible_answered", "hypervolume_ratio", "answer_ms"]

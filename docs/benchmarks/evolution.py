@@ -21,7 +21,7 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from pymoo.optimize import minimize
 
 import nagevo
-from nagevo.evolution import evolve
+from nagevo.search.nsga2 import evolve
 
 POPULATION, GENERATIONS, REPEATS = 200, 100, 3
 

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from nagevo import frontier
-from nagevo.config import Experiment, load_config
+from nagevo.experiment.config import Experiment, load_config
+from nagevo.experiment.learning import learn
+from nagevo.foundation import frontier
 from nagevo.generator.answers import Generator
-from nagevo.learning import learn
-from nagevo.measurements import Measurements
+from nagevo.measure.measurements import Measurements
 
 POPULATION, GENERATIONS, PARENTS, MUTATION_RATE = 100, 500, 25, 0.1
 CONFIDENCE = 0.9

@@ -32,7 +32,7 @@ from nagevo.cli import (
     train,
     validate_supernet,
 )
-from nagevo.errors import NagevoError
+from nagevo.foundation.errors import NagevoError
 
 app = typer.Typer(
     name="nagevo",

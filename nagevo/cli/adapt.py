@@ -31,9 +31,9 @@ def run(
     import pandas as pd
 
     from nagevo import load
-    from nagevo.errors import DataError
-    from nagevo.files import write_table
-    from nagevo.quantities import QUANTITIES
+    from nagevo.foundation.errors import DataError
+    from nagevo.foundation.files import write_table
+    from nagevo.foundation.quantities import QUANTITIES
 
     if sum(option is not None for option in (config, measurements, architectures)) != 1:
         raise DataError("expected one of --config, --measurements and --architectures")
@@ -57,9 +57,9 @@ def run(
 
 def _read(path: Path) -> tuple[dict[str, float], str]:
     """Return by architecture what a table says was measured, and what that is."""
-    from nagevo.errors import DataError
-    from nagevo.files import read_table
-    from nagevo.quantities import QUANTITIES
+    from nagevo.foundation.errors import DataError
+    from nagevo.foundation.files import read_table
+    from nagevo.foundation.quantities import QUANTITIES
 
     table = read_table(path, ("architecture",))
     measures = [name for name in QUANTITIES if name in table]
@@ -71,8 +71,8 @@ def _read(path: Path) -> tuple[dict[str, float], str]:
 
 def _measured(generator, device: str, config: str, n: int | None) -> tuple[dict[str, float], str, bool]:
     """Return what the probes measure on a device, what that is, and whether it is exact."""
-    from nagevo.config import load_config
-    from nagevo.devices import is_exact
+    from nagevo.experiment.config import load_config
+    from nagevo.measure.latency import is_exact
 
     settings = load_config(config).device(device)
     texts = generator.probes_for(device, n)

@@ -19,10 +19,11 @@ def run(
     architectures: Annotated[Path, typer.Option(help="Where the distinct architectures of all answers are written.")],
 ) -> None:
     """Answer evenly spaced budgets by the generator, the lookup table and random search."""
-    from nagevo import evaluation, load
-    from nagevo.config import load_config
-    from nagevo.files import write_table
-    from nagevo.measurements import Measurements
+    from nagevo import load
+    from nagevo.evaluate import answers as evaluation
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_table
+    from nagevo.measure.measurements import Measurements
 
     generator = load(bundle)
     searched, drawn = (

@@ -31,11 +31,11 @@ def run(
     import pandas as pd
 
     from nagevo import load
-    from nagevo.benchmark import Truth, known_device, new_device, two_limits
-    from nagevo.config import load_config
-    from nagevo.errors import ConfigError
-    from nagevo.files import write_table
-    from nagevo.progress import track
+    from nagevo.evaluate.benchmark import Truth, known_device, new_device, two_limits
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.errors import ConfigError
+    from nagevo.foundation.files import write_table
+    from nagevo.foundation.progress import track
 
     experiment, generator = load_config(config), load(bundle)
     try:

@@ -19,8 +19,8 @@ def run(
     """Join what was measured of the proposed architectures, in their order, into one measurements table."""
     import pandas as pd
 
-    from nagevo.files import read_table, write_table
-    from nagevo.measurements import EXTRA_ROUND, read_shards
+    from nagevo.foundation.files import read_table, write_table
+    from nagevo.measure.measurements import EXTRA_ROUND, read_shards
 
     proposed = read_table(architectures, ("architecture",))["architecture"]
     measured = read_shards(tables)

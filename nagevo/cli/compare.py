@@ -28,12 +28,12 @@ def run(
 
     import pandas as pd
 
-    from nagevo import comparison
-    from nagevo.config import load_config
-    from nagevo.files import replacing_folder, write_table
-    from nagevo.measurements import Measurements
-    from nagevo.progress import track
-    from nagevo.quantities import QUANTITIES
+    from nagevo.evaluate import comparison
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import replacing_folder, write_table
+    from nagevo.foundation.progress import track
+    from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.measure.measurements import Measurements
     from nagevo.report.comparing import compare_content
     from nagevo.report.figures import COMPARED, write_figures
     from nagevo.report.page import write_page

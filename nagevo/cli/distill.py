@@ -22,13 +22,13 @@ def run(
     import numpy as np
     import torch
 
-    from nagevo.config import load_config
-    from nagevo.devices import is_exact
+    from nagevo.experiment.config import load_config
     from nagevo.generator.distillation import learn_frontiers
     from nagevo.generator.storage import save_generator
-    from nagevo.measurements import Measurements
-    from nagevo.predictor import Predictor
-    from nagevo.tables import read_architectures
+    from nagevo.learn.predictor import Predictor
+    from nagevo.measure.latency import is_exact
+    from nagevo.measure.measurements import Measurements
+    from nagevo.measure.tables import read_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()

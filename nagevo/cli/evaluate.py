@@ -19,9 +19,9 @@ def run(
     """Compare the answers with what their networks reach when they are measured again."""
     import pandas as pd
 
-    from nagevo import evaluation
-    from nagevo.config import load_config
-    from nagevo.files import read_table, write_json
+    from nagevo.evaluate import answers as evaluation
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import read_table, write_json
 
     experiment = load_config(config)
     measured = [read_table(path, ("architecture", "status")) for path in tables]

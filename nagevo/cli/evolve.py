@@ -21,12 +21,12 @@ def run(
     """Evolve the frontier of a device on the surrogates, from what was measured."""
     import pandas as pd
 
-    from nagevo.config import load_config
-    from nagevo.devices import is_exact
-    from nagevo.evolution import evolve_frontier
-    from nagevo.files import write_table
-    from nagevo.measurements import Measurements, read_shards
-    from nagevo.predictor import Predictor
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_table
+    from nagevo.learn.predictor import Predictor
+    from nagevo.measure.latency import is_exact
+    from nagevo.measure.measurements import Measurements, read_shards
+    from nagevo.search.nsga2 import evolve_frontier
 
     experiment = load_config(config)
     space = experiment.create_space()

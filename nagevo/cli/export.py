@@ -23,8 +23,8 @@ def run(
 ) -> None:
     """Write a network as ONNX and safetensors with a model card, checked against torch."""
     from nagevo import generate
-    from nagevo.deployment import Deployment
-    from nagevo.errors import BudgetError
+    from nagevo.deploy.deployment import Deployment
+    from nagevo.foundation.errors import BudgetError
 
     if (budget is None) == (network is None):
         raise BudgetError("expected either --budget or --network")

@@ -21,7 +21,7 @@ def run(
 ) -> None:
     """Train the network of an answer on from the supernet's weights; resumes where an earlier run stopped."""
     from nagevo import generate
-    from nagevo.finetuning import finetune
+    from nagevo.deploy.finetuning import finetune
 
     answer = generate(budget, device=device, confidence=confidence, bundle=bundle)
     tuned = finetune(answer, output, epochs=epochs, learning_rate=learning_rate, threads=threads)

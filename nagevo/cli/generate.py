@@ -12,7 +12,7 @@ import typer
 from nagevo.cli.options import Bundle, Confidence, Device
 
 if TYPE_CHECKING:
-    from nagevo.errors import InfeasibleBudget
+    from nagevo.foundation.errors import InfeasibleBudget
     from nagevo.generator.answers import Answer
 
 
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Answer budgets and limits: which network to deploy, how accurate it is and how long it takes."""
     from nagevo import load
-    from nagevo.errors import BudgetError, InfeasibleBudget
+    from nagevo.foundation.errors import BudgetError, InfeasibleBudget
 
     asked, limits = [*(budget or []), *_read(budgets)], dict(map(_limit, limit or []))
     if not asked and not limits:
@@ -61,7 +61,7 @@ def run(
 
 
 def _limit(text: str) -> tuple[str, float]:
-    from nagevo.errors import BudgetError
+    from nagevo.foundation.errors import BudgetError
 
     name, _, value = text.partition("=")
     try:
@@ -71,7 +71,7 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _read(path: Path | None) -> list[float]:
-    from nagevo.errors import DataError
+    from nagevo.foundation.errors import DataError
 
     if path is None:
         return []
@@ -104,7 +104,7 @@ def _named(result: Answer | InfeasibleBudget, keys: tuple[str, ...]) -> dict[str
 
 
 def _line(answer: Answer) -> str:
-    from nagevo.quantities import QUANTITIES
+    from nagevo.foundation.quantities import QUANTITIES
 
     own = answer.generator.quantity(answer.device)
     unit = QUANTITIES[own].unit

@@ -12,8 +12,8 @@ def run(folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path(
     """Copy the workflow, the default config and the ready experiments into a folder, overwriting nothing."""
     import shutil
 
-    from nagevo.errors import ConfigError
-    from nagevo.paths import project_root
+    from nagevo.foundation.errors import ConfigError
+    from nagevo.foundation.paths import project_root
 
     names = ("Snakefile", "config.yaml", "workflow", "resources")
     there = [name for name in names if (folder / name).exists()]

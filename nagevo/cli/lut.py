@@ -17,8 +17,8 @@ def run(
     checks: Annotated[int, typer.Option(min=1, help="Whole networks that the sums are compared with.")] = 10,
 ) -> None:
     """Time every block of the space on a device, and say how well sums of blocks predict whole networks."""
-    from nagevo.config import load_config
-    from nagevo.lut import measure_blocks
+    from nagevo.experiment.config import load_config
+    from nagevo.measure.latency.lut import measure_blocks
 
     experiment = load_config(config)
     opened, space = experiment.device(device).create(), experiment.create_space()

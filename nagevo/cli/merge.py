@@ -16,9 +16,9 @@ def run(
     measurements: Annotated[list[Path], typer.Argument(help="Measurements of each round.")],
 ) -> None:
     """Join the measurements of all rounds."""
-    from nagevo.config import load_config
-    from nagevo.files import write_table
-    from nagevo.measurements import Measurements
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_table
+    from nagevo.measure.measurements import Measurements
 
     space = load_config(config).create_space()
     write_table(Measurements.from_files(measurements, space).to_frame(space), output)

@@ -22,17 +22,17 @@ def run(
     import numpy as np
     import pandas as pd
 
-    from nagevo.config import load_config
-    from nagevo.files import write_table
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_table
+    from nagevo.measure.tables import read_architectures
     from nagevo.spaces.base import unique
-    from nagevo.tables import read_architectures
 
     experiment = load_config(config)
     settings = experiment.device(device)
     space = experiment.create_space()
     choices = read_architectures(architectures, space)
     if extra and settings.extra_measurements:
-        from nagevo.search import extra_architectures
+        from nagevo.experiment.search import extra_architectures
 
         added = extra_architectures(space, settings.extra_measurements, seed=experiment.seed)
         choices = unique(np.concatenate([choices, added]))

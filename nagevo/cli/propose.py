@@ -20,9 +20,9 @@ def run(
     """Ask the strategy for the architectures of a round."""
     import pandas as pd
 
-    from nagevo.config import load_config
-    from nagevo.files import write_table
-    from nagevo.measurements import Measurements
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_table
+    from nagevo.measure.measurements import Measurements
 
     experiment = load_config(config)
     space = experiment.create_space()

@@ -23,9 +23,9 @@ def run(
 ) -> None:
     """Write the interactive page of an experiment, and its figures for papers."""
     from nagevo import load
-    from nagevo.config import load_config
-    from nagevo.files import read_json, read_table
-    from nagevo.measurements import Measurements
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import read_json, read_table
+    from nagevo.measure.measurements import Measurements
     from nagevo.report.content import content
     from nagevo.report.figures import REPORTED, write_figures
     from nagevo.report.page import write_page

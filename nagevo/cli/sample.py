@@ -18,8 +18,8 @@ def run(
     import numpy as np
     import pandas as pd
 
-    from nagevo.config import load_config
-    from nagevo.files import write_table
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_table
 
     experiment = load_config(config)
     space = experiment.create_space()

@@ -19,9 +19,9 @@ def run(
     shards: Shards = 1,
 ) -> None:
     """Read the accuracy of each architecture."""
-    from nagevo.config import load_config
-    from nagevo.files import read_table, write_table
-    from nagevo.tables import parse_architectures
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import read_table, write_table
+    from nagevo.measure.tables import parse_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()

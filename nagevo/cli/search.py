@@ -18,9 +18,9 @@ def run(
     weights: Weights = None,
 ) -> None:
     """Search in one process and write what was measured, in the order in which it was read."""
-    from nagevo.config import load_config
-    from nagevo.files import write_table
-    from nagevo.search import search_experiment
+    from nagevo.experiment.config import load_config
+    from nagevo.experiment.search import search_experiment
+    from nagevo.foundation.files import write_table
 
     experiment = load_config(config).with_search(strategy=strategy, evaluations=evaluations, seed=seed)
     measurements = search_experiment(experiment, weights=weights)

@@ -36,7 +36,7 @@ def run(
 def _budgets(generator, confidence: float):
     from rich.table import Table
 
-    from nagevo.quantities import QUANTITIES
+    from nagevo.foundation.quantities import QUANTITIES
 
     table = Table("device", title=f"Budgets at confidence {confidence:g}", title_justify="left")
     for heading in ("answers", "budgets", "accuracy (%)", "highest confidence"):
@@ -57,7 +57,7 @@ def _budgets(generator, confidence: float):
 def _metrics(path: Path):
     from rich.table import Table
 
-    from nagevo.files import read_json
+    from nagevo.foundation.files import read_json
 
     evaluation = read_json(path)
     title = f"Answers measured again, asked at confidence {evaluation['confidence']:g}"

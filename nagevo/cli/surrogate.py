@@ -17,12 +17,12 @@ def run(
     tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
 ) -> None:
     """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
-    from nagevo.config import load_config
-    from nagevo.devices import is_exact
-    from nagevo.files import replacing_folder, write_table
-    from nagevo.measurements import read_occasions, read_shards
-    from nagevo.surrogates import fit_accuracy, fit_latency
-    from nagevo.surrogates.validation import validation_table
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import replacing_folder, write_table
+    from nagevo.learn import fit_accuracy, fit_latency
+    from nagevo.learn.validation import validation_table
+    from nagevo.measure.latency import is_exact
+    from nagevo.measure.measurements import read_occasions, read_shards
 
     experiment = load_config(config)
     space = experiment.create_space()

@@ -7,7 +7,7 @@ from nagevo.cli.options import Config, Output
 
 def run(config: Config, output: Output) -> None:
     """Train the evaluator's shared weights (the supernet), resuming where an earlier run stopped."""
-    from nagevo.config import load_config
+    from nagevo.experiment.config import load_config
 
     experiment = load_config(config)
     experiment.create_evaluator(experiment.create_space()).train(output)

@@ -20,10 +20,10 @@ def run(
     """Compare supernet accuracies with those of training alone, and print Kendall's tau."""
     import numpy as np
 
-    from nagevo.config import load_config
-    from nagevo.evaluators import create_evaluator
-    from nagevo.evaluators.validation import spread, validate_supernet
-    from nagevo.files import write_table
+    from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_table
+    from nagevo.measure.accuracy import create_evaluator
+    from nagevo.measure.accuracy.validation import spread, validate_supernet
 
     experiment = load_config(config)
     space = experiment.create_space()

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from nagevo.errors import DataError
+from nagevo.foundation.errors import DataError
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
-from nagevo.measurements import EXTRA_ROUND
-from nagevo.predictor import Predictor
+from nagevo.learn import Teachers, adapt_latency
+from nagevo.learn.predictor import Predictor
+from nagevo.learn.probes import probe_order
+from nagevo.measure.measurements import EXTRA_ROUND
 from nagevo.spaces.base import SearchSpace, row_keys
-from nagevo.surrogates import Teachers, adapt_latency
-from nagevo.surrogates.probes import probe_order
 
 PUPILS = 16
 """Synthetic devices that serve beside the known ones to find out what few measurements are worth."""

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nagevo.errors import BudgetError, DeviceError, InfeasibleBudget, unknown
+from nagevo.foundation.errors import BudgetError, DeviceError, InfeasibleBudget, unknown
+from nagevo.foundation.quantities import LATENCY, checked
 from nagevo.generator import requests, storage
 from nagevo.generator.candidates import Candidates, Ranking
 from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.requests import Quantities, Request
-from nagevo.predictor import Predictor
-from nagevo.quantities import LATENCY, checked
+from nagevo.learn.predictor import Predictor
 from nagevo.spaces.base import unique, without
 
 if TYPE_CHECKING:
     import torch
 
-    from nagevo.deployment import Deployment
-    from nagevo.evaluators import Evaluator
+    from nagevo.deploy.deployment import Deployment
     from nagevo.generator.model import FrontierModel
+    from nagevo.measure.accuracy import Evaluator
 
 DECODED_REQUESTS = 256
 """Budgets, and requests of several limits, for which the model proposes candidates in one batched pass for a device."""
@@ -84,7 +84,7 @@ class Answer:
 
     def deployment(self) -> Deployment:
         """Return the network with all that is needed where it runs; its ``save`` and ``export`` write folders."""
-        from nagevo.deployment import Deployment
+        from nagevo.deploy.deployment import Deployment
 
         return Deployment.of(self)
 
@@ -93,8 +93,8 @@ class Answer:
         return self.deployment().export_onnx(path)
 
     def finetune(self, folder: str | os.PathLike, **options) -> Deployment:
-        """Train the network on and write it; see :func:`nagevo.finetuning.finetune` for the options."""
-        from nagevo.finetuning import finetune
+        """Train the network on and write it; see :func:`nagevo.deploy.finetuning.finetune` for the options."""
+        from nagevo.deploy.finetuning import finetune
 
         return finetune(self, folder, **options)
 
@@ -292,8 +292,8 @@ class Generator:
             By text of the architecture, latency in ms; best of :meth:`probes_for` the device. They add to those of
             earlier calls, and replace them where the same architecture was measured again.
         measures : str, optional
-            What the numbers are, if no latencies: a key of :data:`nagevo.quantities.QUANTITIES`. A device that was
-            added keeps what it measures.
+            The quantity of the numbers, a key of :data:`nagevo.foundation.quantities.QUANTITIES`; latency by default. A
+            device that was added keeps its quantity.
         exact : bool
             Whether a second measurement gives the same number, so that a measured latency is its own bound.
         save : bool

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nagevo.errors import BundleError, DataError
-from nagevo.files import read_json, write_json
+from nagevo.foundation.errors import BundleError, DataError
+from nagevo.foundation.files import read_json, write_json
 
 FORMAT = 4
 """Version of the layout; a bundle of another version is refused."""

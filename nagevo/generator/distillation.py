@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nagevo.config import GeneratorConfig
-from nagevo.evolution import evolve
+from nagevo.experiment.config import GeneratorConfig
+from nagevo.foundation.progress import track
 from nagevo.generator.adaptation import choose_probes
 from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.model import FrontierModel
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
-from nagevo.predictor import Predictor
-from nagevo.progress import track
+from nagevo.learn.predictor import Predictor
+from nagevo.search.nsga2 import evolve
 from nagevo.spaces.base import SearchSpace, row_keys, unique
 
 POPULATION, GENERATIONS, KEPT = 100, 20, 300

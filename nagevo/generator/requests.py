@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from nagevo.errors import BudgetError
-from nagevo.quantities import LATENCY
+from nagevo.foundation.errors import BudgetError
+from nagevo.foundation.quantities import LATENCY
 
 Request = float | Mapping[str, float]
 """A budget for what the device measures, a latency in ms unless it says otherwise, or limits by name."""

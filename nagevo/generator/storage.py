@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from nagevo.errors import BundleError, MissingDependency
-from nagevo.files import one_line, replacing_folder
+from nagevo.foundation.errors import BundleError, MissingDependency
+from nagevo.foundation.files import one_line, replacing_folder
+from nagevo.foundation.machine import describe_machine
+from nagevo.foundation.quantities import checked
 from nagevo.generator import bundle as files
 from nagevo.generator.conditions import DeviceView
-from nagevo.machine import describe_machine
-from nagevo.measurements import Measurements
-from nagevo.predictor import Predictor
-from nagevo.quantities import checked
+from nagevo.learn.predictor import Predictor
+from nagevo.measure.measurements import Measurements
 
 if TYPE_CHECKING:
-    from nagevo.config import Experiment
-    from nagevo.evaluators import Evaluator
+    from nagevo.experiment.config import Experiment
     from nagevo.generator.answers import Generator
     from nagevo.generator.model import FrontierModel
+    from nagevo.measure.accuracy import Evaluator
     from nagevo.spaces import SearchSpace
 
 MODEL, DEVICES, MEASUREMENTS, SURROGATES, WEIGHTS = (
@@ -252,7 +252,7 @@ def latest_bundle(results: str | os.PathLike = "results") -> Path:
 
 def open_evaluator(folder: Path, space: SearchSpace) -> Evaluator | None:
     """Return the evaluator with the trained weights of a bundle, or None where the bundle has no weights."""
-    from nagevo.evaluators import create_evaluator
+    from nagevo.measure.accuracy import create_evaluator
 
     manifest = files.open_manifest(folder)
     if WEIGHTS not in manifest["files"]:

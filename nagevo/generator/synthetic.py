@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nagevo.predictor import Predictor
+from nagevo.learn.predictor import Predictor
 
 CONCENTRATION = 0.3
 """Of the Dirichlet distribution of a mixture: most devices resemble one or two of the sources."""

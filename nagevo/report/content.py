@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from nagevo import frontier
-from nagevo.config import Experiment
+from nagevo.experiment.config import Experiment
+from nagevo.foundation import frontier
+from nagevo.foundation.quantities import QUANTITIES
 from nagevo.generator.answers import Generator
-from nagevo.measurements import EXTRA_ROUND, Measurements
-from nagevo.quantities import QUANTITIES
+from nagevo.measure.measurements import EXTRA_ROUND, Measurements
 from nagevo.report.drawing import drawing
 from nagevo.spaces.base import SearchSpace
 

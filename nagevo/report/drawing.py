@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.dag import DAGSpace
-from nagevo.spaces.mobilenetv3 import DEPTHS, EXPANSIONS, KERNELS, N_STAGES, SLOTS, MobileNetV3Space
-from nagevo.spaces.nasbench201 import EDGES, NONE, OPERATIONS, NASBench201Space, pruned
+from nagevo.spaces.dag.space import DAGSpace
+from nagevo.spaces.mobilenetv3.layout import DEPTHS, EXPANSIONS, KERNELS, N_STAGES, SLOTS
+from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
+from nagevo.spaces.nasbench201.cell import EDGES, NONE, OPERATIONS
+from nagevo.spaces.nasbench201.space import NASBench201Space, pruned
 from nagevo.spaces.nasbench_graph import N_LINKS, NASBenchGraphSpace
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nagevo.files import replacing
+from nagevo.foundation.files import replacing
 from nagevo.report.content import steps_at
 
 if TYPE_CHECKING:

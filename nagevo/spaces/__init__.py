@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from nagevo.registry import create, resolve
+from nagevo.foundation.registry import create, resolve
 from nagevo.spaces.base import SearchSpace
 
 SPACES = {
-    "mobilenetv3": "nagevo.spaces.mobilenetv3:MobileNetV3Space",
-    "mobilenetv3_small": "nagevo.spaces.mobilenetv3_small:MobileNetV3SmallSpace",
-    "nasbench201": "nagevo.spaces.nasbench201:NASBench201Space",
+    "mobilenetv3": "nagevo.spaces.mobilenetv3.space:MobileNetV3Space",
+    "mobilenetv3_small": "nagevo.spaces.mobilenetv3.small:MobileNetV3SmallSpace",
+    "nasbench201": "nagevo.spaces.nasbench201.space:NASBench201Space",
     "nasbench_graph": "nagevo.spaces.nasbench_graph:NASBenchGraphSpace",
-    "dag": "nagevo.spaces.dag:DAGSpace",
+    "dag": "nagevo.spaces.dag.space:DAGSpace",
 }
 
 

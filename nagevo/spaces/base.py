@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nagevo.errors import ArchitectureError, ConfigError
+from nagevo.foundation.errors import ArchitectureError, ConfigError
 
 if TYPE_CHECKING:
     import torch

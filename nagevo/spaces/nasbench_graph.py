@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from nagevo.errors import ConfigError, MissingDependency, unknown
+from nagevo.foundation.errors import ConfigError, MissingDependency, unknown
 from nagevo.spaces.base import SearchSpace
 
 OPERATIONS = ("skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat")

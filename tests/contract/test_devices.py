@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from nagevo.devices import BACKENDS, create_device
-from nagevo.devices.lookup import block_name, shared_names, slot_blocks
-from nagevo.errors import ConfigError
+from nagevo.foundation.errors import ConfigError
+from nagevo.measure.latency import BACKENDS, create_device
+from nagevo.measure.latency.lookup import block_name, shared_names, slot_blocks
 from nagevo.spaces import create_space
-from nagevo.spaces.mobilenetv3 import MobileNetV3Space
+from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 SPACE = MobileNetV3Space(resolution=8, channels=1, classes=2, width_multiplier=0.25, divisor=4)
 BENCHMARK = Path(__file__).parents[2] / "resources/devices/onnx_benchmark.py"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nagevo.errors import MissingDependency
+from nagevo.foundation.errors import MissingDependency
 from nagevo.spaces import SPACES, create_space
-from nagevo.spaces.nasbench201 import NASBench201Space
+from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.testing import CHECKS, check_space
 
 SMALL = {

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from nagevo.errors import ConfigError, MissingDependency
-from nagevo.strategies import STRATEGIES, Strategy, create_strategy, resolve_strategy
-from nagevo.strategies.random import RandomSearch
+from nagevo.foundation.errors import ConfigError, MissingDependency
+from nagevo.search import STRATEGIES, Strategy, create_strategy, resolve_strategy
+from nagevo.search.random import RandomSearch
 from nagevo.testing import ROUNDS, STRATEGY_CHECKS, LadderSpace, check_strategy
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnxruntime
 import yaml
 
-from nagevo.config import parse_config
+from nagevo.experiment.config import parse_config
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -23,17 +23,17 @@ from hypothesis import strategies as st
 from made_up import CONFIG, SPACE, learned, measured
 
 import nagevo
-from nagevo.config import load_config, parse_config
-from nagevo.devices.command import parse_quantity
-from nagevo.devices.lookup import read_block_table
-from nagevo.errors import NagevoError
-from nagevo.files import write_table
+from nagevo.experiment.config import load_config, parse_config
+from nagevo.foundation.errors import NagevoError
+from nagevo.foundation.files import write_table
 from nagevo.generator import bundle as sealing
-from nagevo.measurements import Measurements
+from nagevo.learn import trees
+from nagevo.measure.latency.command import parse_quantity
+from nagevo.measure.latency.lookup import read_block_table
+from nagevo.measure.measurements import Measurements
+from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces import create_space
-from nagevo.surrogates import trees
-from nagevo.tables import ArchitectureTable
-from nagevo.training import load_tensors, save_tensors
+from nagevo.training.loop import load_tensors, save_tensors
 
 EVERYTHING = 2**20
 EDITS = st.lists(

@@ -23,7 +23,7 @@ from pathlib import Path
 import pandas as pd
 from conftest import ROOT, contents, snakemake_call, write_config
 
-from nagevo.devices.base import Device
+from nagevo.measure.latency.base import Device
 
 EXPERIMENT = {
     "experiment": "killed",

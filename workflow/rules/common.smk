@@ -1,4 +1,4 @@
-"""What all rules share; its meaning is in nagevo.workflow."""
+"""What all rules share; its meaning is in nagevo.experiment.workflow."""
 
 import re
 

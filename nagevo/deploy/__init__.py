@@ -1,0 +1,1 @@
+"""Networks in the forms that they are deployed in."""

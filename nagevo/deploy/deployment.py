@@ -1,0 +1,149 @@
+"""A network with all that is needed where it runs: weights, preprocessing, and what is known of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from nagevo.foundation.errors import DataError, NagevoError
+from nagevo.foundation.files import read_json, replacing_folder, write_json
+from nagevo.training.loop import load_tensors, save_tensors
+
+if TYPE_CHECKING:
+    from nagevo.generator.answers import Answer
+
+WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
+    "weights.safetensors",
+    "network.json",
+    "network.onnx",
+    "openvino/network.xml",
+    "README.md",
+)
+"""Files of a folder that :meth:`Deployment.save` and :meth:`Deployment.export` write."""
+METADATA = ("architecture", "device", "budget_ms", "latency_ms", "classes", "mean", "std", "experiment", "accuracy")
+"""What of the description goes into an ONNX file."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A plain network and its description.
+
+    Attributes
+    ----------
+    network : Module
+        In evaluation mode.
+    description : mapping
+        What JSON holds: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
+        ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
+        ``measures`` (which quantity these are), ``measured``, ``accuracy`` (percent, by what it was read on),
+        ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``, and
+        ``mean`` and ``std`` of each channel: the network takes ``(pixels / 255 - mean) / std``.
+    """
+
+    network: nn.Module
+    description: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, answer: Answer) -> Deployment:
+        """Return what is deployed for an answer."""
+        generator = answer.generator
+        manifest = generator.description
+        described = {key: getattr(answer, key) for key in ("architecture", "device", "confidence", "measured")}
+        described |= {key: getattr(answer, key) for key in ("latency_ms", "latency_bound_ms")}
+        described["measured_latency_ms"] = generator.measured_latency_ms(answer.device, answer.architecture)
+        accuracy = {"measured" if answer.measured else "predicted": answer.accuracy}
+        shared = {key: manifest[key] for key in ("experiment", "seed", "space", "machine", "versions")}
+        description = {
+            **described,
+            **shared,
+            "measures": generator.quantity(answer.device),
+            "budget_ms": answer.budget,
+            "accuracy": accuracy,
+            "input_shape": list(generator.space.input_shape),
+            **generator.preprocessing(),
+        }
+        return cls(answer.network(), description)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike) -> Deployment:
+        """Return what :meth:`save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the folder is absent, damaged or of another kind.
+        """
+        from nagevo.spaces import create_space
+
+        description = read_json(Path(folder) / DESCRIPTION)
+        tensors, _ = load_tensors(Path(folder) / WEIGHTS)
+        try:
+            space = create_space(**description["space"])
+            network = space.network(space.from_text([description["architecture"]])[0])
+            network.load_state_dict(tensors)
+        except NagevoError:
+            raise
+        except (KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"folder {folder} does not hold a network that nagevo wrote: {reason}") from None
+        return cls(network.eval(), description)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return tuple(self.description["input_shape"])
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Write weights and description, whole or not at all; the same content always gives the same bytes."""
+        with replacing_folder(folder) as temporary:
+            self._write(temporary)
+
+    def export(self, folder: str | os.PathLike, *, openvino: bool = False) -> dict[str, float]:
+        """Write the network in every form that it is deployed in, and run each of them.
+
+        Parameters
+        ----------
+        folder : path
+            Gets the weights with their description, ``network.onnx``, a model card ``README.md``, and where asked
+            ``openvino/network.xml``.
+        openvino : bool
+
+        Returns
+        -------
+        dict of str to float
+            By file, the largest difference of an output from torch's.
+        """
+        from nagevo.deploy.model_card import model_card
+
+        with replacing_folder(folder) as temporary:
+            self._write(temporary)
+            differences = {ONNX: self.export_onnx(temporary / ONNX)}
+            if openvino:
+                differences[OPENVINO] = self._export_openvino(temporary)
+            (temporary / CARD).write_text(model_card(self.description, differences))
+        return differences
+
+    def export_onnx(self, path: str | os.PathLike) -> float:
+        """Write the network as ONNX, run it, and return the largest difference of an output from torch's."""
+        from nagevo.deploy.export import difference_from_torch, export_onnx, run_onnx
+
+        known = {key: self.description[key] for key in METADATA if self.description.get(key) is not None}
+        metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
+        export_onnx(self.network, self.input_shape, path, metadata=metadata)
+        return difference_from_torch(run_onnx(path), self.network, self.input_shape)
+
+    def _export_openvino(self, folder: Path) -> float:
+        from nagevo.deploy.export import difference_from_torch, export_openvino, run_openvino
+
+        export_openvino(folder / ONNX, folder / OPENVINO)
+        return difference_from_torch(run_openvino(folder / OPENVINO), self.network, self.input_shape)
+
+    def _write(self, folder: Path) -> None:
+        save_tensors(self.network.state_dict(), {"architecture": self.description["architecture"]}, folder / WEIGHTS)
+        write_json(self.description, folder / DESCRIPTION)

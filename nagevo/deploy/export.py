@@ -1,0 +1,170 @@
+"""From a torch network to files that other programs run: ONNX and OpenVINO."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from nagevo.foundation.errors import MissingDependency
+from nagevo.foundation.files import replacing
+
+if TYPE_CHECKING:
+    import onnx_ir
+
+INPUT_NAME, OUTPUT_NAME = "images", "logits"
+
+
+def export_onnx(
+    network: nn.Module,
+    input_shape: tuple[int, ...],
+    path: str | os.PathLike,
+    *,
+    batch: int = 1,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a network as one ONNX file, weights included, by torch's current exporter.
+
+    Parameters
+    ----------
+    network : Module
+        Exported in eval mode, so that batch normalization ends up in the convolutions.
+    input_shape : tuple of int
+        Shape of the input without the batch.
+    path : str
+        Replaced when the export has succeeded.
+    batch : int
+        The batch that the file takes.
+    metadata : mapping of str to str
+        Written into the file's ``metadata_props``.
+    """
+    with _quiet():
+        program = torch.onnx.export(
+            network.eval(),
+            (torch.zeros(batch, *input_shape),),
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            dynamo=True,
+            verbose=False,
+        )
+    _forget_sources(program.model)
+    program.model.metadata_props.update(metadata or {})
+    with replacing(path) as temporary:
+        program.save(temporary, external_data=False)
+
+
+def export_openvino(onnx: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Write what :func:`export_onnx` wrote as OpenVINO's pair of an XML file and, beside it, its weights in float32.
+
+    Raises
+    ------
+    MissingDependency
+        If OpenVINO is not installed.
+    """
+    openvino = _openvino()
+    openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
+
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""From images, float32 of shape (1, channels, height, width), to logits, shape (1, classes)."""
+
+
+def run_onnx(path: str | os.PathLike) -> Run:
+    """Return how onnxruntime runs what :func:`export_onnx` wrote for a batch of one."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    return lambda images: session.run([OUTPUT_NAME], {INPUT_NAME: images})[0]
+
+
+def run_openvino(path: str | os.PathLike) -> Run:
+    """Return how OpenVINO runs what :func:`export_openvino` wrote, in float32 on processors with bfloat16 too."""
+    compiled = _openvino().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda images: compiled(images)[0]
+
+
+def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, ...]) -> float:
+    """Return the largest difference between an output of an exported network and torch's, for a random image.
+
+    Parameters
+    ----------
+    run : callable
+        Runs the exported network.
+    network : Module
+    input_shape : tuple of int
+        Shape of the input without the batch.
+    """
+    images = torch.randn(1, *input_shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network.eval()(images).numpy()
+    return float(np.abs(run(images.numpy()) - expected).max())
+
+
+def _openvino() -> ModuleType:
+    try:
+        import openvino
+    except ModuleNotFoundError:
+        raise MissingDependency("OpenVINO is not installed: pip install 'nagevo[openvino]'") from None
+    return openvino
+
+
+def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: int = 1) -> bytes:
+    """Return an ONNX model that runs as long as what :func:`export_onnx` writes, in a tenth of that one's time.
+
+    It comes from torch's earlier exporter, by TorchScript. On ten MobileNetV3 architectures at 28 × 28 pixels,
+    onnxruntime optimized both models to the same operators (but for the name of the reshape before the classifier), and
+    the median difference of their latencies was 0.7 %, less than the noise of the measurement.
+
+    Parameters
+    ----------
+    network : Module
+        Exported in eval mode.
+    input_shape : tuple of int
+        Shape of the input without the batch.
+    batch : int
+    """
+    buffer = io.BytesIO()
+    with _quiet(), torch.no_grad():
+        torch.onnx.export(
+            network.eval(),
+            (torch.zeros(batch, *input_shape),),
+            buffer,
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+def _forget_sources(model: onnx_ir.Model) -> None:
+    """Take out of a model what the exporter notes of Python code: much of a small file, and paths of this machine."""
+    model.metadata_props.clear()
+    for node in model.graph:
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' warnings, about themselves and about packages that are not needed, to themselves."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,71 @@
+"""The README of an exported network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nagevo.foundation.quantities import LATENCY, QUANTITIES
+
+ACCURACIES = {
+    "measured": "validation images, with the supernet's weights or from a table, as the search measured it",
+    "predicted": "validation images, predicted by the search's surrogate less its standard deviation",
+    "test": "test images",
+    "test_before": "test images, before fine-tuning",
+    "validation": "validation images, by which the best epoch was chosen",
+    "validation_before": "validation images, before fine-tuning",
+}
+"""What each accuracy in a description is of."""
+
+
+def model_card(description: Mapping[str, Any], differences: Mapping[str, float]) -> str:
+    """Return a model card in Markdown, with the front matter that Hugging Face reads.
+
+    Parameters
+    ----------
+    description : mapping
+        Of a :class:`nagevo.deploy.deployment.Deployment`.
+    differences : mapping of str to float
+        By exported file, the largest difference of an output from torch's.
+    """
+    return "\n".join(_lines(description, differences)) + "\n"
+
+
+def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterator[str]:
+    space = known["space"]["name"]
+    yield from ("---", "library_name: nagevo", "pipeline_tag: image-classification", f"tags: [{space}]", "---", "")
+    quantity = QUANTITIES[known.get("measures", LATENCY)]
+    words, unit = quantity.words, quantity.unit
+    yield from (f"# {known['experiment']}: at most {known['budget_ms']:g} {unit} on {known['device']}", "")
+    yield from ("| | |", "|---|---|")
+    yield f"| architecture | `{known['architecture']}` in the space {space} |"
+    yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']} by what the search measured |"
+    if known["measured_latency_ms"] is not None:
+        yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
+    yield f"| {words} bound | {known['latency_bound_ms']:.4g} {unit} at confidence {known['confidence']:g} |"
+    for name, value in known["accuracy"].items():
+        yield f"| accuracy | {value:.2f} %: {ACCURACIES[name]} |"
+    yield f"| measured on | {known['machine']['processor']}, {known['machine']['system']} |"
+    yield f"| experiment | {known['experiment']}, seed {known['seed']} |"
+    yield f"| versions | {', '.join(f'{name} {version}' for name, version in known['versions'].items())} |"
+    yield from ("", "## Input and output", "")
+    channels, height, width = known["input_shape"]
+    yield f"`images`: float32 of shape (1, {channels}, {height}, {width})."
+    if "mean" in known:
+        yield "A pixel from 0 to 255 is given as `(pixel / 255 - mean) / std`, with for each channel"
+        yield f"mean {_listed(known['mean'])} and standard deviation {_listed(known['std'])}."
+        yield "Images of another size are cut to the square in their center and scaled."
+    yield f"`logits`: float32 of shape (1, {len(known['classes'])})." if "classes" in known else "`logits`: float32."
+    if "classes" in known:
+        yield f"Classes in order: {', '.join(known['classes'])}."
+    yield from ("", "## Files", "")
+    yield "- `weights.safetensors`, `network.json`: read by `nagevo.deploy.deployment.Deployment.load`."
+    for name, difference in differences.items():
+        yield f"- `{name}`: its outputs differ from torch's by at most {difference:.2g} (random image)."
+    if any(name.startswith("openvino") for name in differences):
+        yield 'Compile it with the hint `{"INFERENCE_PRECISION_HINT": "f32"}`: on processors with bfloat16, OpenVINO'
+        yield "otherwise computes in that type, and outputs differ by more."
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.6g}" for value in values)

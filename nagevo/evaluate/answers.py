@@ -1,0 +1,138 @@
+"""How good the answers are when their networks are measured again, beside the answers of two simpler methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from nagevo.experiment.config import EvaluationConfig
+from nagevo.foundation import frontier
+from nagevo.foundation.errors import DataError, InfeasibleBudget
+from nagevo.generator.answers import Generator
+from nagevo.measure.measurements import Measurements
+from nagevo.spaces.base import SearchSpace
+
+METHODS = ("generator", "lookup", "random")
+"""The generator; the measured frontier as a lookup table; the frontier of a random search with equal evaluations."""
+
+
+def answers(
+    generator: Generator, searched: Measurements, drawn: Measurements, config: EvaluationConfig
+) -> pd.DataFrame:
+    """Return what each method answers to the budgets of each device.
+
+    Parameters
+    ----------
+    generator : Generator
+    searched : Measurements
+        What the search measured.
+    drawn : Measurements
+        What a random search with as many evaluations measured.
+    config : EvaluationConfig
+
+    Returns
+    -------
+    DataFrame
+        ``device, budget, method, architecture, accuracy, latency_ms, latency_bound_ms``: what is believed of the
+        answer; ``architecture`` is missing where a budget was refused.
+    """
+    rows = []
+    for device in searched.latency_ms:
+        known = searched.complete(device)
+        if not len(known):
+            raise DataError(f"no architecture has both an accuracy and a latency on {device}: nothing can be answered")
+        asked = frontier.budgets(known.objectives(device), config.budgets)
+        rows += [
+            {"device": device, "budget": budget, "method": "generator"} | _generated(result)
+            for budget, result in zip(asked, _ask(generator, asked, device, config), strict=True)
+        ]
+        for method, table in (("lookup", known), ("random", drawn.complete(device))):
+            rows += [
+                {"device": device, "budget": budget, "method": method} | entry
+                for budget, entry in zip(asked, _looked_up(generator.space, table, device, asked), strict=True)
+            ]
+    return pd.DataFrame(rows)
+
+
+def _ask(generator: Generator, asked: np.ndarray, device: str, config: EvaluationConfig):
+    return generator.answers(asked, device=device, confidence=config.confidence)
+
+
+def _generated(result) -> dict[str, object]:
+    if isinstance(result, InfeasibleBudget):
+        return {"architecture": None}
+    fields = ("architecture", "accuracy", "latency_ms", "latency_bound_ms")
+    return {name: getattr(result, name) for name in fields}
+
+
+def _looked_up(space: SearchSpace, table: Measurements, device: str, asked: np.ndarray) -> list[dict[str, object]]:
+    latency_ms = table.latency_ms[device]
+    texts = space.to_text(table.choices)
+    return [
+        {"architecture": None}
+        if row < 0
+        else {
+            "architecture": texts[row],
+            "accuracy": table.accuracy[row],
+            "latency_ms": latency_ms[row],
+            "latency_bound_ms": latency_ms[row],
+        }
+        for row in frontier.best_under(latency_ms, table.accuracy, asked)
+    ]
+
+
+def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, latencies: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers with ``test_accuracy`` and ``measured_ms`` of their networks, NaN where measuring failed.
+
+    Parameters
+    ----------
+    given : DataFrame
+        What :func:`answers` returned.
+    accuracies : DataFrame
+        ``architecture, accuracy`` on the test split.
+    latencies : DataFrame
+        ``architecture, device, latency_ms``.
+    """
+    scores = accuracies.rename(columns={"accuracy": "test_accuracy"})[["architecture", "test_accuracy"]]
+    times = latencies.rename(columns={"latency_ms": "measured_ms"})[["architecture", "device", "measured_ms"]]
+    return given.merge(scores, how="left", on="architecture").merge(times, how="left", on=["architecture", "device"])
+
+
+def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the benchmark's metrics by device and method.
+
+    The reference frontier of a device is that of all networks measured again on it: of the answers of all methods.
+    """
+    result: dict[str, dict[str, dict[str, float]]] = {}
+    for device, rows in again.groupby("device", sort=False):
+        objectives = {method: _objectives(rows[rows["method"] == method]) for method in METHODS}
+        best_known = np.concatenate(list(objectives.values()))
+        best_known = best_known[frontier.frontier(best_known)]
+        result[device] = {}
+        for method in METHODS:
+            budgets = rows.loc[rows["method"] == method, "budget"].to_numpy()
+            result[device][method] = frontier.answer_metrics(objectives[method], budgets, best_known, reference_point)
+    return result
+
+
+def _objectives(rows: pd.DataFrame) -> np.ndarray:
+    return np.column_stack([100.0 - rows["test_accuracy"].to_numpy(float), rows["measured_ms"].to_numpy(float)])
+
+
+def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> Mapping[str, object]:
+    """Return what ``evaluation.json`` holds: the metrics and every answer."""
+    by_device = metrics(again, config.reference_point)
+    table = again.astype(object).where(again.notna(), None)
+    return {
+        "evaluations": evaluations,
+        "confidence": config.confidence,
+        "devices": {
+            device: {
+                "metrics": by_device[device],
+                "answers": table[table["device"] == device].drop(columns="device").to_dict(orient="records"),
+            }
+            for device in by_device
+        },
+    }

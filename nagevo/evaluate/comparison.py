@@ -1,0 +1,179 @@
+"""How well strategies search: many histories against the same frontier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from nagevo.experiment.config import Experiment
+from nagevo.foundation import frontier
+from nagevo.foundation.files import read_table
+from nagevo.measure.accuracy.base import Evaluator
+from nagevo.measure.measurements import Measurements
+from nagevo.spaces.base import SearchSpace
+
+ENUMERABLE = 100_000
+"""Spaces of at most so many architectures are read whole where reading costs nothing."""
+
+CURVE_POINTS = 20
+"""Numbers of evaluations at which the hypervolume of a history is read."""
+
+
+def references(experiment: Experiment, space: SearchSpace, histories: Iterable[Measurements]) -> dict[str, np.ndarray]:
+    """Return the objectives of the frontier of each device that searches are measured against.
+
+    It is the true one where the space can be read whole; else the best known one: what the config's
+    ``compare.reference`` names and all histories together.
+    """
+    if is_enumerable(experiment, space):
+        return true_frontiers(experiment, space)
+    known = best_known_frontiers(experiment.devices, histories)
+    for device, path in experiment.compare.reference.items():
+        objectives = np.concatenate([known[device], read_frontier(path)])
+        known[device] = objectives[frontier.frontier(objectives)]
+    return known
+
+
+def is_enumerable(experiment: Experiment, space: SearchSpace) -> bool:
+    """Return whether the true frontiers can be read: a small space with tables for accuracies and latencies."""
+    from nagevo.measure.latency import is_exact
+
+    exact = reads_accuracies(experiment) and all(
+        is_exact(device.backend.name) for device in experiment.devices.values()
+    )
+    return exact and space.size <= ENUMERABLE
+
+
+def reads_accuracies(experiment: Experiment) -> bool:
+    """Return whether accuracies come from a table or a formula, so that any number of them costs next to nothing."""
+    from nagevo.measure.accuracy import is_exact
+
+    return is_exact(experiment.accuracy.name)
+
+
+def neighborhood_spread(space: SearchSpace, evaluator: Evaluator, choices: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of accuracy over each architecture's neighborhood, in points, shape (n,).
+
+    The neighborhood is the architecture and all that differ from it in one choice; what the evaluator cannot read is
+    left out. Where it is small, a choice may change and little is lost, which is what NA-RS and NA-DARTS look for.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    evaluator : Evaluator
+        Whose accuracies cost next to nothing: all neighborhoods are read.
+    choices : ndarray of int8, shape (n, n_choices)
+    """
+    neighborhoods = [np.concatenate([row[None], space.neighbors(row)]) for row in space.normal(choices)]
+    accuracy = evaluator.evaluate(np.concatenate(neighborhoods))["accuracy"].to_numpy()
+    ends = np.cumsum([len(rows) for rows in neighborhoods])[:-1]
+    return np.array([np.nanstd(part) for part in np.split(accuracy, ends)])
+
+
+def true_frontiers(experiment: Experiment, space: SearchSpace) -> dict[str, np.ndarray]:
+    """Return the objectives of the true frontier of each device, by reading the whole space."""
+    choices = space.enumerate()
+    error = 100.0 - experiment.create_evaluator(space).evaluate(choices)["accuracy"].to_numpy()
+    result = {}
+    for name, device in experiment.devices.items():
+        objectives = np.column_stack([error, device.create().measure(space, choices)["latency_ms"]])
+        result[name] = objectives[frontier.frontier(objectives)]
+    return result
+
+
+def best_known_frontiers(devices: Iterable[str], histories: Iterable[Measurements]) -> dict[str, np.ndarray]:
+    """Return the objectives of the frontier of each device over all histories."""
+    histories = list(histories)
+    result = {}
+    for device in devices:
+        objectives = np.concatenate([h.objectives(device) for h in histories if device in h.latency_ms])
+        result[device] = objectives[frontier.frontier(objectives)]
+    return result
+
+
+def read_frontier(path: str) -> np.ndarray:
+    """Return the objectives of a frontier in a table with ``accuracy`` (percent) and ``latency_ms``."""
+    table = read_table(path, ("accuracy", "latency_ms"))
+    objectives = np.column_stack([100.0 - table["accuracy"].to_numpy(float), table["latency_ms"].to_numpy(float)])
+    return objectives[frontier.frontier(objectives)]
+
+
+def search_metrics(
+    history: Measurements,
+    references: Mapping[str, np.ndarray],
+    *,
+    spread: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Return the metrics of what a search measured, one row for each device.
+
+    Parameters
+    ----------
+    history : Measurements
+    references : mapping of str to ndarray, shape (n, 2)
+        Objectives of the true or best-known frontier by device.
+    spread : callable, optional
+        From choices to the spread of accuracy over the neighborhood of each architecture, in points.
+
+    Returns
+    -------
+    DataFrame
+        ``device, hypervolume_ratio, mean_regret, max_regret, igd_plus, gd_plus, flatness``: of the measured set, and of
+        what it answers to the benchmark's budgets as a lookup table; the last is the mean spread over the measured
+        frontier, NaN without ``spread``.
+    """
+    rows = []
+    for device, reference in _searched(history, references):
+        objectives = history.objectives(device)
+        points = _lookup_regret(objectives, reference)
+        members = history.choices[frontier.frontier(objectives)]
+        rows.append(
+            {
+                "device": device,
+                "hypervolume_ratio": frontier.hypervolume_ratio(objectives, reference),
+                "mean_regret": points.mean(),
+                "max_regret": points.max(),
+                "igd_plus": frontier.igd_plus(objectives, reference),
+                "gd_plus": frontier.gd_plus(objectives, reference),
+                "flatness": float("nan") if spread is None else float(np.mean(spread(members))),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def hypervolume_curve(history: Measurements, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return the hypervolume ratio after some numbers of evaluations: ``device, evaluations, hypervolume_ratio``."""
+    evaluated = history.rows(history.round >= 0)
+    numbers = np.unique(np.linspace(1, len(evaluated), CURVE_POINTS).round().astype(int))
+    rows = [
+        {
+            "device": device,
+            "evaluations": n,
+            "hypervolume_ratio": frontier.hypervolume_ratio(evaluated.objectives(device)[:n], reference),
+        }
+        for device, reference in _searched(history, references)
+        for n in numbers
+    ]
+    return pd.DataFrame(rows)
+
+
+def regret_curve(history: Measurements, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
+    """Return what the measured set as a lookup table misses at each budget: ``device, budget, regret``."""
+    tables = []
+    for device, reference in _searched(history, references):
+        points = _lookup_regret(history.objectives(device), reference)
+        tables.append(pd.DataFrame({"device": device, "budget": frontier.budgets(reference), "regret": points}))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _searched(history: Measurements, references: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
+    """Return the devices of the references that a search was for, with their references."""
+    return [(device, reference) for device, reference in references.items() if device in history.latency_ms]
+
+
+def _lookup_regret(objectives: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    budgets = frontier.budgets(reference)
+    chosen = frontier.best_under(objectives[:, frontier.LATENCY], -objectives[:, frontier.ERROR], budgets)
+    answers = np.where(chosen[:, None] < 0, np.nan, objectives[chosen])
+    return frontier.regret(answers, budgets, reference)

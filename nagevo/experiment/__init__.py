@@ -1,0 +1,1 @@
+"""An experiment: its configuration, and the pipeline from search to generator."""

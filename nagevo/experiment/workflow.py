@@ -1,0 +1,342 @@
+"""What the Snakemake rules need of the package: the validated config, the part of it that a rule uses, source hashes.
+
+A rule hands its command exactly the sections of the config that stand in its ``params``, so what a command can depend
+on and what triggers its rerun are the same thing.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.metadata import requires, version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from nagevo.experiment.config import Component, parse_config
+from nagevo.foundation.errors import NagevoError
+from nagevo.foundation.machine import describe_machine
+from nagevo.foundation.registry import resolve
+from nagevo.generator.bundle import checksum
+from nagevo.measure.accuracy import EVALUATORS
+from nagevo.measure.latency import BACKENDS, is_exact
+from nagevo.search import STRATEGIES
+from nagevo.spaces import SPACES
+from nagevo.training.datasets import DATASETS
+
+CACHE_VARIABLE = "SNAKEMAKE_OUTPUT_CACHE"
+"""Names the folder in which Snakemake keeps outputs between workflows."""
+
+EVERY_CORE = 1000
+"""Snakemake gives a job no more than it has; its own number of cores would keep ``--unlock`` from working."""
+
+MEASURES = ("mem", "disk", "runtime")
+"""Resources of which Snakemake takes texts with a unit for numbers."""
+
+
+class Plan:
+    """What the rules know of an experiment.
+
+    Parameters
+    ----------
+    config : mapping
+        The workflow's config. A mistake in it ends the workflow with one line and exit code 2.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    devices : list of str
+    rounds, shards : range
+    weights : list of str
+        What :meth:`Evaluator.train` writes, where the evaluator needs it.
+    weights_option : str
+        The option that comes before it.
+    caching : bool
+        Whether accuracies, latencies and the supernet are looked for in a cache between workflows.
+    accuracy_resources : dict
+        What jobs that read accuracies ask the executor for.
+    """
+
+    def __init__(self, config: Mapping[str, Any]):
+        try:
+            self.experiment = parse_config(dict(config))
+            self.rounds = range(len(self.experiment.search.round_sizes()))
+            self.experiment.check_size()
+            devices = self.experiment.devices
+            self._exact = {name for name, device in devices.items() if is_exact(device.backend.name)}
+            needs_training = resolve("evaluator", self.experiment.accuracy.name, EVALUATORS).needs_training
+        except NagevoError as error:
+            print(f"nagevo: the configuration is wrong: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        self.devices = list(self.experiment.devices)
+        self.shards = range(self.experiment.search.shards)
+        self.weights = ["results/{experiment}/supernet.safetensors"] if needs_training else []
+        self.weights_option = "--weights" if needs_training else ""
+        self.caching = CACHE_VARIABLE in os.environ
+        self.accuracy_resources = dict(self.experiment.accuracy.resources)
+        self._sections = _without_resources(self.experiment.raw)
+
+    def source(self, command: str, *kinds: str) -> Callable[[Any], str]:
+        """Return a params function that gives the source hash of a command and of the components it opens.
+
+        Parameters
+        ----------
+        command : str
+            Name of the module of the command.
+        *kinds : {"space", "evaluator", "strategy", "device", "devices"}
+            The strategy is the config's, or the one that the wildcard names; the device is the wildcard's.
+        """
+
+        experiment = self.experiment
+
+        def targets(kind: str, wildcards: Any) -> list[str]:
+            if kind == "space":
+                return [SPACES.get(experiment.space.name, experiment.space.name)]
+            if kind == "evaluator":
+                dataset = experiment.dataset
+                readers = [DATASETS.get(dataset, dataset)] if dataset else []
+                return [EVALUATORS.get(experiment.accuracy.name, experiment.accuracy.name), *readers]
+            if kind == "strategy":
+                name = getattr(wildcards, "strategy", experiment.search.strategy.name)
+                name = experiment.compare.variants.get(name, {"strategy": name})["strategy"]
+                return [STRATEGIES.get(name, name)]
+            devices = [wildcards.device] if kind == "device" else self.devices
+            backends = [experiment.devices[device].backend.name for device in devices]
+            return [BACKENDS.get(name, name) for name in backends]
+
+        return lambda wildcards: source_hash(command, *(name for kind in kinds for name in targets(kind, wildcards)))
+
+    def config(self, *names: str) -> Callable[[Any], str]:
+        """Return a params function that gives some sections of the config as one JSON text.
+
+        What jobs ask the executor for is left out: results do not depend on it.
+
+        Parameters
+        ----------
+        *names : str
+            Top-level keys; ``"devices/{device}"`` stands for the one device that the wildcard names.
+        """
+        return lambda wildcards: json.dumps(self._chosen(names, wildcards))
+
+    def files(self, *names: str) -> Callable[[Any], list[str]]:
+        """Return an input function that gives the files that sections of the config name by a key ``path``.
+
+        Of a folder it gives the files that lie in it. What does not exist is left to the command, which says so.
+        """
+        return lambda wildcards: [file for path in _paths(self._chosen(names, wildcards)) for file in _files(path)]
+
+    def _chosen(self, names: Sequence[str], wildcards: Any) -> dict[str, Any]:
+        chosen: dict[str, Any] = {}
+        for name in names:
+            section, _, device = name.partition("/")
+            value = self._sections[section]
+            chosen[section] = {key: value[key] for key in [device.format(**wildcards)]} if device else value
+        return chosen
+
+    @property
+    def device_resources(self) -> dict[str, Callable[[Any], int | str | None]]:
+        """What the jobs on the device that the wildcard names ask the executor for, by the name of the resource."""
+        return self._resources(lambda wildcards: [self.experiment.devices[wildcards.device].backend])
+
+    def device_threads(self, wildcards: Any) -> int:
+        """Return how many cores a job on a device gets: all of them, so that it is alone, unless it times nothing."""
+        return 1 if wildcards.device in self._exact else EVERY_CORE
+
+    @property
+    def search_resources(self) -> dict[str, Callable[[Any], int | str | None]]:
+        """What a search of the comparison asks for: what reading accuracies does, and what its devices do."""
+        experiment = self.experiment
+
+        def parts(wildcards: Any) -> list[Component]:
+            names = [wildcards.devices] if experiment.compare.separately else self.devices
+            return [experiment.accuracy, *(experiment.devices[name].backend for name in names)]
+
+        return self._resources(parts)
+
+    def _resources(self, parts: Callable[[Any], list[Component]]) -> dict[str, Callable[[Any], int | str | None]]:
+        """Return a resources function for each resource that any part of the experiment asks for.
+
+        What the parts of a job do not ask for is 0 where Snakemake wants a number, and None elsewhere.
+        """
+        every = [self.experiment.accuracy, *(device.backend for device in self.experiment.devices.values())]
+        known = {name: value for part in every for name, value in part.resources.items()}
+
+        def asked(name: str, wildcards: Any) -> int | str | None:
+            values = [part.resources[name] for part in parts(wildcards) if name in part.resources]
+            absent = 0 if isinstance(known[name], int) or name in MEASURES else None
+            return values[-1] if values else absent
+
+        return {name: lambda wildcards, name=name: asked(name, wildcards) for name in sorted(known)}
+
+    def content(self, wildcards: Any, input: Sequence[str]) -> str:
+        """Return a hash of a job's input files and of the versions of all packages, where outputs are cached.
+
+        Snakemake's own key of a cached output says how its input was made, which is not enough here: measured
+        latencies differ each time, and with them the proposals of the next round. As a params function of the input it
+        belongs to the key, but a change of it alone reruns nothing.
+        """
+        if not self.caching:
+            return ""
+        digests = [_digest(path, os.stat(path).st_mtime_ns) for path in input]
+        return hashlib.sha256("\n".join([*digests, _versions()]).encode()).hexdigest()
+
+    def machine(self, wildcards: Any, resources: Any) -> str:
+        """Return what tells this machine from others: a latency that was cached is good on the same one only."""
+        return json.dumps({"name": platform.node(), **describe_machine()})
+
+    def shards_of(self, wildcards: Any) -> int:
+        """Return into how many jobs the profiling on the device that the wildcard names is split."""
+        return self.experiment.devices[wildcards.device].shards
+
+    def batch_latencies(self, batch: str) -> list[str]:
+        """Return the latencies of a batch on all devices, as patterns."""
+        folder = f"results/{{experiment}}/{batch}/latency"
+        devices = self.experiment.devices.items()
+        return [f"{folder}/{name}/{shard}.parquet" for name, device in devices for shard in range(device.shards)]
+
+    @property
+    def compared(self) -> list[str]:
+        """Return what the searches of the comparison are called: devices, strategy, effort and seed."""
+        compare = self.experiment.compare
+        searches = product(
+            self.devices if compare.separately else ["all"],
+            compare.strategies,
+            compare.evaluations,
+            range(compare.seeds),
+        )
+        return ["{}/{}/{}-{}".format(*search) for search in searches]
+
+    def compared_config(self, wildcards: Any) -> str:
+        """Return the config of one search of the comparison as JSON text."""
+        search = self.experiment.with_search(
+            strategy=wildcards.strategy,
+            evaluations=int(wildcards.evaluations),
+            seed=int(wildcards.seed),
+            devices=[wildcards.devices] if self.experiment.compare.separately else None,
+        )
+        sections = _without_resources(search.raw)
+        return json.dumps({name: sections[name] for name in ("seed", "space", "accuracy", "devices", "search")})
+
+    def earlier_rounds(self, wildcards: Any) -> list[str]:
+        """Return the measurements of the rounds before the one that the wildcard names."""
+        folder = f"results/{wildcards.experiment}/rounds"
+        return [f"{folder}/{number}/measurements.parquet" for number in range(int(wildcards.round))]
+
+    def accuracies(self, wildcards: Any) -> list[str]:
+        """Return the accuracy shards of all rounds."""
+        folder = f"results/{wildcards.experiment}/rounds"
+        return [f"{folder}/{k}/validation/{shard}.parquet" for k in self.rounds for shard in self.shards]
+
+    def latencies(self, wildcards: Any) -> list[str]:
+        """Return the latencies of all rounds on the device that the wildcard names."""
+        folder, device, shards = f"results/{wildcards.experiment}/rounds", wildcards.device, self.shards_of(wildcards)
+        return [f"{folder}/{k}/latency/{device}/{shard}.parquet" for k in self.rounds for shard in range(shards)]
+
+    def round_number(self, wildcards: Any) -> int:
+        """Return the number of the round that a batch is; 0 for the batches of the evaluation."""
+        folder, _, number = wildcards.batch.partition("/")
+        return int(number) if folder == "rounds" else 0
+
+    def extra(self, wildcards: Any) -> str:
+        """Return the option that adds a device's extra measurements, in the first round."""
+        return "--extra" if wildcards.batch == "rounds/0" else ""
+
+
+def source_hash(*modules: str) -> str:
+    """Return a hash of the source of the modules and of all modules of the same packages that they import.
+
+    Parameters
+    ----------
+    *modules : str
+        Names of modules; of ``package.module:Class`` the module counts. The files in a folder beside a module that has
+        the module's name are part of its source.
+    """
+    sources: dict[str, str] = {}
+    for module in modules:
+        _collect(module.partition(":")[0], sources)
+    listing = "\n".join(f"{name} {sources[name]}" for name in sorted(sources))
+    return hashlib.sha256(listing.encode()).hexdigest()[:16]
+
+
+def _collect(module: str, sources: dict[str, str]) -> None:
+    if module in sources:
+        return
+    path = _source(module)
+    if path is None:
+        return
+    text = path.read_text()
+    data = sorted(file for file in path.with_suffix("").glob("*") if file.is_file())
+    sources[module] = hashlib.sha256(b"".join([text.encode(), *(file.read_bytes() for file in data)])).hexdigest()
+    for imported in _imports(text, module):
+        _collect(imported, sources)
+
+
+def _without_resources(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections of a config less what their jobs ask the executor for."""
+
+    def without(section: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in section.items() if key != "resources"}
+
+    devices = {name: without(device) for name, device in raw["devices"].items()}
+    return {**raw, "accuracy": without(raw["accuracy"]), "devices": devices}
+
+
+def _paths(section: Any, key: str = "") -> Iterator[str]:
+    """Yield the values of all keys ``path`` in nested sections, and what ``compare.reference`` names."""
+    if isinstance(section, Mapping):
+        for name, value in section.items():
+            yield from _paths(value, "path" if key == "reference" else name)
+    elif key == "path" and isinstance(section, str):
+        yield section
+
+
+def _files(path: str) -> list[str]:
+    """Return a file, or the files in a folder, as paths."""
+    if os.path.isdir(path):
+        return sorted(entry.path for entry in os.scandir(path) if entry.is_file())
+    return [path] if os.path.isfile(path) else []
+
+
+@cache
+def _digest(path: str, changed_ns: int) -> str:
+    """Return the checksum of a file that was last changed at a time; once for all jobs that read it."""
+    return checksum(Path(path))
+
+
+@cache
+def _versions() -> str:
+    """Return the versions of the packages that nagevo is made of, as one text."""
+    names = [
+        re.match(r"[\w.-]+", requirement)[0] for requirement in requires("nagevo") if "extra ==" not in requirement
+    ]
+    return " ".join(f"{name}={version(name)}" for name in sorted(names))
+
+
+@cache
+def _source(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _imports(text: str, module: str) -> Iterator[str]:
+    """Yield the modules of the same top-level package that a module imports, inside functions too."""
+    package = module.partition(".")[0]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] == package)

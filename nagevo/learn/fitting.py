@@ -1,0 +1,164 @@
+"""How surrogates are fitted: folds, shares of the mix, uncertainty, and the calibration of the bound."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from nagevo.foundation.errors import DataError
+from nagevo.learn import gaussian, trees
+from nagevo.learn.conformal import CALIBRATION, Residuals, near_frontier
+from nagevo.learn.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate
+
+N_FOLDS = 5
+SHARE_STEPS = 10
+"""Shares are multiples of one over this."""
+FLOOR = 0.1
+"""Latencies below this share of the smallest one measured are not predicted."""
+FEWEST = 2
+"""A surrogate needs so many measurements."""
+MOST = 1000
+"""It is fitted to so many at most, so that its cost stays bounded."""
+ONE_DEVIATION = 0.683
+"""Share of normal values within one standard deviation."""
+
+
+def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -> AccuracySurrogate:
+    """Return a surrogate of accuracy.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, n_features)
+        Of :meth:`SearchSpace.features`.
+    accuracy : ndarray, shape (n,)
+        Percent; rows with NaN are left out.
+    seed : int
+        Fixes the folds and the trees.
+
+    Raises
+    ------
+    DataError
+        If fewer than two accuracies are known.
+    """
+    features, accuracy = _known(features, accuracy, "accuracies")
+    rows = _representative(len(accuracy), seed)
+    features, accuracy = features[rows], accuracy[rows]
+    scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
+    target = scale.transformed(accuracy)
+    process = gaussian.fit(features, target, folds)
+    boosted = trees.fit(features, target, folds, seed=seed)
+    members = np.array([process.out_of_fold, boosted.out_of_fold])
+    shares = best_shares(members, target)
+    predicted = shares @ members
+    std_factor = float(np.quantile(np.abs(target - predicted) / process.out_of_fold_std, ONE_DEVIATION))
+    left_out = np.array([accuracy, scale.restored(predicted)])
+    return AccuracySurrogate(scale, process.process, boosted.trees, shares, std_factor, left_out)
+
+
+def fit_latency(
+    features: np.ndarray,
+    latency_ms: np.ndarray,
+    *,
+    accuracy: np.ndarray | None = None,
+    occasions: np.ndarray | None = None,
+    seed: int = 0,
+) -> LatencySurrogate:
+    """Return a surrogate of the latency on one device.
+
+    Parameters
+    ----------
+    features : ndarray of float32, shape (n, n_features)
+    latency_ms : ndarray, shape (n,)
+        Rows with NaN are left out.
+    accuracy : ndarray, shape (n,), optional
+        Percent, NaN where unknown. With it the bound is calibrated on architectures near the frontier, among which
+        answers are chosen: what looks fast there was often underestimated.
+    occasions : ndarray of int, shape (n,), optional
+        Which rows were measured at the same time. With it an occasion is left out as a whole, so that the bound holds
+        on another one: the speed of a machine drifts.
+    seed : int
+        Fixes the folds and the trees.
+
+    Raises
+    ------
+    DataError
+        If fewer than two latencies are known.
+    """
+    accuracy = np.full(len(latency_ms), np.nan) if accuracy is None else accuracy
+    occasions = np.zeros(len(latency_ms), dtype=int) if occasions is None else occasions
+    accuracy, occasions = accuracy[np.isfinite(latency_ms)], occasions[np.isfinite(latency_ms)]
+    features, latency_ms = _known(features, latency_ms, "latencies")
+    rows = _representative(len(latency_ms), seed)
+    features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
+    folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
+    additive = gaussian.fit(features, latency_ms, folds)
+    relative = gaussian.fit(features, logarithm, folds)
+    boosted = trees.fit(features, logarithm, folds, seed=seed)
+    members = np.array([np.log(np.maximum(additive.out_of_fold, floor)), relative.out_of_fold, boosted.out_of_fold])
+    shares = best_shares(members, logarithm)
+    predicted = shares @ members
+    chosen = np.flatnonzero(np.isfinite(accuracy))
+    if len(chosen):
+        chosen = chosen[near_frontier(np.column_stack([-accuracy, predicted])[chosen], CALIBRATION)]
+    else:
+        chosen = np.arange(len(predicted))
+    residuals = Residuals.of(logarithm - predicted, occasions, chosen)
+    return LatencySurrogate(
+        additive.process,
+        relative.process,
+        boosted.trees,
+        shares,
+        floor,
+        residuals,
+        np.array([latency_ms, np.exp(predicted)]),
+    )
+
+
+def make_folds(n: int, seed: int, occasions: np.ndarray | None = None) -> list[np.ndarray]:
+    """Return a division of n rows into folds, as arrays of row numbers: by occasion if there are several, else random.
+
+    >>> [fold.tolist() for fold in make_folds(3, 0, np.array([1, 0, 1]))]
+    [[1], [0, 2]]
+    """
+    if occasions is not None and len(np.unique(occasions)) > 1:
+        return [np.flatnonzero(occasions == occasion) for occasion in np.unique(occasions)]
+    order = np.random.default_rng(seed).permutation(n)
+    return np.array_split(order, min(N_FOLDS, n))
+
+
+def best_shares(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Return the shares, adding up to 1, of the members whose mix comes nearest to the truth in the mean.
+
+    Parameters
+    ----------
+    members : ndarray, shape (n_members, n)
+    truth : ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> best_shares(np.array([[0.0, 0.0], [2.0, 4.0]]), np.array([1.0, 2.0])).tolist()
+    [0.5, 0.5]
+    """
+    grid = np.array([row for row in product(range(SHARE_STEPS + 1), repeat=len(members)) if sum(row) == SHARE_STEPS])
+    shares = grid / SHARE_STEPS  # (n_mixes, n_members)
+    return shares[np.abs(shares @ members - truth).mean(axis=1).argmin()]
+
+
+def _representative(n: int, seed: int) -> np.ndarray:
+    """Return the rows that a surrogate is fitted to: all, or half of :data:`MOST` newest ones and a sample of others.
+
+    A search measures ever nearer to the frontier, so that its newest rows say most about what it looks for.
+    """
+    if n <= MOST:
+        return np.arange(n)
+    newest = np.arange(n - MOST // 2, n)
+    older = np.random.default_rng(seed).choice(n - MOST // 2, MOST - MOST // 2, replace=False)
+    return np.concatenate([np.sort(older), newest])
+
+
+def _known(features: np.ndarray, values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
+    known = np.isfinite(values)
+    if known.sum() < FEWEST:
+        raise DataError(f"a surrogate needs at least {FEWEST} {what}, got {known.sum()} that did not fail")
+    return features[known], values[known]

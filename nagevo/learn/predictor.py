@@ -1,0 +1,185 @@
+"""What is believed of any architecture: what was measured of it where that is certain, else what surrogates say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from nagevo.learn import AccuracySurrogate, AdaptedLatency, LatencySurrogate
+from nagevo.measure.measurements import Measurements
+from nagevo.spaces.base import SearchSpace, row_keys
+
+
+class Predictor:
+    """Accuracy and latencies of architectures, with how far they can be trusted.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    measurements : Measurements
+    accuracy : AccuracySurrogate
+    latency : mapping of str to LatencySurrogate or AdaptedLatency
+        By device: fitted to what was measured there, or adapted from the other ones.
+    exact : collection of str
+        Devices on which a second measurement gives the same number, so that a measured latency is its own bound.
+
+    Notes
+    -----
+    ``choices`` is always int8 of shape (n, n_choices), in the normal form of the space; results have shape (n,).
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        measurements: Measurements,
+        accuracy: AccuracySurrogate,
+        latency: Mapping[str, LatencySurrogate | AdaptedLatency],
+        exact: Collection[str] = (),
+    ):
+        self.space, self.measurements, self.exact = space, measurements, frozenset(exact)
+        self.accuracy_surrogate, self.latency_surrogates = accuracy, dict(latency)
+        self._row_of = {key: row for row, key in enumerate(row_keys(measurements.choices).tolist())}
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices."""
+        return tuple(self.latency_surrogates)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Names of the devices that have a surrogate of their own, from which others are adapted."""
+        return tuple(name for name, fitted in self.latency_surrogates.items() if isinstance(fitted, LatencySurrogate))
+
+    @classmethod
+    def from_files(
+        cls,
+        space: SearchSpace,
+        measurements: Measurements,
+        surrogates: str | os.PathLike,
+        devices: Collection[str],
+        exact: Collection[str] = (),
+        adapted: Collection[str] = (),
+    ) -> Predictor:
+        """Return the predictor whose surrogates lie in the folders ``accuracy`` and ``latency_<device>``.
+
+        Those of the devices that are named in ``adapted`` were adapted from the others.
+        """
+        folder = Path(surrogates)
+        kinds = {device: AdaptedLatency if device in adapted else LatencySurrogate for device in devices}
+        latency = {device: kind.load(folder / f"latency_{device}") for device, kind in kinds.items()}
+        return cls(
+            space, measurements.for_devices(devices), AccuracySurrogate.load(folder / "accuracy"), latency, exact
+        )
+
+    def rows(self, choices: np.ndarray) -> np.ndarray:
+        """Return the row of each architecture among the measurements, -1 where there is none."""
+        return np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
+
+    def accuracy(self, choices: np.ndarray) -> np.ndarray:
+        """Return the measured accuracy, or the predicted one less its standard deviation, in percent.
+
+        A choice among many predictions favors those that err upwards; a predicted architecture therefore counts as
+        better than a measured one only by more than what the surrogate is uncertain of.
+        """
+        measured = self._measured(choices, self.measurements.accuracy)
+        return self._completed(
+            measured, choices, lambda missing: self.accuracy_surrogate.lower_bound(self.space.features(missing))
+        )
+
+    def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return the latency in ms: measured on an exact device, else predicted.
+
+        One measurement on another device carries the luck of its occasion; the surrogate has seen it among all others.
+        """
+        surrogate = self.latency_surrogates[device]
+        return self._completed(
+            self._certain(device, choices), choices, lambda missing: surrogate.predict(self._inputs(device, missing))
+        )
+
+    def latency_bound_ms(self, device: str, choices: np.ndarray, confidence: float) -> np.ndarray:
+        """Return what the latency stays under with the asked confidence, in ms."""
+        surrogate = self.latency_surrogates[device]
+        return self._completed(
+            self._certain(device, choices),
+            choices,
+            lambda missing: surrogate.bound(self._inputs(device, missing), confidence),
+        )
+
+    def described(self, choices: np.ndarray, *, unseen: bool = False) -> np.ndarray:
+        """Return what the latency on a device without a surrogate of its own is predicted from.
+
+        Parameters
+        ----------
+        choices : ndarray of int8, shape (n, n_choices)
+        unseen : bool
+            Whether measured architectures are described as if they were not.
+
+        Returns
+        -------
+        ndarray, shape (n, n_features + n_known)
+            Features, and the logarithms of the latencies on the known devices.
+        """
+        features = self.space.features(choices)
+        latencies = [
+            self.latency_surrogates[device].predict_unseen(features) if unseen else self.latency_ms(device, choices)
+            for device in self.known
+        ]
+        return np.column_stack([features, *np.log(latencies)])
+
+    def with_device(
+        self, device: str, measurements: Measurements, surrogate: AdaptedLatency, *, exact: bool
+    ) -> Predictor:
+        """Return a predictor that knows one more device, or more of it, with other measurements."""
+        certain = self.exact | {device} if exact else self.exact - {device}
+        latency = self.latency_surrogates | {device: surrogate}
+        return Predictor(self.space, measurements, self.accuracy_surrogate, latency, certain)
+
+    def objectives(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return error (percent) and latency (ms), shape (n, 2), both minimized.
+
+        They are those of :meth:`accuracy` and :meth:`latency_ms`, from features that are made once.
+        """
+        accuracy, latency_ms = self._measured(choices, self.measurements.accuracy), self._certain(device, choices)
+        missing = np.isnan(accuracy) | np.isnan(latency_ms)
+        if missing.any():
+            features = self.space.features(choices[missing])
+            inputs = features if device in self.known else self.described(choices[missing])
+            predicted = self.accuracy_surrogate.lower_bound(features)
+            accuracy[missing] = np.where(np.isnan(accuracy[missing]), predicted, accuracy[missing])
+            predicted = self.latency_surrogates[device].predict(inputs)
+            latency_ms[missing] = np.where(np.isnan(latency_ms[missing]), predicted, latency_ms[missing])
+        return np.column_stack([100.0 - accuracy, latency_ms])
+
+    def is_measured(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return which architectures have a measured accuracy and a measured latency on the device, bool."""
+        known = self.measurements.accuracy + self.measurements.latency_ms[device]
+        return np.isfinite(self._measured(choices, known))
+
+    def highest_confidence(self, device: str) -> float:
+        """Return the highest confidence that what was measured on the device can support."""
+        return self.latency_surrogates[device].highest_confidence
+
+    def _inputs(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return what the surrogate of a device predicts from."""
+        return self.space.features(choices) if device in self.known else self.described(choices)
+
+    def _certain(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return the latencies that a second measurement would repeat, NaN where there are none."""
+        if device not in self.exact:
+            return np.full(len(choices), np.nan)
+        return self._measured(choices, self.measurements.latency_ms[device])
+
+    def _measured(self, choices: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the measured values, NaN where there are none."""
+        rows = self.rows(choices)
+        return np.append(values, np.nan)[rows]
+
+    def _completed(self, values: np.ndarray, choices: np.ndarray, predict) -> np.ndarray:
+        """Return the values with what ``predict`` makes of the choices in the places of NaN."""
+        missing = np.isnan(values)
+        if missing.any():
+            values[missing] = predict(choices[missing])
+        return values

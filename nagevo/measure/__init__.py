@@ -1,0 +1,1 @@
+"""Accuracies and latencies of architectures."""

@@ -1,0 +1,92 @@
+"""What all evaluators that train networks on images share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from nagevo.foundation.progress import track
+from nagevo.foundation.registry import create
+from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.spaces.base import SearchSpace
+from nagevo.training.datasets import ImageDataset, check_classes, load_images
+from nagevo.training.loop import Images, Recipe, accuracy, prepare
+
+
+class ImageEvaluator(Evaluator):
+    """Reads accuracies of trained networks on images.
+
+    Parameters
+    ----------
+    dataset : mapping
+        ``name`` and the options of the dataset.
+    training : mapping
+        The recipe: see :class:`nagevo.training.loop.Recipe`.
+    calibration_images : int
+        Training images from which the statistics of batch normalization are taken after training.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        dataset: Mapping[str, Any],
+        training: Mapping[str, Any] | None = None,
+        calibration_images: int = 512,
+    ):
+        super().__init__(space, seed=seed)
+        self.dataset_options, self.calibration_images = dict(dataset), calibration_images
+        self.recipe = create("training", Recipe, **(training or {}))
+
+    @cached_property
+    def dataset(self) -> ImageDataset:
+        """The images, read when first needed."""
+        dataset = load_images(shape=self.space.input_shape, seed=self.seed, **self.dataset_options)
+        check_classes(dataset, self.space)
+        return dataset
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.dataset.classes
+
+    @cached_property
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation by which each channel is normalized, shape (channels,), full scale being 1."""
+        return self.dataset.statistics
+
+    def preprocessing(self) -> dict[str, Any]:
+        mean, std = (values.tolist() for values in self.statistics)
+        return {"classes": list(self.classes), "mean": mean, "std": std}
+
+    def images(self, split: str) -> Images:
+        """Return one split in the shape that the space takes."""
+        return prepare(self.dataset.split(split), self.statistics)
+
+    @cached_property
+    def calibration(self) -> Images:
+        """The images from which statistics are taken."""
+        return self.images("train").first(self.calibration_images)
+
+    def network(self, choices: np.ndarray) -> nn.Module:
+        """Return the trained network of one architecture in evaluation mode; ``choices`` has shape (n_choices,)."""
+        raise NotImplementedError
+
+    def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
+        images = self.images(split)
+        torch.set_num_threads(1)  # twice as fast for networks of this size as two threads on two cores
+        accuracies = [accuracy(self.network(row), images) for row in track(choices, f"Scoring ({split})")]
+        return pd.DataFrame({"accuracy": np.array(accuracies, dtype=float), "status": OK})
+
+    def about(self, network: nn.Module) -> dict[str, Any]:
+        """Return what trained weights depend on beside recipe and seed."""
+        description = hashlib.sha256(str(network).encode()).hexdigest()
+        return {"dataset": self.dataset_options, "network": description, "input_shape": list(self.space.input_shape)}

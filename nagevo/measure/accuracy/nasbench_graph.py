@@ -1,0 +1,34 @@
+"""Accuracies of NAS-Bench-Graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.nasbench_graph import NASBenchGraphSpace, measured
+
+
+class NASBenchGraphEvaluator(Evaluator):
+    """Read the accuracies that the package ``nas-bench-graph`` carries, means of three trainings.
+
+    Parameters
+    ----------
+    dataset : str
+        One of the nine datasets of the benchmark.
+    """
+
+    exact = True
+
+    def __init__(self, space: SearchSpace, *, seed: int = 0, dataset: str = "cora"):
+        super().__init__(space, seed=seed)
+        if not isinstance(space, NASBenchGraphSpace):
+            raise ConfigError(f"accuracy.evaluator: nasbench_graph knows the space nasbench_graph only, got {space}")
+        self.dataset, self.table = dataset, measured(dataset)
+
+    def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
+        accuracy = self.table[split].reindex(self.space.keys(choices)).to_numpy()
+        status = np.where(np.isfinite(accuracy), OK, f"not measured on {self.dataset}")
+        return pd.DataFrame({"accuracy": accuracy, "status": status})

@@ -1,0 +1,149 @@
+"""Accuracies of sub-networks of one trained, weight-sharing network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from nagevo.foundation.errors import DataError
+from nagevo.measure.accuracy.images import ImageEvaluator
+from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.mobilenetv3 import once_for_all
+from nagevo.training.loop import Images, Step, fit, load_tensors, recalibrate, save_tensors, with_prefix
+
+
+class SupernetEvaluator(ImageEvaluator):
+    """Train one elastic network once; read the accuracy of each architecture from its part of the weights.
+
+    Parameters
+    ----------
+    checkpoint : str, optional
+        Published weights of Once-for-All (``ofa_mbv3_d234_e346_k357_w1.0`` or ``…_w1.2``), which take the place of
+        training: only statistics of batch normalization are then taken from the training images.
+    random_networks : int
+        Architectures drawn at random for each batch, beside the smallest and the largest.
+    kernel_transform : bool
+        Whether smaller kernels pass through learned matrices, as in Once-for-All.
+    threads : int
+        Networks of a batch that are trained at the same time.
+
+    References
+    ----------
+    Yu et al. 2020, "BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage Models", section 3.1: sandwich
+    rule, in-place distillation, and regularization (here dropout and label smoothing) of the largest network only.
+    """
+
+    needs_training = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        dataset: Mapping[str, Any],
+        training: Mapping[str, Any] | None = None,
+        calibration_images: int = 512,
+        random_networks: int = 2,
+        kernel_transform: bool = True,
+        threads: int = 2,
+        checkpoint: str | os.PathLike | None = None,
+    ):
+        super().__init__(space, seed=seed, dataset=dataset, training=training, calibration_images=calibration_images)
+        self.checkpoint = checkpoint
+        self.random_networks, self.kernel_transform, self.threads = random_networks, kernel_transform, threads
+        self.supernet: nn.Module | None = None
+
+    def train(self, path: str | os.PathLike) -> None:
+        path, supernet = Path(path), self._untrained()
+        about = self.about(supernet) | {"random_networks": self.random_networks}
+        if self.checkpoint is None:
+            self._train(supernet, path.with_name(f".{path.name}.checkpoint"), about)
+        else:
+            once_for_all.load_published(supernet, self.checkpoint)
+        save_tensors(self._tensors(supernet), about | {"classes": self.classes}, path)
+
+    def _train(self, supernet: nn.Module, checkpoint: Path, about: Mapping[str, Any]) -> None:
+        torch.set_num_threads(1)
+        images = self.images("train")
+        with ThreadPoolExecutor(self.threads) as pool:
+            fit(
+                supernet,
+                self._sandwich_step(supernet, pool),
+                images,
+                self.recipe,
+                seed=self.seed,
+                description="Training the supernet",
+                checkpoint=checkpoint,
+                about=about,
+            )
+
+    def load(self, path: str | os.PathLike) -> None:
+        supernet = self._untrained()
+        tensors, about = load_tensors(path)
+        if about.get("network") != self.about(supernet)["network"]:
+            raise DataError(f"weights {path} were trained for other options of the space: train them again")
+        supernet.load_state_dict(with_prefix("network.", tensors))
+        self.supernet, self.calibration = supernet, Images(**with_prefix("calibration.", tensors))
+        self.classes = tuple(about["classes"])
+        self.statistics = tuple(values.flatten().numpy() for values in (self.calibration.mean, self.calibration.std))
+
+    def _tensors(self, supernet: nn.Module) -> dict[str, torch.Tensor]:
+        """Return what :meth:`network` needs, so that the file serves where the dataset is not: weights and images."""
+        weights = {f"network.{name}": tensor for name, tensor in supernet.state_dict().items()}
+        return weights | {f"calibration.{name}": tensor for name, tensor in vars(self.calibration).items()}
+
+    def network(self, choices: np.ndarray) -> nn.Module:
+        network = self.supernet.subnetwork(choices).to(memory_format=torch.channels_last)
+        return recalibrate(network, self.calibration)
+
+    def _untrained(self) -> nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            supernet = self.space.supernet(kernel_transform=self.kernel_transform)
+        return supernet.to(memory_format=torch.channels_last)
+
+    def _sandwich_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
+        """Return the step that trains the largest network on the labels and others on what the largest answers."""
+        smallest, largest = self.space.extremes()
+        parameters = list(supernet.parameters())
+
+        def student_gradients(choices: np.ndarray, x: torch.Tensor, targets: torch.Tensor) -> Sequence:
+            return gradients(functional.cross_entropy(supernet(x, choices), targets))
+
+        def gradients(loss: torch.Tensor) -> Sequence[torch.Tensor | None]:
+            return torch.autograd.grad(loss, parameters, allow_unused=True)
+
+        def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
+            logits = supernet(x, largest, dropout=True)
+            loss = functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+            targets = logits.detach().softmax(1)
+            drawn = self.space.sample(self.random_networks, rng=_numpy_rng(rng))
+            jobs = [partial(gradients, loss)]
+            jobs += [partial(student_gradients, choices, x, targets) for choices in (*drawn, smallest)]
+            add_gradients(parameters, list(pool.map(_call, jobs)))
+
+        return step
+
+
+def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Sequence[torch.Tensor | None]]) -> None:
+    """Set the gradient of each parameter to the sum, always in the same order, of those that there are."""
+    for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
+        present = [part for part in parts if part is not None]
+        parameter.grad = torch.stack(present).sum(0) if present else None
+
+
+def _numpy_rng(rng: torch.Generator) -> np.random.Generator:
+    return np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
+
+
+def _call(job: Callable[[], Any]) -> Any:
+    return job()

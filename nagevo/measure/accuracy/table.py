@@ -1,0 +1,57 @@
+"""Accuracies from a table."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.measure.tables import ArchitectureTable
+from nagevo.spaces.base import SearchSpace
+
+
+class TableEvaluator(Evaluator):
+    """Read the accuracy of an architecture from a table.
+
+    Parameters
+    ----------
+    path : str
+        Parquet or CSV file with a column ``architecture``.
+    column : str
+        Name of the column of accuracies in percent that the search reads.
+    test_column : str, optional
+        Name of the column of accuracies of the test split; ``column`` where it is not given.
+
+    Raises
+    ------
+    DataError
+        If the table is absent, damaged, lacks a column, or is of another space.
+    """
+
+    exact = True
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        path: str | os.PathLike,
+        column: str,
+        test_column: str | None = None,
+    ):
+        super().__init__(space, seed=seed)
+        self.tables = {
+            "validation": ArchitectureTable(path, column),
+            "test": ArchitectureTable(path, test_column or column),
+        }
+        for table in self.tables.values():
+            table.values(space, space.extremes())  # a table that cannot be used shows itself now
+
+    def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
+        table = self.tables[split]
+        values = table.values(self.space, choices)
+        valid = (values >= 0) & (values <= 100)
+        status = np.select([valid, np.isnan(values)], [OK, f"not in {table.path}"], "not between 0 and 100 percent")
+        return pd.DataFrame({"accuracy": np.where(valid, values, np.nan), "status": status})

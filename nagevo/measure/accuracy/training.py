@@ -1,0 +1,23 @@
+"""Accuracies of architectures that are each trained alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from nagevo.measure.accuracy.images import ImageEvaluator
+from nagevo.training.loop import cross_entropy_step, fit, recalibrate
+
+
+class TrainingEvaluator(ImageEvaluator):
+    """Train each architecture from its own initial weights, all by the same recipe."""
+
+    def network(self, choices: np.ndarray) -> nn.Module:
+        torch.set_num_threads(1)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            network = self.space.network(choices).to(memory_format=torch.channels_last)
+        step = cross_entropy_step(network, self.recipe)
+        fit(network, step, self.images("train"), self.recipe, seed=self.seed)
+        return recalibrate(network, self.calibration)

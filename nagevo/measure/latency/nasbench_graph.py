@@ -1,0 +1,34 @@
+"""Latencies of NAS-Bench-Graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nagevo.foundation.errors import DeviceError
+from nagevo.measure.accuracy.base import OK
+from nagevo.measure.latency.base import Device
+from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.nasbench_graph import NASBenchGraphSpace, measured
+
+
+class NASBenchGraphDevice(Device):
+    """Read the latencies that the package ``nas-bench-graph`` carries.
+
+    Parameters
+    ----------
+    dataset : str
+        One of the nine datasets of the benchmark: the graph that a network is run on.
+    """
+
+    exact = True
+
+    def __init__(self, dataset: str = "cora"):
+        self.dataset, self.table = dataset, measured(dataset)
+
+    def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
+        if not isinstance(space, NASBenchGraphSpace):
+            raise DeviceError(f"backend nasbench_graph knows the space nasbench_graph only, got {space}")
+        latency_ms = self.table["latency_ms"].reindex(space.keys(choices)).to_numpy()
+        status = np.where(np.isfinite(latency_ms), OK, f"not measured on {self.dataset}")
+        return pd.DataFrame({"latency_ms": latency_ms, "status": status})

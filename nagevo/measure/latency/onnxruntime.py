@@ -1,0 +1,65 @@
+"""Latencies of exported networks in onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nagevo.foundation.errors import DeviceError
+from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class ONNXRuntimeDevice(TimedDevice):
+    """Time the network as its ONNX file runs in onnxruntime, with all graph optimizations.
+
+    Images and logits lie in the memory of the processor; with the provider of a GPU their transfer is in the latency.
+
+    Parameters
+    ----------
+    provider : str
+        Execution provider, one of those that the installed onnxruntime has.
+    threads : int
+        Threads within an operation.
+    warmup, runs : int
+        Untimed and timed runs in a burst.
+    batch, rounds, spread_s, statistic
+        See :class:`~nagevo.measure.latency.timing.TimedDevice`.
+    """
+
+    provider: str = "CPUExecutionProvider"
+    threads: int = 1
+    warmup: int = 2
+    runs: int = 10
+
+    @contextmanager
+    def opened(self) -> Iterator[Prepare]:
+        """Check that onnxruntime has the provider."""
+        import onnxruntime
+
+        available = onnxruntime.get_available_providers()
+        if self.provider not in available:
+            raise DeviceError(f"provider {self.provider} is not in this onnxruntime; it has {', '.join(available)}")
+        yield self._prepare
+
+    def _prepare(self, network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
+        import onnxruntime
+
+        from nagevo.deploy.export import INPUT_NAME, onnx_for_timing
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+        options.log_severity_level = 3  # errors only
+        model = onnx_for_timing(network, input_shape, batch=self.batch)
+        session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
+        if session.get_providers()[0] != self.provider:
+            raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")
+        feed = {INPUT_NAME: np.zeros((self.batch, *input_shape), dtype=np.float32)}
+        return burst_of(lambda: session.run(None, feed), warmup=self.warmup, runs=self.runs)

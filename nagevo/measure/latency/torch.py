@@ -1,0 +1,89 @@
+"""Latencies of torch networks, on this machine's processor or on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nagevo.foundation.errors import ConfigError, DeviceError, unknown
+from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+PROCESSORS = ("cpu", "cuda")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchDevice(TimedDevice):
+    """Time the network as ``answer.network()`` delivers it: eager torch, eval mode, ``torch.inference_mode``.
+
+    Batch normalization is not folded into the convolutions, nothing is compiled, and the images lie in the memory of
+    the processor already.
+
+    Parameters
+    ----------
+    processor : {"cpu", "cuda"}
+        Where the network runs. A GPU is timed by CUDA events.
+    threads : int
+        Threads within an operation, on the processor.
+    channels_last : bool
+        Whether weights and images lie in memory with the channels innermost.
+    warmup, runs : int
+        Untimed and timed runs in a burst.
+    batch, rounds, spread_s, statistic
+        See :class:`~nagevo.measure.latency.timing.TimedDevice`.
+    """
+
+    processor: str = "cpu"
+    threads: int = 1
+    channels_last: bool = False
+    warmup: int = 2
+    runs: int = 10
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.processor not in PROCESSORS:
+            raise ConfigError(unknown("processor", self.processor, PROCESSORS))
+
+    @contextmanager
+    def opened(self) -> Iterator[Prepare]:
+        """Set torch to the threads of the device as long as it is open."""
+        import torch
+
+        if self.processor == "cuda" and not torch.cuda.is_available():
+            raise DeviceError("processor cuda: torch finds no GPU on this machine (torch.cuda.is_available() is False)")
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            with torch.inference_mode():
+                yield self._prepare
+        finally:
+            torch.set_num_threads(threads)
+
+    def _prepare(self, network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
+        import torch
+
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        network = network.to(self.processor, memory_format=layout)
+        images = torch.zeros(self.batch, *input_shape, device=self.processor).contiguous(memory_format=layout)
+        if self.processor == "cuda":
+            return lambda: self._time_on_gpu(network, images)
+        return burst_of(lambda: network(images), warmup=self.warmup, runs=self.runs)
+
+    def _time_on_gpu(self, network: nn.Module, images: torch.Tensor) -> list[float]:
+        """Return the ms between the events before and after each timed run."""
+        import torch
+
+        for _ in range(self.warmup):
+            network(images)
+        events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(self.runs)]
+        for start, end in events:
+            start.record()
+            network(images)
+            end.record()
+            end.synchronize()
+        return [start.elapsed_time(end) for start, end in events]

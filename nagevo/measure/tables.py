@@ -1,0 +1,105 @@
+"""Values of architectures that are read from a table instead of measured."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nagevo.foundation.errors import ArchitectureError, DataError
+from nagevo.foundation.files import numbers, read_table
+from nagevo.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ArchitectureTable:
+    """A column of numbers, found by architecture.
+
+    Parameters
+    ----------
+    path : str
+        Parquet or CSV file with a column ``architecture`` of texts.
+    column : str
+        Name of the column of numbers.
+
+    Notes
+    -----
+    An architecture is looked for in its normal form; where the table has no number for it, any text that means the
+    same network will do. Where several come into question, the number is that of the normal (or canonical) text, or
+    else that of the first.
+    """
+
+    def __init__(self, path: str | os.PathLike, column: str):
+        self.path, self.column = path, column
+        self._found_for: tuple[SearchSpace, pd.Series, pd.Series] | None = None
+
+    def values(self, space: SearchSpace, choices: np.ndarray) -> np.ndarray:
+        """Return the number of each architecture, shape (n,); NaN where the table has none.
+
+        Parameters
+        ----------
+        space : SearchSpace
+        choices : ndarray of int8, shape (n, n_choices)
+
+        Raises
+        ------
+        DataError
+            If the file is absent, damaged, lacks a column, or holds what is no number or no architecture of the space.
+        """
+        if self._found_for is None or self._found_for[0] is not space:
+            self._found_for = space, *self._read(space)
+        _, by_normal, by_canonical = self._found_for
+        exact = by_normal.reindex(_keys(space.normal(choices))).to_numpy()
+        equal = by_canonical.reindex(_keys(space.canonical(choices))).to_numpy()
+        return np.where(np.isnan(exact), equal, exact)
+
+    def _read(self, space: SearchSpace) -> tuple[pd.Series, pd.Series]:
+        """Return the numbers by key of the normal and of the canonical form."""
+        frame = read_table(self.path, ("architecture", self.column))
+        values = numbers(frame, self.column, f"table {self.path}")
+        choices = parse_architectures(frame, space, f"table {self.path}")
+        return _by_key(space.normal(choices), choices, values), _by_key(space.canonical(choices), choices, values)
+
+
+def read_architectures(path: str | os.PathLike, space: SearchSpace) -> np.ndarray:
+    """Return the choices, shape (n_rows, n_choices), of the column ``architecture`` of a table.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, damaged, lacks the column, or holds what is no architecture of the space.
+    """
+    return parse_architectures(read_table(path, ("architecture",)), space, f"table {path}")
+
+
+def parse_architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> np.ndarray:
+    """Return the choices, shape (n_rows, n_choices), of the column ``architecture``.
+
+    Raises
+    ------
+    DataError
+        If a text is no architecture of the space; ``where`` is what the table is called.
+    """
+    try:
+        return space.from_text(frame["architecture"].tolist())
+    except ArchitectureError as error:
+        raise DataError(f"{where}: {error}") from None
+
+
+def _by_key(form: np.ndarray, written: np.ndarray, values: np.ndarray) -> pd.Series:
+    """Return one number for each distinct row of ``form``: of the row that is written so, else of the first."""
+    import pandas as pd
+
+    order = np.argsort(~(form == written).all(axis=1), kind="stable")
+    by_key = pd.Series(values[order], index=_keys(form[order]))
+    return by_key[~by_key.index.duplicated()]
+
+
+def _keys(choices: np.ndarray) -> pd.Index:
+    """Return one hashable key for each row."""
+    import pandas as pd
+
+    return pd.Index([row.tobytes() for row in choices.astype(np.int8)], dtype=object)

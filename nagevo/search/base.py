@@ -1,0 +1,77 @@
+"""What chooses which architectures to measure next."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from nagevo.measure.measurements import Measurements
+from nagevo.spaces.base import SearchSpace, unique, without
+
+
+class Strategy(ABC):
+    """Proposes architectures round by round.
+
+    A strategy is told everything measured so far and asked for the next architectures. What it asks is a function of
+    its seed and of what it was told: one that is rebuilt in another process and told the same table asks the same.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    devices : sequence of str
+        Names of the devices whose frontiers are searched, all from the same accuracies.
+    seed : int
+    evaluations : int
+        How many architectures will be evaluated in all rounds together.
+
+    Attributes
+    ----------
+    default_rounds : int
+        Into how many rounds the evaluations are split where the config does not say.
+    """
+
+    default_rounds = 25
+
+    def __init__(self, space: SearchSpace, devices: Sequence[str], *, seed: int = 0, evaluations: int = 200):
+        self.space, self.devices, self.seed, self.evaluations = space, tuple(devices), seed, evaluations
+        self.measurements = Measurements.empty(space, devices)
+
+    @classmethod
+    def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
+        """Return how many architectures each round proposes; they add up to ``evaluations``."""
+        rounds = max(1, min(rounds or cls.default_rounds, evaluations))
+        return [len(part) for part in np.array_split(np.empty(evaluations), rounds)]
+
+    def tell(self, measurements: Measurements) -> None:
+        """Take all measurements so far, those of earlier rounds included."""
+        self.measurements = measurements
+
+    @abstractmethod
+    def ask(self, n: int) -> np.ndarray:
+        """Return the next n architectures, shape (n, n_choices): in normal form, distinct, not evaluated before.
+
+        Fewer only when the space has no more.
+        """
+
+    def round_rng(self) -> np.random.Generator:
+        """Return the generator of the coming round: the same for the same seed and number of rounds told."""
+        return np.random.default_rng([self.seed, self.measurements.n_rounds])
+
+    def shares(self, n: int) -> dict[str, int]:
+        """Return how many of n proposals are made for each device; what does not divide goes to one after the other."""
+        first = self.measurements.n_rounds % len(self.devices)
+        order = self.devices[first:] + self.devices[:first]
+        return {device: len(part) for device, part in zip(order, np.array_split(np.empty(n), len(order)), strict=True)}
+
+    def evaluated(self) -> np.ndarray:
+        """Return the architectures whose accuracy was read or tried, shape (n_evaluated, n_choices)."""
+        return self.measurements.choices[self.measurements.round >= 0]
+
+    def first_new(self, ranked: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
+        """Return the first n of the ranked architectures that are new, completed by random ones where they run out."""
+        new = without(unique(self.space.normal(ranked)), self.evaluated())[:n]
+        known = np.concatenate([self.evaluated(), new])
+        missing = min(n - len(new), self.space.size - len(known))
+        return np.concatenate([new, self.space.sample_distinct(missing, rng=rng, exclude=known)])

@@ -1,0 +1,1 @@
+"""Published search methods and rivals: one strategy a file."""

@@ -1,0 +1,143 @@
+"""AutoShrink: start from the largest architecture and take away, step by step, what is missed least."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.search.base import Strategy
+from nagevo.spaces.base import SearchSpace, unique, without
+
+MOST_PATHS = 8
+"""How many paths are followed side by side to fill one round."""
+
+
+class AutoShrink(Strategy):
+    """Shrink the largest architecture along paths; all that is measured on the way may enter the frontier.
+
+    A step of a path draws ``candidates`` random removals (one choice, a lower option), measures each, and keeps the one
+    with the largest ``accuracy - beta * log10(latency)``. A path ends where nothing is left to remove. Every device has
+    paths of its own: the first with the given ``beta``, later ones with up to three times more or less.
+
+    Parameters
+    ----------
+    candidates : int
+        Removals that are measured at each step.
+    beta : float
+        What a tenfold latency may cost, in points of accuracy.
+    removals : int, optional
+        How many of the best removals, each of another choice, a step keeps at once; by default so many that one path
+        for each device fits into the evaluations, if every removal is by one option.
+
+    References
+    ----------
+    Zhang et al. (2020), "AutoShrink: A Topology-aware NAS for Discovering Efficient Neural Architecture", AAAI, and the
+    authors' code: ten random candidate edges a step, the edge whose removal scores best is removed for good, then nodes
+    that the input does not reach (``canonical`` of the space ``dag`` does this); ``score = accuracy - 0.1 *
+    (log10(MACs) - 6)`` with the accuracy as a fraction, hence the 10 here; the code too has a number of edges removed
+    at each step, 1 by default.
+
+    Deviations: latency on the device in place of MACs; on spaces other than ``dag`` the removal of an edge becomes a
+    lower option of a choice, in the order in which the space lists them; several removals at once where the space is
+    too large for one at a time; all graphs on the way are kept, and not only the best one.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        devices: Sequence[str],
+        *,
+        seed: int = 0,
+        evaluations: int = 200,
+        candidates: int = 10,
+        beta: float = 10.0,
+        removals: int | None = None,
+    ):
+        super().__init__(space, devices, seed=seed, evaluations=evaluations)
+        if candidates < 1 or beta <= 0 or (removals is not None and removals < 1):
+            raise ConfigError(
+                "autoshrink expects candidates >= 1, beta > 0 and removals >= 1, "
+                f"got candidates={candidates}, beta={beta}, removals={removals}"
+            )
+        self.candidates, self.beta = candidates, beta
+        self.removals = removals or self._affordable_removals()
+        self._n_finished = dict.fromkeys(self.devices, 0)
+
+    def _affordable_removals(self) -> int:
+        """Return the fewest removals at once with which one path for each device fits into the evaluations."""
+        total = int(self.space.extremes()[1].sum())
+        for removals in range(1, total):
+            left = np.arange(total, 0, -removals)
+            combined = len(left) if removals > 1 else 1  # what a step keeps is one of its candidates otherwise
+            if (np.minimum(left, self.candidates).sum() + combined) * len(self.devices) <= self.evaluations:
+                return removals
+        return max(total, 1)
+
+    def ask(self, n: int) -> np.ndarray:
+        rng = self.round_rng()
+        wanted = np.empty((0, self.space.n_choices), dtype=np.int8)
+        for device, share in self.shares(n).items():
+            missing = self._missing(device, share)
+            wanted = unique(np.concatenate([wanted, missing]))
+        return self.first_new(wanted, n, rng=rng)
+
+    def _missing(self, device: str, n: int) -> np.ndarray:
+        """Return what the next steps of a device's paths need measured: n architectures, fewer when paths run out."""
+        missing = np.empty((0, self.space.n_choices), dtype=np.int8)
+        number, last = self._n_finished[device], self._n_finished[device] + MOST_PATHS
+        while len(missing) < n and number < last:
+            _, needed = self._follow(device, number)
+            if not len(needed) and number == self._n_finished[device]:
+                self._n_finished[device] += 1  # for good: what is measured stays measured
+            missing, number = unique(np.concatenate([missing, needed])), number + 1
+        return missing[:n]
+
+    def path(self, device: str, number: int = 0) -> np.ndarray:
+        """Return the architectures that a path of a device has kept so far, the largest first, (n, n_choices)."""
+        return self._follow(device, number)[0]
+
+    def _follow(self, device: str, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a path has kept as far as all is measured, and what its next step needs measured."""
+        rng = np.random.default_rng([self.seed, self.devices.index(device), number])
+        beta = self.beta * 3.0 ** (rng.uniform(-1, 1) if number else 0.0)
+        kept = self.space.extremes()[1:]
+        for _ in range(int(kept.sum())):
+            columns, options = self._removals_from(kept, rng=rng)
+            candidates = self._with_options(kept[-1], columns[:, None], options[:, None])
+            missing = without(np.concatenate([kept[-1:], candidates]), self.evaluated())
+            if len(missing) or not len(candidates):
+                return kept, missing
+            order = np.argsort(-self._scores(candidates, device, beta), kind="stable")
+            _, first = np.unique(columns[order], return_index=True)
+            best = order[np.sort(first)[: self.removals]]
+            kept = np.concatenate([kept, self._with_options(kept[-1], columns[None, best], options[None, best])])
+        return kept, kept[:0]
+
+    def _removals_from(self, kept: np.ndarray, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return random choices of the architecture kept last, and a lower option for each.
+
+        What would change nothing, or lead back to what was kept before, is no candidate.
+        """
+        last = kept[-1]
+        columns = np.repeat(np.arange(len(last)), last)
+        options = np.concatenate([np.arange(option, dtype=np.int8) for option in last])
+        order = rng.permutation(len(columns))
+        rows = self._with_options(last, columns[order, None], options[order, None])
+        _, first = np.unique(rows, axis=0, return_index=True)
+        new = [i for i in np.sort(first) if not (rows[i] == kept).all(axis=1).any()][: self.candidates]
+        return columns[order][new], options[order][new]
+
+    def _with_options(self, architecture: np.ndarray, columns: np.ndarray, options: np.ndarray) -> np.ndarray:
+        """Return the architecture with some choices changed, once for each row of columns and options."""
+        rows = np.repeat(architecture[None], len(columns), axis=0)
+        np.put_along_axis(rows, columns, options, axis=1)
+        return self.space.normal(rows)
+
+    def _scores(self, candidates: np.ndarray, device: str, beta: float) -> np.ndarray:
+        """Return accuracy less ``beta`` points for each tenfold latency in ms; what failed scores lowest."""
+        table = self.measurements
+        position = {row.tobytes(): i for i, row in enumerate(table.choices)}
+        rows = [position[candidate.tobytes()] for candidate in candidates]
+        return np.nan_to_num(table.accuracy[rows] - beta * np.log10(table.latency_ms[device][rows]), nan=-np.inf)

@@ -1,0 +1,171 @@
+"""Gradient search for each of many budgets, on the surrogate or on a weight-sharing network."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nagevo.foundation.errors import ConfigError, unknown
+from nagevo.foundation.frontier import LATENCY, frontier
+from nagevo.foundation.registry import create
+from nagevo.search.base import Strategy
+from nagevo.search.methods.learning import single_thread, torch_generator
+from nagevo.search.methods.relaxation import Mixture, RelaxedSurrogate, Simplices
+from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.spaces.nasbench201.space import NASBench201Space
+
+MODES = ("surrogate", "weight_sharing")
+
+
+class Budget(NamedTuple):
+    """The most that one inference may take on a device, in ms."""
+
+    device: str
+    ms: float
+
+
+class RelaxedStrategy(Strategy):
+    """Search mixtures by gradient, in one of two modes.
+
+    ``surrogate``, for any space: the first ``initial`` architectures are random. Each later round fits a
+    :class:`RelaxedSurrogate` and sweeps, for each device, as many budgets as it has proposals, from the largest to the
+    smallest, each started halfway between the mixture that the one before ended in and the uniform one. All members of
+    the surrogate have mixtures of their own. Proposed is, for each budget, the new architecture of least mean loss
+    among those that the mixtures point to and ``n_draws`` drawn from each; the loss is the error and ``penalty`` times
+    the logarithm of latency over budget where the budget is exceeded.
+
+    ``weight_sharing``, for ``nasbench201``: see :mod:`nagevo.search.methods.weight_sharing`. Nothing that is
+    evaluated changes what it finds, and every round trains anew: set ``search.rounds`` to 1.
+
+    A subclass defines :meth:`descend` and :meth:`mixture`, and :meth:`losses` where its objective is not the error.
+
+    Parameters
+    ----------
+    mode : {"surrogate", "weight_sharing"}
+    initial : int
+        Random architectures before the first surrogate, at most a quarter of the evaluations.
+    steps : int
+        Gradient steps for each budget.
+    rate : float, optional
+        Learning rate of the mixtures; by default that of the mode in :attr:`rates`.
+    penalty : float
+        Weight of the excess of latency.
+    supernet : mapping, optional
+        Options of the mode ``weight_sharing``: see :class:`nagevo.search.methods.weight_sharing.SupernetRecipe`.
+    """
+
+    n_draws: ClassVar[int] = 16
+    rates: ClassVar[Mapping[str, float]]
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        devices: Sequence[str],
+        *,
+        seed: int = 0,
+        evaluations: int = 200,
+        mode: str = "surrogate",
+        initial: int = 40,
+        steps: int = 50,
+        rate: float | None = None,
+        penalty: float = 10.0,
+        supernet: Mapping[str, Any] | None = None,
+    ):
+        super().__init__(space, devices, seed=seed, evaluations=evaluations)
+        if mode not in MODES:
+            raise ConfigError(unknown("search.mode", mode, MODES))
+        if mode == "weight_sharing" and not isinstance(space, NASBench201Space):
+            raise ConfigError(f"search.mode weight_sharing is for the space nasbench201, got {space}")
+        self.rate = self.rates[mode] if rate is None else rate
+        if initial < 2 or steps < 1 or self.rate <= 0 or penalty < 0:
+            raise ConfigError(
+                "search: expected initial >= 2, steps >= 1, rate > 0 and penalty >= 0, "
+                f"got initial={initial}, steps={steps}, rate={rate}, penalty={penalty}"
+            )
+        self.mode, self.steps, self.penalty = mode, steps, penalty
+        self.initial = min(initial, max(evaluations // 4, 2))
+        self.supernet = dict(supernet or {})
+        self.simplices = Simplices(space.n_options)
+
+    @abstractmethod
+    def mixture(self, n_operations: int, *, edge_weights: bool, generator: torch.Generator) -> Mixture:
+        """Return the mixture of a weight-sharing network that is about to be trained."""
+
+    @abstractmethod
+    def descend(
+        self, surrogate: RelaxedSurrogate, mixtures: Tensor, budget: Budget, *, generator: torch.Generator
+    ) -> Tensor:
+        """Return the mixtures, shape (n_members, 1, sum(n_options)), moved to lower losses."""
+
+    def losses(
+        self, surrogate: RelaxedSurrogate, candidates: np.ndarray, budget: Budget, *, generator: torch.Generator
+    ) -> Tensor:
+        """Return the mean loss over the members of each candidate, shape (n,)."""
+        error, log_latency = surrogate(self.simplices.corners(candidates), budget.device)
+        return (error + self.excess(log_latency, budget)).mean(0)
+
+    def excess(self, log_latency: Tensor, budget: Budget) -> Tensor:
+        """Return the penalty for latencies, given by their logarithms, over a budget."""
+        return self.penalty * functional.relu(log_latency - math.log(budget.ms))
+
+    def ask(self, n: int) -> np.ndarray:
+        rng = self.round_rng()
+        with single_thread():
+            if self.mode == "weight_sharing":
+                return self.first_new(self._cells_of_supernets(), n, rng=rng)
+            if self._is_initial():
+                return self.first_new(self.space.sample(n, rng=rng), n, rng=rng)
+            return self.first_new(self._proposals(n, rng=rng), n, rng=rng)
+
+    def _cells_of_supernets(self) -> np.ndarray:
+        """Return what weight sharing finds, the best first."""
+        from nagevo.search.methods.weight_sharing import SupernetRecipe, frontier_cells
+
+        recipe = create("search.supernet", SupernetRecipe, **self.supernet)
+        return frontier_cells(recipe, self.space, self.measurements, self.mixture, seed=self.seed)
+
+    def _is_initial(self) -> bool:
+        """Return whether there is too little for a surrogate yet."""
+        told = self.measurements
+        return told.n_evaluations < self.initial or any(len(told.complete(device)) < 2 for device in self.devices)
+
+    def _proposals(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
+        """Return the best new architecture for each of n budgets, shared among the devices."""
+        generator = torch_generator(rng)
+        surrogate = RelaxedSurrogate(self.space, self.measurements, generator=generator)
+        known = self.evaluated()
+        for device, share in self.shares(n).items():
+            mixtures = self.simplices.uniform(surrogate.n_members, 1)
+            for ms in sweep(self.measurements.objectives(device), share, rng=rng):
+                start = 0.5 * mixtures + 0.5 * self.simplices.uniform(1, 1)
+                mixtures = self.descend(surrogate, start, Budget(device, ms), generator=generator)
+                candidates = without(self._candidates(mixtures[:, 0], generator=generator), known)
+                if len(candidates):
+                    losses = self.losses(surrogate, candidates, Budget(device, ms), generator=generator)
+                    known = np.concatenate([known, candidates[[int(losses.argmin())]]])
+        return known[len(self.evaluated()) :]
+
+    def _candidates(self, mixtures: Tensor, *, generator: torch.Generator) -> np.ndarray:
+        drawn = self.simplices.sampled(mixtures, self.n_draws, generator=generator)
+        drawn = drawn.reshape(-1, self.space.n_choices)
+        return unique(self.space.normal(np.concatenate([self.simplices.likeliest(mixtures), drawn])))
+
+
+def sweep(objectives: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Return n budgets in ms over the measured frontier, one drawn from each of n equal ratios, the largest first.
+
+    Parameters
+    ----------
+    objectives : ndarray, shape (n_measured, 2)
+    n : int
+    rng : numpy.random.Generator
+    """
+    low, high = np.log(objectives[frontier(objectives)][[0, -1], LATENCY])
+    return np.exp(low + (high - low) * (np.arange(n) + rng.random(n)) / n)[::-1]

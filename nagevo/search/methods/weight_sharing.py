@@ -1,0 +1,277 @@
+"""Gradient search on a weight-sharing network that is trained on images, with expected latency as a penalty.
+
+One run trains the weights of a :class:`~nagevo.spaces.nasbench201.supernet.MixtureNetwork` and its operations' mixture
+together and ends in one cell; runs with several penalties on latency trace a frontier. What the runs find is then
+measured like every other proposal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.progress import track
+from nagevo.measure.measurements import Measurements
+from nagevo.search.methods.relaxation import Mixture, Simplices
+from nagevo.spaces.nasbench201.cell import N_EDGES, OPERATIONS
+from nagevo.spaces.nasbench201.space import NASBench201Space
+from nagevo.spaces.nasbench201.supernet import MixtureNetwork
+from nagevo.training.datasets import check_classes, load_images
+from nagevo.training.loop import Images, Recipe, prepare
+
+MakeMixture = Callable[..., Mixture]
+"""From the number of operations, ``edge_weights`` and a ``generator`` to a new mixture."""
+
+
+@dataclass(frozen=True)
+class SupernetRecipe:
+    """How the weight-sharing network is trained; defaults are those of GAEA's configuration for NAS-Bench-201.
+
+    Attributes
+    ----------
+    dataset : mapping
+        ``name`` and the options of the images.
+    epochs, batch_size : int
+    width, cells : int
+        Channels of the first stage, and cells of each stage, of the weight-sharing network.
+    learning_rate, final_learning_rate : float
+        Of the weights: a cosine schedule from one to the other.
+    momentum, weight_decay, clip : float
+        Of the weights; ``clip`` is the largest norm of their gradient.
+    single_level : bool
+        Whether the mixture is moved on the batch on which the weights are trained next; else on batches of its own,
+        from the half of the training images that the weights do not see.
+    exclude_zero : bool
+        Whether the operation ``none`` is no candidate: 4,096 cells in place of 15,625. The published results of GAEA
+        are those without it.
+    edge_weights : bool
+        Whether the edges into a node have weights of their own that are learned too.
+    penalties : sequence of float
+        What the logarithm of the expected latency counts beside the cross-entropy, one run for each; 0 is the published
+        search for accuracy alone.
+    shift_pixels : int
+    flip : bool
+        Random shifts and mirroring of the training images, see :class:`nagevo.training.loop.Recipe`.
+    accelerator : {"auto", "cpu", "cuda"}
+        Where the network is trained; ``auto`` is ``cuda`` where there is one.
+    """
+
+    dataset: Mapping[str, Any]
+    epochs: int = 25
+    batch_size: int = 64
+    width: int = 24
+    cells: int = 5
+    learning_rate: float = 0.025
+    final_learning_rate: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    clip: float = 5.0
+    single_level: bool = True
+    exclude_zero: bool = True
+    edge_weights: bool = False
+    penalties: Sequence[float] = (0.0, 0.1, 0.3, 1.0)
+    shift_pixels: int = 4
+    flip: bool = True
+    accelerator: str = "auto"
+
+    @property
+    def augmentation(self) -> Recipe:
+        """Batches and random changes of the images."""
+        return Recipe(batch_size=self.batch_size, shift_pixels=self.shift_pixels, flip=self.flip)
+
+    @property
+    def torch_device(self) -> torch.device:
+        """Where the network is trained."""
+        if self.accelerator == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("search.supernet.accelerator is cuda, but torch sees no such device")
+        automatic = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(automatic if self.accelerator == "auto" else self.accelerator)
+
+    def rate(self, progress: float) -> float:
+        """Return the learning rate of the weights after a share of the training."""
+        span = self.learning_rate - self.final_learning_rate
+        return self.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def frontier_cells(
+    recipe: SupernetRecipe,
+    space: NASBench201Space,
+    measurements: Measurements,
+    make_mixture: MakeMixture,
+    *,
+    seed: int,
+) -> np.ndarray:
+    """Return the cells of all runs: those in which they ended first, then those after earlier and earlier epochs.
+
+    Parameters
+    ----------
+    recipe : SupernetRecipe
+    space : NASBench201Space
+    measurements : Measurements
+        Of which the latencies count; every device gets runs with all penalties.
+    make_mixture : callable
+    seed : int
+
+    Returns
+    -------
+    ndarray of int8, shape (n, 6)
+    """
+    dataset = load_images(shape=space.input_shape, seed=seed, **recipe.dataset)
+    check_classes(dataset, space)
+    images = prepare(dataset.split("train"), dataset.statistics)
+    runs = []
+    for penalty, latency in _objectives(recipe.penalties, measurements):
+        search = SupernetSearch(recipe, space, images, penalty=penalty, latency=latency, seed=seed)
+        runs.append(list(search.run(make_mixture)))
+    from_the_end = zip_longest(*(reversed(run) for run in runs))
+    return np.array([cell for cells in from_the_end for cell in cells if cell is not None])
+
+
+def _objectives(penalties: Sequence[float], known: Measurements) -> Iterator[tuple[float, ExpectedLatency | None]]:
+    """Yield penalty and latency of each run: one run without a penalty, the others for each device."""
+    if 0 in penalties:
+        yield 0.0, None
+    for penalty in penalties:
+        for device in known.devices if penalty else ():
+            yield penalty, ExpectedLatency(known, device)
+
+
+class ExpectedLatency:
+    """The latency that is expected of a cell drawn from a mixture: linear in the mixture, fitted by least squares.
+
+    Parameters
+    ----------
+    known : Measurements
+        Cells with their latencies.
+    device : str
+
+    Raises
+    ------
+    ConfigError
+        If too few latencies are known.
+    """
+
+    def __init__(self, known: Measurements, device: str):
+        rows = known.rows(np.isfinite(known.latency_ms[device]))
+        simplices = Simplices((len(OPERATIONS),) * N_EDGES)
+        if len(rows) < len(simplices.owner):
+            raise ConfigError(
+                f"search.mode weight_sharing needs the latencies of at least {len(simplices.owner)} cells before the "
+                f"first round: set devices.{device}.extra_measurements (got {len(rows)})"
+            )
+        corners = simplices.corners(rows.choices).numpy().astype(float)
+        solution, *_ = np.linalg.lstsq(corners, rows.latency_ms[device], rcond=None)
+        self.latency_ms = torch.from_numpy(solution).float().view(N_EDGES, -1)
+        self.floor_ms = float(rows.latency_ms[device].min())
+
+    def __call__(self, weights: Tensor) -> Tensor:
+        """Return the expected latency in ms, at least the smallest known one.
+
+        Parameters
+        ----------
+        weights : Tensor, shape (6, n_operations)
+            Of the last ``n_operations`` of ``OPERATIONS``; those of an edge need not sum to 1.
+        """
+        shares = weights / weights.sum(dim=1, keepdim=True)
+        return (shares * self.latency_ms[:, -weights.shape[1] :].to(weights.device)).sum().clamp(min=self.floor_ms)
+
+
+class SupernetSearch:
+    """One run: weights and mixture trained in turn, batch by batch.
+
+    Parameters
+    ----------
+    recipe : SupernetRecipe
+    space : NASBench201Space
+    images : Images
+        The training images.
+    penalty : float
+    latency : ExpectedLatency, optional
+        What the penalty is on.
+    seed : int
+    """
+
+    def __init__(
+        self,
+        recipe: SupernetRecipe,
+        space: NASBench201Space,
+        images: Images,
+        *,
+        penalty: float = 0.0,
+        latency: ExpectedLatency | None = None,
+        seed: int,
+    ):
+        self.recipe, self.images, self.penalty, self.latency = recipe, images, penalty, latency
+        self.device = recipe.torch_device
+        self.generator = torch.Generator().manual_seed(seed)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = MixtureNetwork(
+                width=recipe.width,
+                cells=recipe.cells,
+                channels=space.channels,
+                classes=space.classes,
+                exclude_zero=recipe.exclude_zero,
+            )
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+
+    def run(self, make_mixture: MakeMixture) -> Iterator[np.ndarray]:
+        """Yield the cell, int8 of shape (6,), after each epoch."""
+        mixture = make_mixture(
+            len(self.network.operations), edge_weights=self.recipe.edge_weights, generator=self.generator
+        )
+        optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=self.recipe.learning_rate,
+            momentum=self.recipe.momentum,
+            weight_decay=self.recipe.weight_decay,
+        )
+        first_option = len(OPERATIONS) - len(self.network.operations)
+        for epoch in track(range(self.recipe.epochs), f"weight sharing, latency penalty {self.penalty:g}"):
+            for group in optimizer.param_groups:
+                group["lr"] = self.recipe.rate(epoch / self.recipe.epochs)
+            self._train_epoch(mixture, optimizer)
+            yield mixture.options() + np.int8(first_option)
+
+    def _train_epoch(self, mixture: Mixture, optimizer: torch.optim.Optimizer) -> None:
+        self.network.train()
+        for batch, architecture_batch in self.batches():
+            self.network.requires_grad_(False)
+            mixture.step(lambda weights, batch=architecture_batch: self._objective(batch, weights))
+            self.network.requires_grad_(True)
+            optimizer.zero_grad()
+            self._cross_entropy(batch, mixture.weights()).backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+            optimizer.step()
+
+    def batches(self) -> Iterator[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
+        """Yield a batch for the weights and one for the mixture: the same, or one from either half of the images."""
+        if self.recipe.single_level:
+            for batch in self.images.epoch(self.recipe.augmentation, self.generator):
+                yield batch, batch
+            return
+        half = len(self.images) // 2
+        first, second = (
+            replace(self.images, pixels=self.images.pixels[part], labels=self.images.labels[part])
+            for part in (slice(half), slice(half, 2 * half))
+        )
+        augmentation = self.recipe.augmentation
+        yield from zip(
+            first.epoch(augmentation, self.generator), second.epoch(augmentation, self.generator), strict=True
+        )
+
+    def _cross_entropy(self, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
+        images, labels = (part.to(self.device) for part in batch)
+        return nn.functional.cross_entropy(self.network(images, weights.to(self.device)), labels)
+
+    def _objective(self, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
+        loss = self._cross_entropy(batch, weights)
+        return loss if self.latency is None else loss + self.penalty * torch.log(self.latency(weights)).to(loss.device)

@@ -1,0 +1,204 @@
+"""NSGA-II by DEAP, with every generation varied and evaluated as one array.
+
+References
+----------
+Deb, Pratap, Agarwal, Meyarivan 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II": nondominated
+sorting, crowding distance and crowded tournament. Here architectures that mean the same network are never evaluated
+twice, and everything evaluated is kept, not only the last population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import moocore
+import numpy as np
+import pandas as pd
+from deap import base, creator, tools
+
+from nagevo.experiment.config import EvolveConfig
+from nagevo.foundation.progress import track
+from nagevo.learn.predictor import Predictor
+from nagevo.spaces.base import SearchSpace, row_keys, unique
+
+Objective = Callable[[np.ndarray], np.ndarray]
+"""From choices, shape (n, n_choices), to objectives, shape (n, n_objectives), all minimized."""
+
+CROSSOVER_RATE = 0.9
+
+
+@dataclass(frozen=True)
+class Evolved:
+    """What a run of :func:`evolve` found.
+
+    Attributes
+    ----------
+    choices : ndarray of int8, shape (n, n_choices)
+        The nondominated ones of everything evaluated, in normal form, by ascending last objective.
+    objectives : ndarray, shape (n, n_objectives)
+        Minimized.
+    log : DataFrame
+        One row for each generation: ``generation``, ``evaluations`` (so far), ``nondominated`` (their number so far)
+        and ``hypervolume`` (of everything evaluated so far, in the units of the objectives, up to 1.1 times the range
+        of the initial population).
+    """
+
+    choices: np.ndarray
+    objectives: np.ndarray
+    log: pd.DataFrame
+
+
+def evolve(
+    space: SearchSpace,
+    objective: Objective,
+    *,
+    population: int = 200,
+    generations: int = 100,
+    initial: np.ndarray | None = None,
+    description: str | None = None,
+    rng: np.random.Generator,
+) -> Evolved:
+    """Return the nondominated architectures of a run of NSGA-II.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    objective : callable
+        Called once for each generation with all its new architectures.
+    population : int
+    generations : int
+        The run ends earlier when the space holds nothing more to evaluate.
+    initial : ndarray of int8, shape (n_initial, n_choices), optional
+        Architectures to start from; completed by the extremes of the space and random ones up to ``population``, and
+        all evaluated where they are more.
+    description : str, optional
+        What is said of the progress; nothing is shown without it.
+    rng : numpy.random.Generator
+    """
+    archive = _Archive(space, objective)
+    toolbox = _toolbox(space, archive, rng)
+    parents = toolbox.select(toolbox.evaluate(_first_generation(space, population, initial, rng)), population)
+    reference_point = _reference_point(archive.objectives)
+    logbook = tools.Logbook()
+    logbook.record(generation=0, **archive.summary(reference_point))
+    numbers = range(1, generations + 1)
+    for generation in track(numbers, description) if description else numbers:
+        offspring = toolbox.evaluate(toolbox.vary(parents))
+        parents = toolbox.select(parents + offspring, population)
+        logbook.record(generation=generation, **archive.summary(reference_point))
+        if len(archive.choices) >= space.size:
+            break
+    return Evolved(*archive.nondominated(), pd.DataFrame(logbook))
+
+
+def evolve_frontier(predictor: Predictor, device: str, config: EvolveConfig, *, seed: int) -> Evolved:
+    """Return the frontier of error and latency on a device, as believed, from what was measured there."""
+    return evolve(
+        predictor.space,
+        lambda choices: predictor.objectives(device, choices),
+        population=config.population,
+        generations=config.generations,
+        initial=predictor.measurements.complete(device).choices,
+        description=f"evolving the frontier on {device}",
+        rng=np.random.default_rng(seed),
+    )
+
+
+@cache
+def _individual_class(n_objectives: int) -> type:
+    """Return DEAP's class of an individual: the number of its row in the archive, with a fitness to minimize."""
+    fitness, individual = f"Minimized{n_objectives}", f"Row{n_objectives}"
+    creator.create(fitness, base.Fitness, weights=(-1.0,) * n_objectives)
+    creator.create(individual, int, fitness=getattr(creator, fitness))
+    return getattr(creator, individual)
+
+
+class _Archive:
+    """Everything evaluated: choices, objectives, and the nondominated among them."""
+
+    def __init__(self, space: SearchSpace, objective: Objective):
+        self._objective = objective
+        self._keys: set[bytes] = set()
+        self.choices = np.empty((0, space.n_choices), dtype=np.int8)
+        self.objectives: np.ndarray | None = None
+        self._best = np.empty(0, dtype=int)
+
+    def evaluate(self, choices: np.ndarray) -> list[int]:
+        """Return individuals of the rows that were not evaluated before, evaluated as one array."""
+        keys = row_keys(choices).tolist()
+        new = choices[[key not in self._keys for key in keys]]
+        if not len(new):
+            return []
+        values = np.asarray(self._objective(new), dtype=float)
+        self._keys.update(keys)
+        first = len(self.choices)
+        self.choices = np.concatenate([self.choices, new])
+        self.objectives = values if self.objectives is None else np.concatenate([self.objectives, values])
+        candidates = np.concatenate([self._best, np.arange(first, len(self.choices))])
+        self._best = candidates[moocore.is_nondominated(self.objectives[candidates])]
+        individual = _individual_class(values.shape[1])
+        rows = [individual(row) for row in range(first, len(self.choices))]
+        for row, value in zip(rows, values, strict=True):
+            row.fitness.values = tuple(value.tolist())
+        return rows
+
+    def summary(self, reference_point: np.ndarray) -> dict[str, float]:
+        """Return the numbers that the log keeps of a generation."""
+        volume = moocore.hypervolume(self.objectives[self._best], ref=reference_point)
+        return {"evaluations": len(self.choices), "nondominated": len(self._best), "hypervolume": float(volume)}
+
+    def nondominated(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return choices and objectives of the nondominated, by ascending last objective."""
+        best = self._best[np.argsort(self.objectives[self._best, -1], kind="stable")]
+        return self.choices[best], self.objectives[best]
+
+
+def _toolbox(space: SearchSpace, archive: _Archive, rng: np.random.Generator) -> base.Toolbox:
+    """Return DEAP's toolbox with operators on whole arrays; none draws from the global ``random``."""
+    toolbox = base.Toolbox()
+    toolbox.register("evaluate", archive.evaluate)
+    toolbox.register("select", tools.selNSGA2, nd="log")
+    toolbox.register("tournament", _crowded_tournament, rng=rng)
+    toolbox.register("mate", space.crossover, rng=rng)
+    toolbox.register("mutate", space.mutate, rng=rng)
+
+    def vary(parents: list[int]) -> np.ndarray:
+        """Return as many distinct children as there are parents, or fewer."""
+        rows = archive.choices[np.asarray(parents, dtype=int)]
+        first, second = rows[toolbox.tournament(parents)], rows[toolbox.tournament(parents)]
+        mated = toolbox.mate(first, second)
+        crossed = rng.random((len(rows), 1)) < CROSSOVER_RATE
+        return unique(toolbox.mutate(np.where(crossed, mated, first)))
+
+    toolbox.register("vary", vary)
+    return toolbox
+
+
+def _crowded_tournament(parents: list[int], *, rng: np.random.Generator) -> np.ndarray:
+    """Return the winners' positions of as many crowded binary tournaments as there are parents.
+
+    A parent wins by dominance, else by crowding distance, else by chance.
+    """
+    weighted = np.array([parent.fitness.wvalues for parent in parents])  # (n, n_objectives), maximized
+    crowding = np.array([parent.fitness.crowding_dist for parent in parents])
+    left, right = rng.integers(len(parents), size=(2, len(parents)))
+    left_dominates = (weighted[left] >= weighted[right]).all(axis=1) & (weighted[left] > weighted[right]).any(axis=1)
+    right_dominates = (weighted[left] <= weighted[right]).all(axis=1) & (weighted[left] < weighted[right]).any(axis=1)
+    left_wins = left_dominates | (~right_dominates & (crowding[left] > crowding[right]))
+    return np.where(left_wins, left, right)
+
+
+def _first_generation(space: SearchSpace, population: int, initial: np.ndarray | None, rng) -> np.ndarray:
+    """Return the initial architectures, the extremes and random ones: distinct, at least ``population`` if possible."""
+    given = space.extremes() if initial is None else np.concatenate([space.normal(initial), space.extremes()])
+    given = unique(given)
+    missing = max(0, min(population - len(given), space.size - len(given)))
+    return np.concatenate([given, space.sample_distinct(missing, rng=rng, exclude=given)])
+
+
+def _reference_point(objectives: np.ndarray) -> np.ndarray:
+    """Return the worst corner of the objectives, moved out by a tenth of their range."""
+    best, worst = objectives.min(axis=0), objectives.max(axis=0)
+    return worst + 0.1 * np.maximum(worst - best, 1e-12)

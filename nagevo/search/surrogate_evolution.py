@@ -1,0 +1,172 @@
+"""The default strategy: surrogates, evolution on them, and infill by expected hypervolume improvement.
+
+References
+----------
+Emmerich, Giannakoglou, Naujoks 2006, "Single- and Multiobjective Evolutionary Optimization Assisted by Gaussian Random
+Field Metamodels": expected improvement of the hypervolume; see :mod:`nagevo.search.improvement`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nagevo.foundation.frontier import frontier
+from nagevo.learn import LatencySurrogate, fit_accuracy, fit_latency
+from nagevo.measure.measurements import Measurements
+from nagevo.search.base import Strategy
+from nagevo.search.improvement import Frontier
+from nagevo.search.nsga2 import evolve
+from nagevo.spaces.base import SearchSpace, row_keys, unique, without
+
+INITIAL = 25
+"""Size of the initial design, a quarter of the evaluations at most. What later rounds measure lies close together and
+says little of the rest: without a broad design the surrogate stays too low at the accurate end."""
+FEWEST = 4
+"""With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
+MOST_KNOWN = 20_000
+"""So many architectures whose latency alone is known are looked through in each round."""
+
+
+class SurrogateEvolution(Strategy):
+    """Fit surrogates, evolve on them, and propose what promises the largest hypervolumes of all devices together.
+
+    Parameters
+    ----------
+    space, devices, seed, evaluations
+        As for every strategy.
+    population, generations : int
+        Of the evolution on the surrogates, which each round runs once for each device.
+    optimism : float
+        Factor of the standard deviation of predicted accuracies: the higher, the more is explored.
+    """
+
+    default_rounds = 40
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        devices: Sequence[str],
+        *,
+        seed: int = 0,
+        evaluations: int = 200,
+        population: int = 200,
+        generations: int = 100,
+        optimism: float = 1.0,
+    ):
+        super().__init__(space, devices, seed=seed, evaluations=evaluations)
+        self.population, self.generations, self.optimism = population, generations, optimism
+
+    @classmethod
+    def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
+        """Return how many architectures each round proposes: a small initial design, then equal rounds."""
+        rounds = max(1, min(rounds or cls.default_rounds, evaluations))
+        equal = super().round_sizes(evaluations, rounds)
+        first = max(equal[0], min(INITIAL, evaluations // 4))
+        rest = evaluations - first
+        if rounds == 1 or not rest:
+            return [evaluations]
+        return [first, *super().round_sizes(rest, rounds - 1)]
+
+    def ask(self, n: int) -> np.ndarray:
+        rng = self.round_rng()
+        told = self.measurements
+        if min(len(told.complete(device)) for device in self.devices) < max(FEWEST, self.space.n_choices):
+            return self.first_new(initial_design(self.space, n, rng=rng), n, rng=rng)
+        beliefs = Beliefs(self.space, told, optimism=self.optimism, seed=self.seed)
+        return self.first_new(self._infill(beliefs, self._pool(beliefs, rng), n), n, rng=rng)
+
+    def _pool(self, beliefs: Beliefs, rng: np.random.Generator) -> np.ndarray:
+        """Return the new architectures among which the infill chooses.
+
+        They are what evolves from the measured frontier of each device, its neighbors, and whatever has a known
+        latency.
+        """
+        only_latency = self.measurements.choices[self.measurements.round < 0]
+        found = [only_latency if len(only_latency) <= MOST_KNOWN else rng.permutation(only_latency)[:MOST_KNOWN]]
+        for device in self.devices:
+            measured = self.measurements.complete(device)
+            best = measured.choices[frontier(measured.objectives(device))]
+            found += [self.space.neighbors(row) for row in best]
+            if len(self.measurements) < self.space.size:
+                found.append(self._evolved(beliefs, device, best, rng))
+        return without(unique(np.concatenate(found)), self.evaluated())
+
+    def _evolved(self, beliefs: Beliefs, device: str, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return what evolves on the surrogates of accuracy, seen with optimism, and of a device's latency."""
+
+        def objective(choices: np.ndarray) -> np.ndarray:
+            error, std = beliefs.error(choices)
+            return np.column_stack([error - std, beliefs.latency_ms(device, choices)])
+
+        sizes = {"population": self.population, "generations": self.generations}
+        return evolve(self.space, objective, initial=start, rng=rng, **sizes).choices
+
+    def _infill(self, beliefs: Beliefs, pool: np.ndarray, n: int) -> np.ndarray:
+        """Return n architectures of the pool, each the one that promises most once those before it are measured."""
+        error, std = beliefs.error(pool)
+        latency = {device: beliefs.latency_ms(device, pool) for device in self.devices}
+        frontiers = {d: Frontier.of(self.measurements.complete(d).objectives(d)) for d in self.devices}
+        chosen: list[int] = []
+        for _ in range(min(n, len(pool))):
+            gain = sum(f.expected_improvement(error, std, latency[d]) for d, f in frontiers.items())
+            gain[chosen] = -np.inf
+            best = int(gain.argmax())
+            chosen.append(best)
+            frontiers = {d: f.extended(error[best], latency[d][best]) for d, f in frontiers.items()}
+        return pool[chosen]
+
+
+class Beliefs:
+    """What is believed of any architecture after what was measured.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    measurements : Measurements
+    optimism : float
+        Factor of the standard deviation of predicted accuracies.
+    seed : int
+    """
+
+    def __init__(self, space: SearchSpace, measurements: Measurements, *, optimism: float, seed: int):
+        self.space, self.measurements, self.optimism, self.seed = space, measurements, optimism, seed
+        self._features = space.features(measurements.choices)
+        self._row_of = {key: row for row, key in enumerate(row_keys(measurements.choices).tolist())}
+        self._accuracy = fit_accuracy(self._features, measurements.accuracy, seed=seed)
+        self._latency: dict[str, LatencySurrogate] = {}
+
+    def error(self, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the predicted error and its standard deviation, in percent, both of shape (n,)."""
+        mean, std = self._accuracy.predict_with_std(self.space.features(choices), noise=False)
+        return 100.0 - mean, self.optimism * std
+
+    def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return the latencies, measured where they are known and predicted elsewhere, shape (n,)."""
+        rows = np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
+        values = np.append(self.measurements.latency_ms[device], np.nan)[rows]
+        missing = np.isnan(values)
+        if missing.any():
+            values[missing] = self._surrogate(device).predict(self.space.features(choices[missing]))
+        return values
+
+    def _surrogate(self, device: str) -> LatencySurrogate:
+        """Return the surrogate of a device's latency, fitted when first needed."""
+        if device not in self._latency:
+            latency_ms = self.measurements.latency_ms[device]
+            self._latency[device] = fit_latency(self._features, latency_ms, seed=self.seed)
+        return self._latency[device]
+
+
+def initial_design(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Return n or more architectures that cover the space, the most telling first.
+
+    The extremes come first. Then one whose choices tend to be cheap or dear together takes turns with a uniform one: in
+    a large space uniform ones are all of middling size.
+    """
+    level = rng.random((n, 1))
+    drawn = rng.binomial(np.asarray(space.n_options) - 1, level, size=(n, space.n_choices))
+    graded, uniform = space.normal(drawn.astype(np.int8)), space.sample(n, rng=rng)
+    in_turn = np.stack([graded, uniform], axis=1).reshape(-1, space.n_choices)
+    return unique(np.concatenate([space.extremes(), in_turn]))

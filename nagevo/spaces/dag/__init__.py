@@ -1,0 +1,1 @@
+"""AutoShrink's cells: space and networks."""

@@ -1,0 +1,8 @@
+"""The cell of AutoShrink: its operations and stages, without torch."""
+
+from __future__ import annotations
+
+OPERATIONS = ("separable_3x3", "conv_1x1")
+"""What a node does with the maps that it reads."""
+STAGES = 3
+"""Each with twice the channels and half the height and width of the one before."""

@@ -1,0 +1,1 @@
+"""The MobileNetV3 space of Once-for-All: layers, networks, supernet."""

@@ -1,0 +1,131 @@
+"""A network made by hand, MobileNetV3-Small, at many widths: what a search has to beat.
+
+References
+----------
+Howard et al. 2019, "Searching for MobileNetV3", table 2: the layers. Section 6.1 scales them by a width multiplier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION, Block, Layout, rounded_width
+
+if TYPE_CHECKING:
+    from nagevo.spaces.mobilenetv3.network import MobileNetV3
+
+WIDTHS = tuple(np.round(np.arange(0.05, 2.0001, 0.05), 2).tolist())
+"""Width multipliers."""
+STEM_WIDTH, HEAD_WIDTH, FEATURE_WIDTH = 16, 576, 1024
+LAYERS = (
+    (3, 16, 16, True, "relu", 0),
+    (3, 72, 24, False, "relu", 1),
+    (3, 88, 24, False, "relu", None),
+    (5, 96, 40, True, "hswish", 2),
+    (5, 240, 40, True, "hswish", None),
+    (5, 240, 40, True, "hswish", None),
+    (5, 120, 48, True, "hswish", None),
+    (5, 144, 48, True, "hswish", None),
+    (5, 288, 96, True, "hswish", 3),
+    (5, 576, 96, True, "hswish", None),
+    (5, 576, 96, True, "hswish", None),
+)
+"""Kernel, expanded width, width, whether it squeezes and excites, activation, and which of the strides it has."""
+
+
+class MobileNetV3SmallSpace(SearchSpace):
+    """MobileNetV3-Small at 40 width multipliers from 0.05 to 2.
+
+    Parameters
+    ----------
+    resolution : int
+        Height and width of the images, in pixels.
+    channels, classes : int
+        Channels of the images (1 for grey, 3 for color) and number of their classes.
+    divisor : int
+        All widths are rounded to its multiples; 8 as published.
+    stem_stride : int
+        Stride of the first convolution.
+    strides : sequence of int, length 4
+        Of layers 1, 2, 4 and 9; 2 as published, for images of 224 pixels.
+    dropout : float
+        Probability of dropping a feature before the classifier.
+
+    Notes
+    -----
+    The only choice is the width; the text is its multiplier, such as ``0.75``.
+    """
+
+    n_options = (len(WIDTHS),)
+    choice_names = ("width multiplier",)
+    size = len(WIDTHS)
+
+    def __init__(
+        self,
+        *,
+        resolution: int = 224,
+        channels: int = 3,
+        classes: int = 1000,
+        divisor: int = 8,
+        stem_stride: int = 2,
+        strides: Sequence[int] = (2, 2, 2, 2),
+        dropout: float = 0.2,
+    ):
+        if len(strides) != 4:
+            raise ConfigError(f"space.strides: expected 4 values, got {len(strides)}")
+        self.resolution, self.channels, self.classes, self.divisor = resolution, channels, classes, divisor
+        self.stem_stride, self.strides, self.dropout = stem_stride, tuple(strides), dropout
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        return self.channels, self.resolution, self.resolution
+
+    def canonical(self, choices: np.ndarray) -> np.ndarray:
+        return choices.astype(np.int8)
+
+    def to_text(self, choices: np.ndarray) -> list[str]:
+        return [f"{WIDTHS[index]:.2f}" for (index,) in choices]
+
+    def _parse(self, text: str) -> list[int]:
+        return [WIDTHS.index(float(text))]
+
+    def network(self, choices: np.ndarray) -> MobileNetV3:
+        from nagevo.spaces.mobilenetv3.network import MobileNetV3
+
+        return MobileNetV3(self.layout(choices))
+
+    def layout(self, choices: np.ndarray) -> Layout:
+        """Return the layers at one width; ``choices`` has shape (1,)."""
+        multiplier = WIDTHS[choices[0]]
+
+        def scaled(width: int) -> int:
+            return rounded_width(width * multiplier, self.divisor)
+
+        blocks, before = [], scaled(STEM_WIDTH)
+        for kernel, hidden, width, squeezes, activation, stride in LAYERS:
+            hidden_width = scaled(hidden)
+            squeeze = rounded_width(hidden_width // SQUEEZE_REDUCTION, self.divisor) if squeezes else 0
+            step = 1 if stride is None else self.strides[stride]
+            blocks.append(Block(before, hidden_width, scaled(width), kernel, step, activation, squeeze))
+            before = scaled(width)
+        return Layout(
+            channels=self.channels,
+            stem_width=scaled(STEM_WIDTH),
+            stem_stride=self.stem_stride,
+            blocks=tuple(blocks),
+            head_width=scaled(HEAD_WIDTH),
+            feature_width=scaled(FEATURE_WIDTH),
+            classes=self.classes,
+            dropout=self.dropout,
+        )
+
+    def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
+        """Return trainable ``parameters`` and ``macs`` (of convolutions and classifier): int64, shape (n,)."""
+        layouts = [self.layout(row) for row in choices]
+        parameters, macs = [each.parameters for each in layouts], [each.macs(self.resolution) for each in layouts]
+        return {"parameters": np.array(parameters, dtype=np.int64), "macs": np.array(macs, dtype=np.int64)}

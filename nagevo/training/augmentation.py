@@ -1,0 +1,52 @@
+"""Random changes of training images that leave their classes alone."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from nagevo.training.loop import Recipe
+
+
+def augmented(pixels: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
+    """Return each image changed at random as the recipe says, uint8 of shape (batch, channels, height, width)."""
+    if recipe.rotate_degrees or recipe.zoom > 1:
+        pixels = turned(pixels, recipe.rotate_degrees, recipe.zoom, rng)
+    if recipe.shift_pixels:
+        pixels = shifted(pixels, recipe.shift_pixels, rng)
+    if recipe.flip:
+        mirrored = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
+        pixels = torch.where(mirrored, pixels.flip(3), pixels)
+    return relit(pixels, recipe.light, rng) if recipe.light else pixels
+
+
+def shifted(pixels: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
+    """Return each image moved by up to so many pixels each way; what comes in is black."""
+    n, _, height, width = pixels.shape
+    padded = nn.functional.pad(pixels, (most,) * 4)
+    top, left = torch.randint(0, 2 * most + 1, (2, n, 1), generator=rng)
+    rows, columns = top + torch.arange(height), left + torch.arange(width)  # (batch, height), (batch, width)
+    images = torch.arange(n)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def turned(pixels: torch.Tensor, degrees: float, zoom: float, rng: torch.Generator) -> torch.Tensor:
+    """Return each image turned about its center by up to so many degrees and magnified 1 to ``zoom`` times."""
+    angles = math.radians(degrees) * (2 * torch.rand(len(pixels), generator=rng) - 1)
+    scales = 1 / (1 + (zoom - 1) * torch.rand(len(pixels), generator=rng))
+    cos, sin, zero = scales * angles.cos(), scales * angles.sin(), torch.zeros(len(pixels))
+    matrices = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)  # from output to input positions
+    grid = nn.functional.affine_grid(matrices, list(pixels.shape), align_corners=False)
+    return nn.functional.grid_sample(pixels.float(), grid, align_corners=False).round().to(torch.uint8)
+
+
+def relit(pixels: torch.Tensor, most: float, rng: torch.Generator) -> torch.Tensor:
+    """Return each image with its contrast and its brightness changed by up to this share of either."""
+    contrast, brightness = 1 + most * (2 * torch.rand(2, len(pixels), 1, 1, 1, generator=rng) - 1)
+    values = pixels.float()
+    means = values.mean(dim=(1, 2, 3), keepdim=True)
+    return ((values - means) * contrast + means * brightness).round().clamp(0, 255).to(torch.uint8)

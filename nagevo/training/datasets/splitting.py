@@ -1,0 +1,78 @@
+"""Which images of a dataset belong to which split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nagevo.foundation.errors import DataError
+from nagevo.training.datasets.base import SPLITS, Source
+
+SHARES = {"validation": 0.1, "test": 0.2}
+"""Shares of the training images that are set aside where a dataset has no such split and the config says no number."""
+
+
+def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int) -> dict[str, tuple[str, np.ndarray]]:
+    """Return for each split the pool that it is drawn from and its rows there, every class in its share.
+
+    Parameters
+    ----------
+    source : Source
+    sizes : mapping of str to float or None
+        For each of ``SPLITS`` its images, or below 1 their share of the pool; None for the default.
+    seed : int
+
+    Raises
+    ------
+    DataError
+        If a split would be empty, or there are too few images.
+    """
+    homes = {split: split if split in source.pools else "train" for split in SPLITS}
+    rows: dict[str, tuple[str, np.ndarray]] = {}
+    for name, pool in source.pools.items():
+        members = [split for split in SPLITS if homes[split] == name]
+        counts = _counts({split: sizes[split] for split in members}, own=name, n=len(pool))
+        parts = partition(pool.labels, counts, seed=seed)
+        rows |= {split: (name, part) for split, part in parts.items()}
+    return {split: rows[split] for split in SPLITS}
+
+
+def _counts(sizes: Mapping[str, float | None], *, own: str, n: int) -> dict[str, int]:
+    """Return the images of each split that comes out of one pool of n; the pool's own takes what the others leave."""
+    asked = {split: SHARES.get(split) if size is None and split != own else size for split, size in sizes.items()}
+    counts = {split: max(1, round(size * n)) if size < 1 else int(size) for split, size in asked.items() if size}
+    rest = n - sum(counts.values())
+    return {split: counts.get(split, rest) for split in sizes}
+
+
+def partition(labels: np.ndarray, sizes: Mapping[str, int], *, seed: int) -> dict[str, np.ndarray]:
+    """Return rows of disjoint random splits of the given sizes, each with the classes in their overall shares.
+
+    Parameters
+    ----------
+    labels : ndarray of int64, shape (n,)
+    sizes : mapping of str to int
+    seed : int
+
+    Raises
+    ------
+    DataError
+        If a split is empty, or there are too few images.
+    """
+    if min(sizes.values()) < 1 or sum(sizes.values()) > len(labels):
+        asked = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise DataError(f"expected splits of at least 1 and together at most {len(labels)} images, got {asked}")
+    order = _stratified(labels, np.random.default_rng(seed))
+    parts = np.split(order, np.cumsum(list(sizes.values())))
+    return dict(zip(sizes, parts, strict=False))
+
+
+def _stratified(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a random order of which every stretch has the classes in nearly their overall shares."""
+    shuffled = rng.permutation(len(labels))
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = shuffled[labels[shuffled] == label]
+        place[members] = (np.arange(len(members)) + rng.random()) / len(members)
+    return np.argsort(place, kind="stable")

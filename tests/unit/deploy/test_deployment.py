@@ -1,0 +1,239 @@
+"""From an answer to files: fine-tuning and export, with a supernet that was trained for a moment."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from made_up import run
+
+import nagevo
+from nagevo.deploy.deployment import Deployment
+from nagevo.experiment.config import parse_config
+from nagevo.foundation.errors import ConfigError, DataError, MissingDependency
+from nagevo.generator.distillation import learn_frontiers
+from nagevo.generator.storage import save_generator
+from nagevo.learn import fit_accuracy, fit_latency
+from nagevo.learn.predictor import Predictor
+from nagevo.measure.measurements import Measurements
+from nagevo.training import loop
+from nagevo.training.datasets import SPLITS, Pool, Source
+
+CONFIG = {
+    "experiment": "bars",
+    "space": {
+        "name": "mobilenetv3",
+        "resolution": 12,
+        "channels": 1,
+        "classes": 3,
+        "width_multiplier": 1.0,
+        "divisor": 2,
+        "stem_width": 4,
+        "first_width": 4,
+        "stage_widths": [4, 4, 6, 6, 8],
+        "strides": [2, 1, 2, 1, 1],
+        "head_width": 8,
+        "feature_width": 8,
+    },
+    "accuracy": {
+        "evaluator": "supernet",
+        "dataset": {"name": f"{__name__}:bars"},
+        "training": {"epochs": 2, "batch_size": 16, "warmup_epochs": 1},
+        "calibration_images": 24,
+    },
+    "devices": {"phone": {"backend": "table", "path": "t.parquet"}},
+    "generator": {"steps": 50, "hidden": 16, "probes": 3, "synthetic_devices": 0},
+}
+
+
+def bars() -> Source:
+    """Return noisy images with a bright horizontal, vertical or no bar; 48 for each split."""
+    labels, pools = np.arange(48) % 3, {}
+    for number, split in enumerate(SPLITS):
+        images = np.random.default_rng(number).integers(0, 40, (48, 12, 12), dtype=np.uint8)
+        images[labels == 0, 4:7] += 180
+        images[labels == 1, :, 4:7] += 180
+        pools[split] = Pool(images, labels)
+    return Source("bars", ("horizontal", "vertical", "none"), pools)
+
+
+@pytest.fixture(scope="module")
+def save_bundle(tmp_path_factory):
+    """Return what writes a bundle of 40 architectures with their multiply–accumulates over 10,000 as latency in ms."""
+    experiment, surrogates = parse_config(CONFIG), tmp_path_factory.mktemp("surrogates")
+    space = experiment.create_space()
+    choices = space.sample_distinct(40, rng=np.random.default_rng(0))
+    latency_ms = space.costs(choices)["macs"] / 1e4
+    accuracy = 90.0 - 20.0 / latency_ms
+    measurements = Measurements(choices, np.zeros(40, dtype=int), accuracy, {"phone": latency_ms})
+    features = space.features(choices)
+    fit_accuracy(features, accuracy).save(surrogates / "accuracy")
+    fit_latency(features, latency_ms, accuracy=accuracy).save(surrogates / "latency_phone")
+    predictor = Predictor.from_files(space, measurements, surrogates, ["phone"], ["phone"])
+    distilled = learn_frontiers(predictor, choices[::8], experiment.generator, seed=0)
+
+    def save(folder, weights=None):
+        save_generator(folder, experiment, *distilled, predictor, surrogates, weights)
+        return folder
+
+    return save
+
+
+@pytest.fixture(scope="module")
+def bundle(save_bundle, tmp_path_factory):
+    folder, experiment = tmp_path_factory.mktemp("bars"), parse_config(CONFIG)
+    experiment.create_evaluator(experiment.create_space()).train(folder / "weights")
+    return save_bundle(folder / "generator", folder / "weights")
+
+
+@pytest.fixture(scope="module")
+def answer(bundle):
+    """Return the answer to a boundless budget, which was measured."""
+    return nagevo.generate(1e3, bundle=bundle)
+
+
+@pytest.fixture(scope="module")
+def tuned(answer, tmp_path_factory):
+    """Return a folder with the answer's network after training on, and what was returned."""
+    folder = tmp_path_factory.mktemp("tuned") / "network"
+    return folder, answer.finetune(folder, epochs=6, learning_rate=0.05, threads=1)
+
+
+def accuracy_of(network, split: str, description) -> float:
+    """Return the accuracy of a network in percent, computed image by image from the description's preprocessing."""
+    pool = bars().pools[split]
+    right = 0
+    for pixels, label in zip(pool.images, pool.labels, strict=True):
+        x = (torch.from_numpy(pixels).float() / 255 - description["mean"][0]) / description["std"][0]
+        right += int(network(x[None, None]).argmax()) == label
+    return 100 * right / len(pool)
+
+
+def test_fine_tuning_reports_the_test_accuracy_before_and_after(answer, tuned):
+    _, deployment = tuned
+    accuracy = deployment.description["accuracy"]
+    assert accuracy["test_before"] == pytest.approx(accuracy_of(answer.network(), "test", deployment.description))
+    assert accuracy["test"] == pytest.approx(accuracy_of(deployment.network, "test", deployment.description))
+    assert accuracy["test"] > accuracy["test_before"]
+
+
+def test_fine_tuning_keeps_the_weights_that_were_best_on_the_validation_images(tuned):
+    _, deployment = tuned
+    accuracy, scores = deployment.description["accuracy"], deployment.description["finetuning"]["validation_of_epochs"]
+    assert len(scores) == 6
+    assert accuracy["validation"] == max(accuracy["validation_before"], *scores)
+    assert accuracy["validation"] == pytest.approx(
+        accuracy_of(deployment.network, "validation", deployment.description)
+    )
+
+
+def test_a_fine_tuned_network_comes_back_from_its_folder_as_a_plain_module(tuned):
+    folder, deployment = tuned
+    loaded = Deployment.load(folder)
+    torch.testing.assert_close(loaded.network.state_dict(), deployment.network.state_dict(), rtol=0, atol=0)
+    assert type(loaded.network).__name__ == "MobileNetV3"
+    assert not loaded.network.training
+    assert loaded.description == json.loads(json.dumps(deployment.description))
+
+
+def test_fine_tuning_that_was_interrupted_ends_with_the_same_bytes(answer, tuned, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_S", 0.0)
+    real_epoch = loop._train_epoch
+
+    def interrupted_epoch(*args, epoch, **options):
+        if epoch == 4:
+            raise KeyboardInterrupt
+        real_epoch(*args, epoch=epoch, **options)
+
+    options = {"epochs": 6, "learning_rate": 0.05, "threads": 1}
+    monkeypatch.setattr(loop, "_train_epoch", interrupted_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        answer.finetune(tmp_path / "network", **options)
+    assert not (tmp_path / "network").exists()
+    monkeypatch.setattr(loop, "_train_epoch", real_epoch)
+    answer.finetune(tmp_path / "network", **options)
+    for name in ("weights.safetensors", "network.json"):
+        assert (tmp_path / "network" / name).read_bytes() == (tuned[0] / name).read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["network"]
+
+
+def test_an_experiment_without_trained_weights_cannot_be_fine_tuned(save_bundle, tmp_path):
+    answer = nagevo.generate(1e3, bundle=save_bundle(tmp_path / "generator"))
+    with pytest.raises(ConfigError, match=r"take supernet as accuracy\.evaluator"):
+        answer.finetune(tmp_path / "network")
+
+
+def test_a_folder_that_holds_no_network_is_one_clear_line(tuned, tmp_path):
+    with pytest.raises(DataError, match=r"network\.json does not exist"):
+        Deployment.load(tmp_path)
+    (tmp_path / "network.json").write_text("{}")
+    (tmp_path / "weights.safetensors").write_bytes((tuned[0] / "weights.safetensors").read_bytes())
+    with pytest.raises(DataError, match="does not hold a network that nagevo wrote"):
+        Deployment.load(tmp_path)
+
+
+def test_an_exported_file_names_the_right_classes_with_nothing_but_its_own_metadata(tuned, tmp_path):
+    deployment = Deployment.load(tuned[0])
+    assert deployment.export_onnx(tmp_path / "net.onnx") < 1e-4
+    known = {entry.key: entry.value for entry in onnx.load(tmp_path / "net.onnx").metadata_props}
+    assert json.loads(known["classes"]) == ["horizontal", "vertical", "none"]
+    mean, std = np.array(json.loads(known["mean"])), np.array(json.loads(known["std"]))
+    session, pool = onnxruntime.InferenceSession(tmp_path / "net.onnx"), bars().pools["test"]
+    images = ((pool.images[:, None] / 255 - mean) / std).astype(np.float32)
+    named = [int(session.run(None, {"images": image[None]})[0].argmax()) for image in images]
+    assert 100 * np.mean(named == pool.labels) == pytest.approx(deployment.description["accuracy"]["test"])
+
+
+def test_an_answer_is_exported_with_a_card_that_says_what_it_is(answer, tmp_path):
+    differences = answer.deployment().export(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "README.md",
+        "network.json",
+        "network.onnx",
+        "weights.safetensors",
+    ]
+    assert list(differences) == ["network.onnx"]
+    card = (tmp_path / "out/README.md").read_text()
+    (macs,) = answer.generator.space.costs(answer.generator.space.from_text([answer.architecture]))["macs"]
+    for text in (answer.architecture, "1000 ms on phone", "horizontal, vertical, none", f"torch {torch.__version__}"):
+        assert text in card
+    assert f"| latency measured | {macs / 1e4:.4g} ms" in card
+    assert f"{answer.accuracy:.2f} %" in card
+
+
+def test_openvino_computes_what_torch_computes(tuned, tmp_path):
+    pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+    differences = Deployment.load(tuned[0]).export(tmp_path / "out", openvino=True)
+    assert differences["openvino/network.xml"] < 1e-4
+    assert "INFERENCE_PRECISION_HINT" in (tmp_path / "out/README.md").read_text()
+
+
+def test_a_format_whose_package_is_absent_says_what_to_install_and_writes_nothing(answer, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(MissingDependency, match=r"pip install 'nagevo\[openvino\]'"):
+        answer.deployment().export(tmp_path / "out", openvino=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_commands_fine_tune_and_export(bundle, monkeypatch, capsys, tmp_path):
+    asked = ("--bundle", str(bundle), "--budget", "1000")
+    tuning = ("finetune", *asked, "--epochs", "1", "--output", str(tmp_path / "tuned"))
+    code, out, _ = run(monkeypatch, capsys, *tuning)
+    assert (code, "test accuracy" in out, "before" in out) == (0, True, True)
+    exporting = ("export", "--network", str(tmp_path / "tuned"), "--output", str(tmp_path / "out"))
+    code, out, _ = run(monkeypatch, capsys, *exporting)
+    assert code == 0
+    assert "network.onnx: largest difference of an output from torch's" in out
+    code, out, err = run(monkeypatch, capsys, *exporting, *asked)
+    assert (code, out, err) == (2, "", "nagevo: expected either --budget or --network\n")
+
+
+def test_infeasible_budgets_end_with_3(bundle, monkeypatch, capsys, tmp_path):
+    for command in ("finetune", "export"):
+        arguments = (command, "--bundle", str(bundle), "--budget", "0.0001", "--output", str(tmp_path / "out"))
+        assert run(monkeypatch, capsys, *arguments)[0] == 3
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,72 @@
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from nagevo.deploy.export import export_onnx, onnx_for_timing
+from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
+
+SPACE = MobileNetV3Space(resolution=16, channels=1, classes=3, width_multiplier=0.25, divisor=4)
+
+
+def session(model, optimized=None):
+    """Return an onnxruntime session; the optimized graph is written where asked."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if optimized:
+        options.optimized_model_filepath = str(optimized)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Return the smallest network, its batch normalization away from the identity."""
+    torch.manual_seed(0)
+    network = SPACE.network(SPACE.extremes()[0]).train()
+    network(torch.randn(8, *SPACE.input_shape))
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def exported(network, tmp_path_factory):
+    """Return the file of the network."""
+    path = tmp_path_factory.mktemp("export") / "network.onnx"
+    export_onnx(network, SPACE.input_shape, path, batch=2, metadata={"classes": "a,b,c"})
+    return path
+
+
+def test_both_exports_compute_what_torch_computes(network, exported):
+    images = torch.randn(2, *SPACE.input_shape, generator=torch.Generator().manual_seed(1))
+    expected = network(images).detach().numpy()
+    for model in (str(exported), onnx_for_timing(network, SPACE.input_shape, batch=2)):
+        (logits,) = session(model).run(["logits"], {"images": images.numpy()})
+        np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_file_is_alone_and_carries_its_metadata(exported):
+    assert [path.name for path in exported.parent.iterdir()] == ["network.onnx"]
+    assert {entry.key: entry.value for entry in onnx.load(exported).metadata_props}["classes"] == "a,b,c"
+
+
+def test_onnxruntime_runs_the_same_operators_for_both_exports(network, exported, tmp_path):
+    counts = []
+    for model in (str(exported), onnx_for_timing(network, SPACE.input_shape, batch=2)):
+        session(model, tmp_path / "optimized.onnx")
+        operators = Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node)
+        operators["Reshape"] += operators.pop("Flatten", 0)
+        counts.append(operators)
+    assert counts[0] == counts[1]
+    assert "BatchNormalization" not in counts[0]
+
+
+def test_a_failed_export_leaves_no_file(tmp_path):
+    class Inexpressible(torch.nn.Module):
+        def forward(self, images):
+            raise RuntimeError("no")
+
+    with pytest.raises(Exception, match="no"):
+        export_onnx(Inexpressible(), (1, 2), tmp_path / "network.onnx")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,51 @@
+"""What is reported of answers that were measured again."""
+
+import pandas as pd
+import pytest
+
+from nagevo.evaluate.answers import METHODS, measured_again, summary
+from nagevo.experiment.config import EvaluationConfig
+
+
+@pytest.fixture
+def again() -> pd.DataFrame:
+    """Two budgets on one device; the generator breaks the second one, random search answers the second only."""
+    given = pd.DataFrame(
+        [
+            ("d", 2.0, "generator", "small"),
+            ("d", 4.0, "generator", "large"),
+            ("d", 2.0, "lookup", "small"),
+            ("d", 4.0, "lookup", "middle"),
+            ("d", 2.0, "random", None),
+            ("d", 4.0, "random", "small"),
+        ],
+        columns=["device", "budget", "method", "architecture"],
+    )
+    accuracies = pd.DataFrame({"architecture": ["small", "middle", "large"], "accuracy": [60.0, 70.0, 80.0]})
+    latencies = pd.DataFrame(
+        {"architecture": ["small", "middle", "large"], "device": "d", "latency_ms": [1.0, 3.0, 5.0]}
+    )
+    return measured_again(given, accuracies, latencies)
+
+
+def test_every_answer_gets_the_accuracy_and_latency_of_its_network(again):
+    assert again["test_accuracy"].fillna(-1).tolist() == [60.0, 80.0, 60.0, 70.0, -1.0, 60.0]
+    assert again["measured_ms"].fillna(-1).tolist() == [1.0, 5.0, 1.0, 3.0, -1.0, 1.0]
+
+
+def test_the_metrics_of_each_method_are_those_computed_by_hand(again):
+    report = summary(again, 200, EvaluationConfig(budgets=2, confidence=0.9, reference_point=(1.1, 1.1)))
+    metrics = report["devices"]["d"]["metrics"]
+    assert set(metrics) == set(METHODS)
+    # Best known: small (60 %, 1 ms), middle (70 %, 3 ms), large (80 %, 5 ms): 60 % is best under 2 ms, 70 % under 4 ms.
+    assert metrics["generator"]["violation_rate"] == 0.5  # large takes 5 ms of 4 ms: one of two answers
+    assert metrics["generator"]["mean_regret"] == 5.0  # 0, and 70 - 60 since a violator counts as the fastest
+    assert metrics["lookup"]["mean_regret"] == 0.0
+    assert metrics["lookup"]["budget_use"] == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert metrics["random"]["feasible_answered"] == 0.5
+
+
+def test_a_refused_budget_is_written_without_an_architecture(again):
+    report = summary(again, 200, EvaluationConfig(budgets=2, confidence=0.9, reference_point=(1.1, 1.1)))
+    refused = [row for row in report["devices"]["d"]["answers"] if row["architecture"] is None]
+    assert [(row["method"], row["budget"], row["measured_ms"]) for row in refused] == [("random", 2.0, None)]

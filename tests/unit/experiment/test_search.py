@@ -1,0 +1,98 @@
+"""A search in one process."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from separable import SeparableSpace, accuracy, latency_ms
+
+from nagevo.experiment.search import extra_architectures, run_search
+from nagevo.foundation.errors import ConfigError
+from nagevo.measure.accuracy.base import Evaluator
+from nagevo.measure.latency.base import Device
+from nagevo.measure.measurements import EXTRA_ROUND
+from nagevo.search.random import RandomSearch
+from nagevo.spaces.base import unique
+
+SPACE = SeparableSpace()
+
+
+class Counting(Evaluator):
+    """It counts what it is asked, and fails for architectures that begin with 2."""
+
+    def __init__(self, space):
+        super().__init__(space)
+        self.asked = []
+
+    def evaluate(self, choices, *, split="validation"):
+        self.asked.append(choices)
+        return pd.DataFrame({"accuracy": np.where(choices[:, 0] == 2, np.nan, accuracy(choices)), "status": "ok"})
+
+
+class Phone(Device):
+    """It keeps the architectures it measured."""
+
+    def __init__(self, factor=1.0):
+        self.factor, self.asked = factor, []
+
+    def measure(self, space, choices):
+        self.asked.append(choices)
+        return pd.DataFrame({"latency_ms": self.factor * latency_ms(choices), "status": "ok"})
+
+
+def search(evaluations=20, devices=None, **options):
+    devices = {"phone": Phone()} if devices is None else devices
+    evaluator = Counting(SPACE)
+    strategy = RandomSearch(SPACE, tuple(devices), seed=0, evaluations=evaluations)
+    return run_search(SPACE, evaluator, devices, strategy, evaluations=evaluations, **options), evaluator
+
+
+def test_as_many_different_architectures_as_asked_are_evaluated_once_each():
+    table, evaluator = search(20, rounds=6)
+    asked = np.concatenate(evaluator.asked)
+    assert [len(part) for part in evaluator.asked] == [4, 4, 3, 3, 3, 3]
+    assert len(unique(asked)) == len(table) == table.n_evaluations == 20
+    np.testing.assert_array_equal(table.choices, asked)
+    assert table.round.tolist() == sorted(table.round.tolist())
+
+
+def test_a_failed_accuracy_counts_as_an_evaluation_and_keeps_its_latency():
+    table, _ = search(40)
+    failed = table.choices[:, 0] == 2
+    assert failed.any()
+    np.testing.assert_array_equal(np.isnan(table.accuracy), failed)
+    np.testing.assert_array_equal(table.latency_ms["phone"], latency_ms(table.choices))
+
+
+def test_extra_measurements_are_latencies_of_one_device_and_no_evaluations():
+    devices = {"phone": Phone(), "board": Phone(3.0)}
+    table, _ = search(10, devices, extra_measurements={"board": 30})
+    extra = table.rows(table.round == EXTRA_ROUND)
+    assert table.n_evaluations == 10
+    assert 20 <= len(extra) <= 30  # one that is evaluated later stands in the table once
+    assert np.isnan(extra.accuracy).all()
+    assert np.isnan(extra.latency_ms["phone"]).all()
+    np.testing.assert_array_equal(extra.latency_ms["board"], 3.0 * latency_ms(extra.choices))
+
+
+def test_devices_with_extra_measurements_share_rows():
+    devices = {"phone": Phone(), "board": Phone(3.0)}
+    table, _ = search(10, devices, extra_measurements={"phone": 15, "board": "all"})
+    assert len(table) == len(unique(table.choices)) == SPACE.size
+    extra = table.rows(table.round == EXTRA_ROUND)
+    known = np.isfinite(extra.latency_ms["phone"])
+    np.testing.assert_array_equal(3 * extra.latency_ms["phone"][known], extra.latency_ms["board"][known])
+    assert 5 <= known.sum() <= 15
+
+
+def test_extra_architectures_are_distinct_and_fixed_by_the_seed():
+    first = extra_architectures(SPACE, 50, seed=3)
+    assert len(unique(first)) == 50
+    np.testing.assert_array_equal(first, extra_architectures(SPACE, 50, seed=3))
+    assert (first != extra_architectures(SPACE, 50, seed=4)).any()
+
+
+def test_more_evaluations_or_extra_measurements_than_the_space_has_are_refused():
+    with pytest.raises(ConfigError, match="243 architectures, asked for 244"):
+        search(244)
+    with pytest.raises(ConfigError, match=r"extra_measurements: .* has 243 architectures"):
+        search(10, extra_measurements={"phone": 244})

@@ -1,0 +1,226 @@
+"""What the rules are told: sections of the config, and hashes of the source they depend on."""
+
+import json
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from nagevo.experiment import workflow
+from nagevo.experiment.workflow import EVERY_CORE, Plan, source_hash
+
+CONFIG = {
+    "experiment": "e",
+    "space": {"name": "nasbench201"},
+    "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
+    "devices": {"a": {"backend": "table", "path": "t.parquet"}, "b": {"backend": "table", "path": "u.parquet"}},
+    "search": {"strategy": "random", "evaluations": 10, "rounds": 3},
+}
+
+
+class Wildcards(SimpleNamespace):
+    """Wildcards as Snakemake gives them: attributes that can be unpacked as keywords."""
+
+    def keys(self):
+        return vars(self).keys()
+
+    def __getitem__(self, key):
+        return getattr(self, key)
+
+
+def test_a_rule_is_told_the_sections_it_names_and_of_the_devices_its_own_only():
+    given = json.loads(Plan(CONFIG).config("seed", "devices/{device}")(Wildcards(device="b")))
+    assert given.keys() == {"seed", "devices"}
+    assert given["devices"].keys() == {"b"}
+
+
+def test_a_round_depends_on_all_earlier_rounds():
+    plan = Plan(CONFIG)
+    assert plan.earlier_rounds(Wildcards(experiment="e", round="0")) == []
+    assert plan.earlier_rounds(Wildcards(experiment="e", round="2")) == [
+        "results/e/rounds/0/measurements.parquet",
+        "results/e/rounds/1/measurements.parquet",
+    ]
+
+
+def test_extra_latencies_are_read_in_the_first_round_only():
+    plan = Plan(CONFIG)
+    assert [plan.extra(Wildcards(batch=batch)) for batch in ("rounds/0", "rounds/1", "evaluation")] == [
+        "--extra",
+        "",
+        "",
+    ]
+
+
+def test_a_mistake_in_the_config_ends_the_workflow_with_one_line_and_exit_code_2(capsys):
+    with pytest.raises(SystemExit) as caught:
+        Plan({**CONFIG, "sead": 1})
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == (
+        'nagevo: the configuration is wrong: key "sead" is unknown; did you mean "seed"? '
+        "choose one of accuracy, compare, devices, evaluation, evolve, experiment, generator, search, seed, space\n"
+    )
+
+
+def test_more_evaluations_than_the_space_has_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        Plan({**CONFIG, "search": {"strategy": "random", "evaluations": 15_626}})
+    assert "search.evaluations: expected at most 15625" in capsys.readouterr().err
+
+
+COMPARED = {"strategies": ["random", "swift"], "evaluations": [5], "seeds": 2}
+COMPARED |= {"variants": {"swift": {"strategy": "autoshrink", "removals": 3}}}
+
+
+def test_each_search_of_a_comparison_has_a_name():
+    assert Plan({**CONFIG, "compare": COMPARED}).compared == [
+        "all/random/5-0",
+        "all/random/5-1",
+        "all/swift/5-0",
+        "all/swift/5-1",
+    ]
+    plan = Plan({**CONFIG, "compare": COMPARED | {"separately": True, "strategies": ["random"], "seeds": 1}})
+    assert plan.compared == ["a/random/5-0", "b/random/5-0"]
+
+
+def test_a_search_of_a_comparison_is_told_its_variant_and_its_devices():
+    plan = Plan({**CONFIG, "compare": COMPARED | {"separately": True}})
+    told = json.loads(plan.compared_config(Wildcards(devices="b", strategy="swift", evaluations="5", seed="1")))
+    assert told["devices"].keys() == {"b"}
+    assert told["seed"] == 1
+    assert (told["search"]["strategy"], told["search"]["removals"], told["search"]["evaluations"]) == (
+        "autoshrink",
+        3,
+        5,
+    )
+    swift = plan.source("nagevo.cli.search", "strategy")(Wildcards(strategy="swift"))
+    assert swift == source_hash("nagevo.cli.search", "nagevo.search.methods.autoshrink:AutoShrink")
+
+
+def test_mistakes_in_a_variant_are_found(capsys):
+    with pytest.raises(SystemExit):
+        Plan({**CONFIG, "compare": {"variants": {"swift": {"strategy": "autoshrink", "removal": 3}}}})
+    assert 'compare.variants.swift: key "removal" is unknown; did you mean "removals"?' in capsys.readouterr().err
+
+
+WITH_RESOURCES = {
+    **CONFIG,
+    "accuracy": {**CONFIG["accuracy"], "resources": {"gpu": 1}},
+    "devices": {
+        "a": {**CONFIG["devices"]["a"], "resources": {"constraint": "pi4", "mem_mb": 500}, "shards": 2},
+        "b": CONFIG["devices"]["b"],
+    },
+}
+
+
+def test_a_job_asks_for_the_resources_of_its_own_device():
+    resources = Plan(WITH_RESOURCES).device_resources
+    asked = {name: {key: value(Wildcards(device=name)) for key, value in resources.items()} for name in ("a", "b")}
+    assert asked["a"] == {"constraint": "pi4", "gpu": 0, "mem_mb": 500}
+    assert asked["b"] == {"constraint": None, "gpu": 0, "mem_mb": 0}
+
+
+def test_a_job_that_times_runs_gets_every_core_and_one_that_reads_a_file_does_not():
+    devices = {"timed": {"backend": "onnxruntime"}, "read": {"backend": "table", "path": "t.parquet"}}
+    plan = Plan({**CONFIG, "devices": devices})
+    assert [plan.device_threads(Wildcards(device=name)) for name in devices] == [EVERY_CORE, 1]
+
+
+def test_a_search_asks_for_the_resources_of_the_accuracy_and_of_its_devices():
+    together, apart = (Plan({**WITH_RESOURCES, "compare": {"separately": separately}}) for separately in (False, True))
+    assert {k: v(Wildcards(devices="all")) for k, v in together.search_resources.items()} == {
+        "constraint": "pi4",
+        "gpu": 1,
+        "mem_mb": 500,
+    }
+    assert {k: v(Wildcards(devices="b")) for k, v in apart.search_resources.items()} == {
+        "constraint": None,
+        "gpu": 1,
+        "mem_mb": 0,
+    }
+
+
+def test_resources_are_no_part_of_what_a_command_is_told():
+    for names in (("accuracy",), ("devices",), ("devices/{device}",)):
+        assert "resources" not in Plan(WITH_RESOURCES).config(*names)(Wildcards(device="a"))
+
+
+def test_a_device_is_profiled_in_its_shards():
+    plan = Plan(WITH_RESOURCES)
+    assert plan.batch_latencies("evaluation") == [
+        "results/{experiment}/evaluation/latency/a/0.parquet",
+        "results/{experiment}/evaluation/latency/a/1.parquet",
+        "results/{experiment}/evaluation/latency/b/0.parquet",
+    ]
+    assert len(plan.latencies(Wildcards(experiment="e", device="a"))) == 2 * len(plan.rounds)
+
+
+def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.parquet").write_text("table")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/train.parquet").write_text("images")
+    dataset = {"name": "huggingface", "path": "images"}
+    plan = Plan({**CONFIG, "accuracy": {"evaluator": "training", "dataset": dataset}})
+    assert plan.files("accuracy")(Wildcards()) == ["images/train.parquet"]
+    assert plan.files("devices")(Wildcards()) == ["t.parquet"]
+    assert plan.files("devices/{device}")(Wildcards(device="b")) == []
+
+
+def test_the_key_of_the_cache_changes_with_the_content_of_the_inputs_and_is_empty_without_a_cache(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "proposals.parquet"
+    path.write_text("one")
+    monkeypatch.delenv("SNAKEMAKE_OUTPUT_CACHE", raising=False)
+    assert Plan(CONFIG).content(Wildcards(), [path]) == ""
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path))
+    first = Plan(CONFIG).content(Wildcards(), [path])
+    other = tmp_path / "other.parquet"
+    other.write_text("one")
+    assert Plan(CONFIG).content(Wildcards(), [other]) == first
+    other.write_text("another")
+    os.utime(other, ns=(0, 0))
+    assert Plan(CONFIG).content(Wildcards(), [other]) != first
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    folder = tmp_path / "hashedpackage"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "used.py").write_text("import json\nVALUE = 1\n")
+    (folder / "unused.py").write_text("VALUE = 1\n")
+    (folder / "command.py").write_text("def run():\n    from hashedpackage.used import VALUE\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "hashedpackage"]:
+        del sys.modules[name]
+    workflow._source.cache_clear()
+
+
+def test_the_hash_of_a_module_changes_with_what_it_imports_and_with_nothing_else(package):
+    before = source_hash("hashedpackage.command")
+    (package / "unused.py").write_text("VALUE = 2\n")
+    assert source_hash("hashedpackage.command") == before
+    (package / "used.py").write_text("import json\nVALUE = 2\n")
+    assert source_hash("hashedpackage.command") != before
+
+
+def test_the_files_in_the_folder_of_a_module_are_part_of_its_source(package):
+    before = source_hash("hashedpackage.command")
+    (package / "used").mkdir()
+    (package / "used" / "style.css").write_text("a {}")
+    assert source_hash("hashedpackage.command") != before
+
+
+def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
+    def modules(command):
+        sources = {}
+        workflow._collect(command, sources)
+        return sources
+
+    assert "nagevo.generator.model" in modules("nagevo.cli.distill")
+    for command in ("train", "propose", "score", "profile", "collect", "merge", "surrogate", "evolve"):
+        assert not any(name.startswith("nagevo.generator") for name in modules(f"nagevo.cli.{command}")), command

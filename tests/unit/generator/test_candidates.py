@@ -1,0 +1,73 @@
+"""Which candidates keep several limits, and what is said where none does."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nagevo.foundation.errors import BudgetError
+from nagevo.generator.candidates import Candidates, Ranking
+from nagevo.generator.requests import parse
+
+
+@pytest.fixture
+def ranking() -> Ranking:
+    """Four candidates; the second and the third mean the same network."""
+    values = {
+        "latency_ms": np.array([4.0, 2.0, 3.0, 1.0]),
+        "parameters": np.array([10.0, 30.0, 20.0, 40.0]),
+    }
+    accuracy = np.array([60.0, 80.0, 80.0, 70.0])
+    candidates = Candidates(
+        np.zeros((4, 1), dtype=np.int8), list("abcd"), accuracy, np.ones(4, dtype=bool), np.array([0, 1, 1, 2]), values
+    )
+    return Ranking.of(candidates, values, "latency_ms")
+
+
+def test_candidates_are_ordered_by_accuracy_and_equally_accurate_ones_by_latency(ranking):
+    assert ranking.rows.tolist() == [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("limits", "n", "expected"),
+    [
+        ({"latency_ms": 9.0}, 1, [1]),
+        ({"latency_ms": 9.0}, 4, [1, 3, 0]),  # 2 is the same network as 1
+        ({"latency_ms": 9.0, "parameters": 20.0}, 4, [2, 0]),
+        ({"parameters": 10.0}, 1, [0]),
+        ({"latency_ms": 1.5, "parameters": 20.0}, 1, []),
+    ],
+)
+def test_answers_are_the_most_accurate_different_networks_that_keep_all_limits(ranking, limits, n, expected):
+    assert ranking.rows[ranking.best(limits, n)].tolist() == expected
+
+
+def test_the_limit_that_binds_is_the_one_that_the_nearest_candidate_exceeds_most(ranking):
+    # Factors by which (latency, parameters) exceed (2, 19): 2 and 1 / 1 and 30 / 19 / 1.5 and 20 / 19 / 1 and 40 / 19.
+    assert ranking.nearest({"latency_ms": 2.0, "parameters": 19.0}) == (
+        "latency_ms",
+        {"latency_ms": 3.0, "parameters": 20.0},
+    )
+    assert ranking.minimum("latency_ms", {"latency_ms": 2.0, "parameters": 19.0}) == 4.0
+    assert ranking.minimum("latency_ms", {"latency_ms": 2.0, "parameters": 9.0}) == np.inf
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)), min_size=1, max_size=8),
+    st.floats(0.01, 9),
+    st.floats(0.01, 9),
+)
+def test_the_nearest_limits_can_always_be_answered_and_are_no_lower_than_those_asked(bounds, first, second):
+    columns = dict(zip(("a", "b"), np.array(bounds).T, strict=True))
+    ranking = Ranking(np.arange(len(bounds)), np.arange(len(bounds)), columns)
+    limits = {"a": first, "b": second}
+    binding, nearest = ranking.nearest(limits)
+    assert binding in limits
+    assert all(nearest[name] >= limits[name] for name in limits)
+    assert len(ranking.best(nearest))
+
+
+@pytest.mark.parametrize("request_", [{}, {"latency_ms": float("nan")}, {"latency_ms": "little"}, "little", [1.0]])
+def test_what_is_no_request_is_refused(request_):
+    with pytest.raises(BudgetError, match="expected"):
+        parse([request_])

@@ -1,0 +1,161 @@
+"""The latency of a device that was measured a little: prediction, bound and probes, on devices that add up."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nagevo.foundation import frontier
+from nagevo.foundation.errors import BundleError, DataError
+from nagevo.learn import AdaptedLatency, LatencySurrogate, Teachers, adapt_latency, fit_latency
+from nagevo.learn.adapted import Basis
+from nagevo.learn.probes import probe_order
+
+N, N_FEATURES, N_KNOWN = 120, 8, 5
+
+
+class Family:
+    """Devices whose latencies are sums over binary features, 1 % of noise on top."""
+
+    def __init__(self, seed: int = 0):
+        self.rng = np.random.default_rng(seed)
+        self.features = self.rng.integers(0, 2, (N, N_FEATURES)).astype(float)
+        self.common = self.rng.random(N_FEATURES)
+        self.known_ms = np.array([self.device() for _ in range(N_KNOWN)])
+        self.described = np.column_stack([self.features, *np.log(self.known_ms)])
+        self.accuracy = self.features.sum(axis=1) + self.rng.random(N)
+
+    def device(self) -> np.ndarray:
+        costs = self.common + 0.3 * self.rng.random(N_FEATURES)
+        speed = np.exp(self.rng.normal())
+        return speed * (0.5 + self.features @ costs) * np.exp(0.01 * self.rng.normal(size=N))
+
+    def teachers(self, n: int = 10) -> Teachers:
+        order = probe_order(self.described, self.known_ms, self.accuracy, n)
+        return Teachers(self.described, self.described, self.known_ms, self.accuracy, order, N_KNOWN)
+
+
+@pytest.fixture(scope="module")
+def family() -> Family:
+    return Family()
+
+
+def adapted_to(family: Family, latency_ms: np.ndarray, n: int) -> AdaptedLatency:
+    teachers = family.teachers(n)
+    return adapt_latency(family.described[teachers.order], latency_ms[teachers.order], teachers)
+
+
+def test_ten_probes_tell_the_latency_of_a_relative_of_known_devices_at_any_speed(family):
+    latency_ms = 1000.0 * family.device()
+    predicted = adapted_to(family, latency_ms, 10).predict(family.described)
+    assert np.median(np.abs(predicted / latency_ms - 1)) < 0.03  # speed alone: 7 % off in the median
+
+
+def test_more_probes_make_errors_smaller(family):
+    errors = []
+    for n in (3, 10, 40):
+        new = [family.device() for _ in range(8)]
+        predicted = [adapted_to(family, latency_ms, n).predict(family.described) for latency_ms in new]
+        errors.append(np.mean(np.abs(np.log(np.array(predicted) / np.array(new)))))
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_the_bound_holds_as_often_as_it_says_and_a_higher_confidence_never_lowers_it(family):
+    held = []
+    for _ in range(30):
+        latency_ms = family.device()
+        bounds = [adapted_to(family, latency_ms, 10).bound(family.described, c) for c in (0.5, 0.8)]
+        assert (bounds[0] <= bounds[1]).all()
+        held.append([(latency_ms <= bound).mean() for bound in bounds])
+    assert np.abs(np.mean(held, axis=0) - [0.5, 0.8]).max() < 0.12  # calibrated on five devices
+
+
+def test_probes_that_contradict_what_is_known_of_devices_widen_the_bound(family):
+    latency_ms = family.device()
+    strange = latency_ms * np.exp(0.3 * np.random.default_rng(1).normal(size=N))
+    plain, wide = (adapted_to(family, values, 20) for values in (latency_ms, strange))
+    assert wide.error_scale > 2 * plain.error_scale
+    ratios = [fitted.bound(family.described, 0.8) / fitted.predict(family.described) for fitted in (plain, wide)]
+    assert ratios[1].mean() > ratios[0].mean()
+
+
+def test_so_many_devices_support_no_higher_confidence_than_their_rank(family):
+    assert adapted_to(family, family.device(), 10).highest_confidence == N_KNOWN / (N_KNOWN + 1)
+
+
+def test_one_known_device_is_enough_to_adapt_from(family):
+    described = family.described[:, : N_FEATURES + 1]
+    made_up = family.known_ms[1:3]
+    order = probe_order(described, family.known_ms[:1], family.accuracy, 10)
+    latencies = np.concatenate([family.known_ms[:1], made_up])
+    adapted = adapt_latency(
+        described[order],
+        family.known_ms[3, order],
+        Teachers(described, described, latencies, family.accuracy, order, 1),
+    )
+    assert adapted.n_devices == 2
+    assert np.median(np.abs(adapted.predict(described) / family.known_ms[3] - 1)) < 0.1
+
+
+def test_one_measurement_is_refused(family):
+    with pytest.raises(DataError, match="at least 2 latencies"):
+        adapt_latency(family.described[:1], np.ones(1), family.teachers(2))
+
+
+def test_what_was_adapted_reads_back_the_same(family, tmp_path):
+    adapted = adapted_to(family, family.device(), 10)
+    adapted.save(tmp_path / "device")
+    loaded = AdaptedLatency.load(tmp_path / "device")
+    np.testing.assert_array_equal(loaded.bound(family.described, 0.7), adapted.bound(family.described, 0.7))
+    np.testing.assert_array_equal(loaded.left_out, adapted.left_out)
+    assert loaded.highest_confidence == adapted.highest_confidence
+    with pytest.raises(BundleError, match="expected one of latency"):
+        LatencySurrogate.load(tmp_path / "device")
+
+
+def test_the_first_probes_are_the_same_whatever_the_number_and_known_ones_are_not_probed_again(family):
+    asked = (family.described, family.known_ms, family.accuracy)
+    ten = probe_order(*asked, 10).tolist()
+    assert len(set(ten)) == 10
+    assert probe_order(*asked, 4).tolist() == ten[:4]
+    assert probe_order(*asked, 3, first=ten[:7]).tolist() == ten[7:]
+
+
+def test_probes_are_where_a_known_latency_makes_answers_better(family):
+    """Answers on an unseen relative from the probed rows alone, whose latencies are exact then."""
+    latency_ms = family.device()
+    chosen = probe_order(family.described, family.known_ms, family.accuracy, 10)
+    scattered = np.random.default_rng(0).permutation(N)[:10]
+    true = np.column_stack([100 - family.accuracy, latency_ms])
+    budgets = frontier.budgets(true)
+    regrets = []
+    for probes in (chosen, scattered):
+        place = frontier.best_under(latency_ms[probes], family.accuracy[probes], budgets)
+        answers = np.where(place[:, None] < 0, np.nan, true[probes[place]])
+        regrets.append(frontier.regret(answers, budgets, true).mean())
+    assert regrets[0] < 0.5 * regrets[1]
+
+
+def test_devices_on_which_everything_failed_leave_the_choice_to_the_others(family):
+    failed = np.array([*family.known_ms[:-1], np.full(N, np.nan)])
+    assert len(set(probe_order(family.described, failed, family.accuracy, 6).tolist())) == 6
+    nothing = np.full((N_KNOWN, N), np.nan)
+    assert len(set(probe_order(family.described, nothing, family.accuracy, 6).tolist())) == 6
+
+
+def test_architectures_are_seen_as_latencies_relative_to_the_mean_of_each_device():
+    # One feature, two devices that take (1, 3) and (10, 10) ms: relative to their means (0.5, 1.5) and (1, 1).
+    described = np.column_stack([[0.0, 1.0], np.log([1.0, 3.0]), np.log([10.0, 10.0])])
+    mean, deviations, _ = Basis.of(described, 2).expanded(described)
+    np.testing.assert_allclose(mean, [0.75, 1.25])
+    np.testing.assert_allclose(deviations, [[-0.25, 0.25], [0.25, -0.25]])
+
+
+def test_a_fitted_architecture_counts_as_unseen_by_the_prediction_of_its_own_fold():
+    rng = np.random.default_rng(0)
+    features = rng.random((40, 4)).astype(np.float32)
+    latency_ms = 1 + features.sum(axis=1) + 0.2 * rng.random(40)
+    surrogate = fit_latency(features[:30], latency_ms[:30])
+    unseen = surrogate.predict_unseen(features[::-1])[::-1]
+    np.testing.assert_array_equal(unseen[:30], surrogate.left_out[1])
+    np.testing.assert_allclose(unseen[30:], surrogate.predict(features[30:]))

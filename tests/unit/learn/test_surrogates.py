@@ -1,0 +1,287 @@
+"""Surrogates: what they predict, how sure they are, and how they are kept."""
+
+import json
+import subprocess
+import sys
+
+import moocore
+import numpy as np
+import pytest
+import xgboost
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from separable import SeparableSpace, accuracy, latency_ms
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
+
+from nagevo.foundation.errors import BundleError, DataError
+from nagevo.learn import AccuracySurrogate, LatencySurrogate, fit_accuracy, fit_latency, gaussian, trees, ubj
+from nagevo.learn.conformal import Residuals, near_frontier
+from nagevo.learn.fitting import MOST, best_shares, make_folds
+from nagevo.learn.surrogate import ErrorScale
+
+SPACE = SeparableSpace()
+CHOICES = SPACE.sample_distinct(80, rng=np.random.default_rng(0))
+FEATURES = SPACE.features(CHOICES)
+OTHERS = SPACE.features(SPACE.sample_distinct(100, rng=np.random.default_rng(1), exclude=CHOICES))
+OTHER_CHOICES = SPACE.sample_distinct(100, rng=np.random.default_rng(1), exclude=CHOICES)
+
+
+@pytest.fixture(scope="module")
+def accuracy_surrogate():
+    return fit_accuracy(FEATURES, accuracy(CHOICES))
+
+
+@pytest.fixture(scope="module")
+def latency_surrogate():
+    return fit_latency(FEATURES, latency_ms(CHOICES), accuracy=accuracy(CHOICES))
+
+
+def test_sums_over_the_choices_are_learned(accuracy_surrogate, latency_surrogate):
+    assert np.abs(accuracy_surrogate.predict(OTHERS) - accuracy(OTHER_CHOICES)).mean() < 1.0  # of a range of 38
+    assert np.abs(latency_surrogate.predict(OTHERS) / latency_ms(OTHER_CHOICES) - 1).mean() < 0.03
+
+
+def test_a_mix_lies_between_its_members(latency_surrogate):
+    members, mixed = latency_surrogate.predict_members(OTHERS), latency_surrogate.predict(OTHERS)
+    assert members.shape == (3, len(OTHERS))
+    assert (members.min(axis=0) <= mixed * (1 + 1e-9)).all()
+    assert (mixed <= members.max(axis=0) * (1 + 1e-9)).all()
+
+
+def test_noise_is_seen_and_what_is_known_is_less_uncertain_than_what_is_not():
+    rng = np.random.default_rng(0)
+    noisy = fit_accuracy(FEATURES, accuracy(CHOICES) + rng.normal(scale=2.0, size=len(CHOICES)))
+    _, known = noisy.predict_with_std(FEATURES, noise=False)
+    _, unknown = noisy.predict_with_std(OTHERS, noise=False)
+    mean, with_noise = noisy.predict_with_std(OTHERS)
+    assert known.mean() < unknown.mean() < with_noise.mean()
+    covered = np.abs(accuracy(OTHER_CHOICES) + rng.normal(scale=2.0, size=len(OTHERS)) - mean) < 2 * with_noise
+    assert covered.mean() > 0.85  # 0.954 were it exactly normal
+    np.testing.assert_allclose(noisy.lower_bound(OTHERS), mean - with_noise)
+
+
+def test_failed_measurements_are_left_out():
+    values = accuracy(CHOICES)
+    values[::4] = np.nan
+    kept = np.isfinite(values)
+    np.testing.assert_array_equal(
+        fit_accuracy(FEATURES, values).predict(OTHERS), fit_accuracy(FEATURES[kept], values[kept]).predict(OTHERS)
+    )
+
+
+def test_too_few_measurements_are_refused_in_words():
+    with pytest.raises(DataError, match="at least 2 accuracies, got 1"):
+        fit_accuracy(FEATURES[:3], np.array([70.0, np.nan, np.nan]))
+
+
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_very_few_and_equal_measurements_are_enough_for_a_guess(n):
+    assert fit_accuracy(FEATURES[:n], np.full(n, 70.0)).predict(OTHERS) == pytest.approx(70.0, abs=0.01)
+    assert fit_latency(FEATURES[:n], np.full(n, 5.0)).predict(OTHERS) == pytest.approx(5.0, rel=0.01)
+
+
+def test_the_cost_stays_bounded():
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 2, size=(3 * MOST, 4)).astype(np.float32)
+    surrogate = fit_latency(features, 1.0 + features.sum(axis=1))
+    assert len(surrogate.relative.points) == MOST
+
+
+def test_the_error_scale_stretches_the_best_and_is_undone():
+    scale, values = ErrorScale(75.0), np.array([10.0, 60.0, 69.0, 70.0])
+    steps = np.diff(scale.transformed(values))
+    assert steps[2] > 0.1 * steps[0]  # one point among the best against fifty among the worst
+    np.testing.assert_allclose(scale.restored(scale.transformed(values)), values)
+
+
+def test_the_process_agrees_with_scikit_learn():
+    target = accuracy(CHOICES)
+    fitted = gaussian.fit(FEATURES, target, make_folds(len(target), 0))
+    process = fitted.process
+    kernel = (
+        ConstantKernel(process.linear) * DotProduct(sigma_0=0.0, sigma_0_bounds="fixed")
+        + ConstantKernel(process.variance) * Matern(process.lengths, nu=2.5)
+        + WhiteKernel(process.noise)
+    )
+    independent = GaussianProcessRegressor(kernel, optimizer=None, alpha=0.0)
+    scaled = (FEATURES - process.center) / process.spread
+    independent.fit(scaled, (target - process.target_center) / process.target_spread)
+    mean, std = independent.predict((OTHERS - process.center) / process.spread, return_std=True)
+    ours = process.predict_with_std(OTHERS)
+    np.testing.assert_allclose(ours[0], process.target_center + process.target_spread * mean, rtol=1e-6)
+    np.testing.assert_allclose(ours[1], process.target_spread * std, rtol=1e-4)
+    np.testing.assert_allclose(process.predict(OTHERS), ours[0])
+
+
+def test_predictions_of_a_fold_left_out_are_those_of_a_process_without_it():
+    target, folds = accuracy(CHOICES), make_folds(len(CHOICES), 0)
+    fitted, fold = gaussian.fit(FEATURES, target, folds), folds[0]
+    process, rest = fitted.process, np.delete(np.arange(len(target)), folds[0])
+    points, near = process.points, process.points / process.lengths
+    squared = ((near[:, None] - near) ** 2).sum(axis=2)
+    root = np.sqrt(5 * squared)
+    kernel = process.linear * points @ points.T + process.variance * (1 + root + root**2 / 3) * np.exp(-root)
+    standardized = (target[rest] - process.target_center) / process.target_spread
+    inner = kernel[np.ix_(rest, rest)] + process.noise * np.eye(len(rest))
+    expected = kernel[np.ix_(fold, rest)] @ np.linalg.solve(inner, standardized)
+    np.testing.assert_allclose(
+        fitted.out_of_fold[fold], process.target_center + process.target_spread * expected, rtol=1e-5
+    )
+
+
+def test_the_gradient_of_the_fit_is_right():
+    rng = np.random.default_rng(0)
+    points, target = rng.normal(size=(20, 3)), rng.normal(size=20)
+    at, center, spread = rng.normal(size=6) * 0.3, np.zeros(6), np.ones(6)
+
+    def loss(parameters):
+        return gaussian._loss(parameters, points, target, center, spread)
+
+    steps = 1e-5 * np.eye(6)
+    numeric = [(loss(at + step)[0] - loss(at - step)[0]) / 2e-5 for step in steps]
+    np.testing.assert_allclose(loss(at)[1], numeric, rtol=1e-5)
+
+
+def test_numpy_predicts_trees_as_xgboost_does_to_the_bit():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 6)).astype(np.float32)
+    target = features[:, 0] * features[:, 1] + rng.normal(size=200)
+    booster = xgboost.train(trees.PARAMETERS, xgboost.DMatrix(features, target), trees.N_TREES)
+    ours = trees._Trees.parse(bytes(booster.save_raw("ubj"))).predict(features)
+    np.testing.assert_array_equal(ours, booster.inplace_predict(features))
+
+
+def test_universal_binary_json_reads_as_the_same_model_in_json():
+    features = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    booster = xgboost.train({"max_depth": 2}, xgboost.DMatrix(features, features[:, 0]), 3)
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {name: plain(item) for name, item in value.items()}
+        if isinstance(value, (list, np.ndarray)):
+            return [plain(item) for item in value]
+        return pytest.approx(value) if isinstance(value, float) else value
+
+    assert plain(ubj.parse(bytes(booster.save_raw("ubj")))) == json.loads(booster.save_raw("json"))
+
+
+@pytest.mark.parametrize("data", [b"{", b"[$i#i\x05\x01", b"?", b"SU\x09abc"])
+def test_damaged_universal_binary_json_is_refused(data):
+    with pytest.raises(DataError):
+        ubj.parse(data)
+
+
+def test_shares_find_the_member_that_is_right():
+    truth = np.random.default_rng(0).normal(size=50)
+    assert best_shares(np.array([truth + 1, truth, -truth]), truth).tolist() == [0.0, 1.0, 0.0]
+
+
+@given(st.integers(1, 60), st.sampled_from([0.5, 0.8, 0.9, 0.95]))
+@settings(max_examples=30)
+def test_a_margin_covers_its_share_of_exchangeable_residuals(n, confidence):
+    # Of n + 1 exchangeable values the last is one of the n others' ranks with equal probability: the margin taken from
+    # the others covers ⌈confidence (n + 1)⌉ of the n + 1 places, the promise of split-conformal prediction.
+    values = np.random.default_rng(n).normal(size=n + 1)
+    residuals = [Residuals(np.sort(np.delete(values, i))) for i in range(n + 1)]
+    covered = np.mean([values[i] <= residuals[i].margin(confidence) for i in range(n + 1)])
+    if confidence <= residuals[0].highest_confidence:
+        assert covered >= confidence - 1e-9
+    else:
+        assert covered >= residuals[0].highest_confidence - 1e-9
+
+
+def test_the_layers_nearest_to_the_frontier_calibrate():
+    objectives = np.random.default_rng(0).random((60, 2))
+    chosen = near_frontier(objectives, 20)
+    ranks = moocore.pareto_rank(objectives)
+    assert len(chosen) >= 20
+    assert ranks[chosen].max() < np.delete(ranks, chosen).min()
+
+
+def test_a_bound_at_higher_confidence_is_never_lower(latency_surrogate):
+    bounds = np.array([latency_surrogate.bound(OTHERS, confidence) for confidence in (0.5, 0.8, 0.9, 0.999)])
+    assert (np.diff(bounds, axis=0) >= 0).all()
+    np.testing.assert_allclose(bounds[2], latency_surrogate.predict(OTHERS) * latency_surrogate.margin(0.9))
+
+
+def test_surrogates_are_read_as_they_were_written(accuracy_surrogate, latency_surrogate, tmp_path):
+    accuracy_surrogate.save(tmp_path / "accuracy")
+    latency_surrogate.save(tmp_path / "latency")
+    accuracy_read = AccuracySurrogate.load(tmp_path / "accuracy")
+    latency_read = LatencySurrogate.load(tmp_path / "latency")
+    np.testing.assert_allclose(accuracy_read.lower_bound(OTHERS), accuracy_surrogate.lower_bound(OTHERS), rtol=1e-9)
+    np.testing.assert_allclose(latency_read.bound(OTHERS, 0.9), latency_surrogate.bound(OTHERS, 0.9), rtol=1e-9)
+    assert {path.suffix for path in tmp_path.rglob("*.*")} == {".json", ".safetensors", ".ubj"}
+
+
+def test_what_is_no_surrogate_of_the_kind_is_refused(accuracy_surrogate, tmp_path):
+    accuracy_surrogate.save(tmp_path)
+    with pytest.raises(BundleError, match="surrogate of accuracy, expected one of latency"):
+        LatencySurrogate.load(tmp_path)
+    (tmp_path / "arrays.safetensors").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match="no surrogate of accuracy that can be read"):
+        AccuracySurrogate.load(tmp_path)
+
+
+def test_predicting_imports_no_more_than_numpy(accuracy_surrogate, tmp_path):
+    accuracy_surrogate.save(tmp_path)
+    np.save(tmp_path / "features.npy", OTHERS)
+    code = (
+        "import sys, numpy as np; from nagevo.learn import AccuracySurrogate;"
+        f"AccuracySurrogate.load({str(tmp_path)!r}).predict(np.load({str(tmp_path / 'features.npy')!r}));"
+        "print(sorted({'xgboost', 'sklearn', 'torch', 'scipy'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_the_validation_table_holds_what_is_computed_by_hand():
+    from nagevo.learn.conformal import Residuals
+    from nagevo.learn.validation import validation_table
+
+    # Of three pairs one is in the wrong order: tau = (2 - 1) / 3. Errors are 10, 50 and 0 percent.
+    truth, predicted = np.array([10.0, 20.0, 30.0]), np.array([11.0, 30.0, 30.0 - 1e-9])
+    table = validation_table(np.array([truth, predicted]), Residuals(np.array([0.0, 1.0, 2.0, 3.0])))
+    values = table.set_index("metric")["value"]
+    assert values["kendall_tau"] == pytest.approx(1 / 3)
+    assert values["median_absolute_percentage_error"] == pytest.approx(10.0)
+    # Of the others' three residuals the margin at 0.5 is the second: it holds 0 and 1, and neither 2 nor 3.
+    assert values["coverage_0.5"] == 0.5
+
+
+def test_the_drift_between_occasions_comes_on_top_of_the_spread_within_them():
+    # Shifts 0 and 0.2 deviate by 0.1 √2; the quantile 0.75 of Student's t with one degree of freedom is tan(π/4) = 1.
+    left_out = np.array([-0.1, 0.0, 0.1, 0.1, 0.2, 0.3])
+    residuals = Residuals.of(left_out, np.array([3, 3, 3, 5, 5, 5]), np.array([0, 1, 5]))
+    np.testing.assert_allclose(residuals.values, [-0.1, 0.0, 0.1])
+    assert residuals.drift(0.75) == pytest.approx(0.1 * 2**0.5, rel=1e-3)
+    assert residuals.margin(0.75) == pytest.approx(0.1 + 0.1 * 2**0.5, rel=1e-3)  # rank ⌈0.75 · 4⌉ = 3
+    assert Residuals.of(left_out, np.zeros(6), np.array([0, 1, 5])).margin(0.75) == 0.3
+
+
+def test_a_bound_with_drift_holds_on_new_occasions():
+    rng, held = np.random.default_rng(0), []
+    for _ in range(400):
+        drifts = rng.normal(0, 0.05, 7)
+        measured = drifts[:, None] + rng.normal(0, 0.02, (7, 10))
+        known = measured[:6]
+        left_out = known - (known.sum(axis=0) - known).mean() / 5  # less the mean of the other occasions
+        residuals = Residuals.of(left_out.ravel(), np.repeat(np.arange(6), 10), np.arange(60))
+        held.append(measured[6] - known.mean() <= residuals.margin(0.9))
+    assert 0.9 <= np.mean(held) < 0.99
+
+
+def test_an_occasion_is_left_out_as_a_whole():
+    features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    occasions = np.repeat([0, 1, 2], 20)
+    latency_ms = np.exp(0.1 * features[:, 0] + np.array([0.0, 0.2, 0.4])[occasions])
+    apart = fit_latency(features, latency_ms, occasions=occasions)
+    mixed = fit_latency(features, latency_ms)
+    assert apart.margin(0.9) > mixed.margin(0.9) > 1.0
+
+
+def test_no_architectures_have_no_predictions(accuracy_surrogate, latency_surrogate):
+    nothing = FEATURES[:0]
+    assert accuracy_surrogate.trees.predict_members(nothing).shape == (len(accuracy_surrogate.trees.models), 0)
+    assert accuracy_surrogate.predict(nothing).shape == latency_surrogate.predict(nothing).shape == (0,)

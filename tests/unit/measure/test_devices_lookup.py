@@ -1,0 +1,117 @@
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.measure.latency.lookup import (
+    LookupDevice,
+    block_name,
+    read_block_table,
+    shared_names,
+    slot_blocks,
+    sum_of_blocks,
+)
+from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
+
+SPACE = MobileNetV3Space()
+
+
+def tables(space):
+    """Return a table in which every entry costs 1 ms."""
+    names = [*shared_names(space), *(block_name(block, size) for _, block, size in slot_blocks(space))]
+    return dict.fromkeys(names, 1.0)
+
+
+def test_the_sum_counts_every_used_layer_and_what_all_networks_share():
+    # The smallest architecture uses 5 × 2 layers, the largest 5 × 4; six entries are shared by all.
+    ones = tables(SPACE)
+    assert sum_of_blocks(ones, SPACE, SPACE.extremes()).tolist() == [16.0, 26.0]
+    assert sum_of_blocks(ones | {"overhead": 0.5}, SPACE, SPACE.extremes()).tolist() == [16.5, 26.5]
+
+
+def test_the_sum_equals_that_over_the_layers_of_each_network():
+    rng = np.random.default_rng(0)
+    costs = {name: rng.random() for name in tables(SPACE)}
+    choices = SPACE.sample(20, rng=rng)
+    expected = []
+    for row in choices:
+        total, size = sum(costs[name] for name in shared_names(SPACE)), SPACE.resolution_of_stages[0]
+        for block in SPACE.layout(row).blocks[1:]:
+            total += costs[block_name(block, size)]
+            size = -(-size // block.stride)
+        expected.append(total)
+    np.testing.assert_allclose(sum_of_blocks(costs, SPACE, choices), expected)
+
+
+def test_a_device_may_get_images_of_another_size_than_the_space(tmp_path):
+    small, path = MobileNetV3Space(resolution=160), tmp_path / "t.yaml"
+    costs = {name: {"mean": 0.1 * number} for number, name in enumerate(tables(small))}
+    path.write_text(yaml.safe_dump(costs))
+    choices = SPACE.sample(5, rng=np.random.default_rng(0))
+    rows = LookupDevice(path, resolution=160).measure(SPACE, choices)
+    pd.testing.assert_frame_equal(rows, LookupDevice(path).measure(small, choices))
+    assert SPACE.input_shape == (3, 224, 224)
+
+
+def test_the_published_table_gives_the_latencies_of_the_best_known_frontier(shared_data):
+    folder = shared_data / "ofa_mobilenetv3"
+    frontier = pd.read_csv(folder / "note10_best_known_frontier.csv")
+    device = LookupDevice(folder / "note10_224_lookup_table.yaml")
+    rows = device.measure(SPACE, SPACE.from_text(frontier["architecture"].tolist()))
+    np.testing.assert_allclose(rows["latency_ms"], frontier["latency_ms"], atol=1e-5)
+    assert (rows["status"] == "ok").all()
+
+
+def test_the_published_table_names_no_block_that_the_space_does_not_have(shared_data):
+    assert set(read_block_table(shared_data / "ofa_mobilenetv3/note10_224_lookup_table.yaml")) == set(tables(SPACE))
+
+
+def test_a_table_for_another_resolution_is_refused(tmp_path):
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump({name: {"mean": mean} for name, mean in tables(SPACE).items()}))
+    other = MobileNetV3Space(resolution=192)
+    with pytest.raises(DataError, match=r"t\.yaml has no entry Conv-input:192x192x3-output:96x96x24"):
+        LookupDevice(path).measure(other, other.extremes())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("Conv: [1, 2", "is not YAML"),
+        ("\x00", "is not YAML"),
+        ("- 1\n- 2\n", "expected a mapping"),
+        ("", "expected a mapping"),
+        ("Conv: {mean: fast}", "expected a mean in ms, not negative, for Conv"),
+        ("Conv: {mean: -1.0}", "expected a mean"),
+        ("Conv: {mean: .inf}", "expected a mean"),
+        ("Conv: {mean: .nan}", "expected a mean"),
+        ("Conv: {mean: true}", "expected a mean"),
+        ("Conv: 3.0", "expected a mean"),
+        ("Conv: !!python/object/apply:os.getcwd []", "is not YAML"),
+    ],
+)
+def test_a_damaged_table_is_an_error_that_names_the_file(tmp_path, content, message):
+    path = tmp_path / "broken.yaml"
+    path.write_text(content)
+    with pytest.raises(DataError, match=rf"broken\.yaml.*{message}"):
+        LookupDevice(path).measure(SPACE, SPACE.extremes())
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e308])
+def test_sums_that_are_no_latency_are_rows_with_a_status(tmp_path, mean):
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump({name: {"mean": mean} for name in tables(SPACE)}))
+    rows = LookupDevice(path).measure(SPACE, SPACE.extremes())
+    assert rows["latency_ms"].isna().all()
+    assert (rows["status"] == "not a positive finite number").all()
+
+
+def test_an_absent_table_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        LookupDevice(tmp_path / "none.yaml").measure(SPACE, SPACE.extremes())
+
+
+def test_a_space_without_blocks_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="expected the space mobilenetv3"):
+        LookupDevice(tmp_path / "t.yaml").measure(object(), np.zeros((1, 45), dtype=np.int8))

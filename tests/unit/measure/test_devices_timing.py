@@ -1,0 +1,162 @@
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from nagevo.foundation.errors import ConfigError, DeviceError
+from nagevo.measure.latency import timing
+from nagevo.measure.latency.timing import TimedDevice, burst_of, latency_table, time_in_turn
+
+
+class FakeTime:
+    """A clock that moves only when told, and remembers the sleeps."""
+
+    def __init__(self):
+        self.now, self.sleeps = 100.0, []
+
+    def clock(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    def run_of(self, *durations_s):
+        """Return a run that takes each duration in turn."""
+        remaining = iter(durations_s)
+
+        def run():
+            self.now += next(remaining)
+
+        return run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted(TimedDevice):
+    """Report as ms what a network says of itself."""
+
+    @contextmanager
+    def opened(self):
+        yield lambda network, shape: lambda: network.times
+
+
+def test_a_burst_times_the_runs_after_the_warm_up():
+    time = FakeTime()
+    burst = burst_of(time.run_of(9.0, 8.0, 0.001, 0.002, 0.004), warmup=2, runs=3, clock=time.clock)
+    assert burst() == pytest.approx([1.0, 2.0, 4.0])
+
+
+def test_every_burst_runs_once_in_each_round_in_order():
+    calls = []
+    bursts = [lambda name=name: calls.append(name) or [1.0] for name in "abc"]
+    outcomes = time_in_turn(bursts, rounds=3)
+    assert "".join(calls) == "abcabcabc"
+    assert [outcome.shape for outcome in outcomes] == [(3, 1)] * 3
+
+
+def test_rounds_begin_evenly_over_the_spread():
+    # Four rounds over 8 s begin at 0, 2, 4 and 6 s. Each takes 0.5 s, so 1.5 s are left to wait before the next.
+    time = FakeTime()
+
+    def burst():
+        time.now += 0.5
+        return [1.0]
+
+    time_in_turn([burst], rounds=4, spread_s=8.0, clock=time.clock, sleep=time.sleep)
+    assert time.sleeps == pytest.approx([0.0, 1.5, 1.5, 1.5])
+
+
+def test_rounds_that_take_longer_than_the_spread_follow_each_other():
+    time = FakeTime()
+
+    def burst():
+        time.now += 3.0
+        return [1.0]
+
+    time_in_turn([burst], rounds=3, spread_s=6.0, clock=time.clock, sleep=time.sleep)
+    assert time.sleeps == [0.0, 0.0, 0.0]
+
+
+def test_a_burst_that_fails_is_not_run_again_and_the_others_go_on():
+    calls = []
+
+    def failing():
+        calls.append("failing")
+        raise RuntimeError("device\n  was unplugged")
+
+    good, bad = time_in_turn([lambda: [1.0, 2.0], failing], rounds=3)
+    assert good.tolist() == [[1.0, 2.0]] * 3
+    assert bad == "RuntimeError: device was unplugged"
+    assert calls == ["failing"]
+
+
+def test_when_all_have_failed_no_more_time_is_spent():
+    time = FakeTime()
+
+    def failing():
+        raise DeviceError("unplugged")
+
+    assert time_in_turn([failing], rounds=20, spread_s=60.0, clock=time.clock, sleep=time.sleep) == ["unplugged"]
+    assert sum(time.sleeps) == 0.0
+
+
+@pytest.mark.parametrize("times", [[1.0, 0.0], [1.0, -2.0], [1.0, float("nan")], [1.0, float("inf")]])
+def test_a_time_that_is_none_is_a_failure(times):
+    (outcome,) = time_in_turn([lambda: times], rounds=1)
+    assert outcome.startswith("expected positive finite times in ms")
+
+
+def test_the_statistics_are_those_of_bursts_and_runs():
+    # Medians of the bursts: 2 and 4, so min 2, mean 3, standard deviation 1. All runs: 1 2 3 4 4 10; median 3.5; the
+    # 95th percentile lies at position 0.95 · 5 = 4.75: 4 + 0.75 · 6 = 8.5.
+    times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
+    row = latency_table([times], "median").iloc[0]
+    assert row["status"] == "ok"
+    assert row["latency_ms"] == 3.5
+    assert [row[c] for c in ("min_ms", "median_ms", "p95_ms")] == pytest.approx([2.0, 3.5, 8.5])
+    assert row["dispersion_percent"] == pytest.approx(100 / 3)
+
+
+@pytest.mark.parametrize(("statistic", "latency_ms"), [("min", 2.0), ("median", 3.5), ("p95", 8.5)])
+def test_the_statistic_says_which_is_the_latency(statistic, latency_ms):
+    times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
+    assert latency_table([times], statistic)["latency_ms"].tolist() == [latency_ms]
+
+
+class Network:
+    def __init__(self, *times):
+        self.times = times
+
+    def eval(self):
+        return self
+
+
+def test_rows_come_in_order_and_a_network_that_cannot_be_built_is_a_status():
+    def unbuildable():
+        raise MemoryError("out of memory")
+
+    device = Scripted(rounds=2, spread_s=0.0)
+    table = device.time_networks([lambda: Network(3.0), unbuildable, lambda: Network(5.0)], [(1,)] * 3)
+    np.testing.assert_array_equal(table["latency_ms"], [3.0, np.nan, 5.0])
+    assert table["status"].tolist() == ["ok", "MemoryError: out of memory", "ok"]
+
+
+def test_more_networks_than_are_held_at_once_are_timed_group_after_group(monkeypatch):
+    monkeypatch.setattr(timing, "HELD", 2)
+    builders = [lambda ms=ms: Network(ms) for ms in (1.0, 2.0, 3.0, 4.0, 5.0)]
+    table = Scripted(rounds=1, spread_s=0.0).time_networks(builders, [(1,)] * 5)
+    assert table["latency_ms"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_no_networks_make_a_table_without_rows():
+    assert Scripted().time_networks([], []).shape == (0, 6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"rounds": 0}, "rounds: expected at least 1, got 0"), ({"statistic": "mean"}, 'statistic "mean" is unknown')],
+)
+def test_options_out_of_range_are_errors(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Scripted(**options)

@@ -1,0 +1,81 @@
+"""The measurements table: joining, extra latencies, and what is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nagevo.foundation.errors import DataError
+from nagevo.foundation.files import write_table
+from nagevo.measure.measurements import EXTRA_ROUND, Measurements, read_shards
+from nagevo.spaces import create_space
+
+
+@pytest.fixture(scope="module")
+def space():
+    return create_space("nasbench201")
+
+
+@pytest.fixture
+def measured(space) -> Measurements:
+    choices = space.sample_distinct(4, rng=np.random.default_rng(0))
+    latency_ms = {"a": np.array([1.0, 2.0, np.nan, 4.0]), "b": np.array([4.0, 3.0, 2.0, 1.0])}
+    return Measurements(choices, np.array([EXTRA_ROUND, 0, 0, 1]), np.array([np.nan, 50.0, 60.0, 70.0]), latency_ms)
+
+
+def test_a_table_reads_back_as_it_was_written(space, measured):
+    again = Measurements.from_frame(measured.to_frame(space), space)
+    np.testing.assert_array_equal(again.choices, measured.choices)
+    np.testing.assert_array_equal(again.accuracy, measured.accuracy)
+    assert again.devices == ("a", "b")
+
+
+def test_latencies_without_an_accuracy_are_no_evaluations(measured):
+    assert (len(measured), measured.n_evaluations, measured.n_rounds) == (4, 3, 2)
+    assert [len(rows) for rows in measured.rounds()] == [2, 1]
+
+
+def test_complete_rows_have_both_numbers_on_the_device(measured):
+    assert measured.complete("a").accuracy.tolist() == [50.0, 70.0]
+    assert measured.complete("b").objectives("b").tolist() == [[50.0, 3.0], [40.0, 2.0], [30.0, 1.0]]
+
+
+def test_a_device_that_was_never_measured_is_nan_throughout(measured):
+    assert np.isnan(measured.for_devices(["c"]).latency_ms["c"]).all()
+
+
+def test_an_architecture_evaluated_after_its_latency_was_read_counts_once(tmp_path, space, measured):
+    first = measured.to_frame(space).iloc[:1]
+    later = first.assign(round=0, accuracy=55.0)
+    write_table(first, tmp_path / "first.parquet")
+    write_table(later, tmp_path / "later.parquet")
+    joined = Measurements.from_files([tmp_path / "first.parquet", tmp_path / "later.parquet"], space)
+    assert joined.accuracy.tolist() == [55.0]
+
+
+def test_an_architecture_that_stands_in_a_table_twice_is_refused(space, measured):
+    frame = measured.to_frame(space)
+    with pytest.raises(DataError, match="name an architecture twice"):
+        Measurements.from_frame(pd.concat([frame, frame.iloc[1:2]]), space)
+
+
+@pytest.mark.parametrize("latency", [0.0, -1.0, np.inf])
+def test_a_latency_that_is_not_positive_and_finite_is_refused(space, measured, latency):
+    with pytest.raises(DataError, match="latency on a that is not a positive finite number"):
+        Measurements.from_frame(measured.to_frame(space).assign(latency_ms_a=latency), space)
+
+
+def test_shards_of_accuracies_and_latencies_become_one_table(tmp_path):
+    def shard(name, **columns):
+        write_table(pd.DataFrame({"status": "ok", **columns}), tmp_path / name)
+        return tmp_path / name
+
+    table = read_shards(
+        [
+            shard("0.parquet", architecture=["x"], accuracy=[1.0]),
+            shard("1.parquet", architecture=["y"], accuracy=[2.0]),
+            shard("a.parquet", architecture=["y", "x", "z"], device="a", latency_ms=[0.2, 0.1, 0.3]),
+        ]
+    )
+    assert table.loc["y"].tolist() == [2.0, 0.2]
+    assert np.isnan(table.loc["z", "accuracy"])
+    assert table["latency_ms_a"].loc[["x", "y", "z"]].tolist() == [0.1, 0.2, 0.3]

@@ -1,0 +1,184 @@
+import numpy as np
+import pytest
+import torch
+
+from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.measure.accuracy import create_evaluator
+from nagevo.measure.accuracy.supernet import add_gradients
+from nagevo.measure.accuracy.validation import spread, validate_supernet
+from nagevo.spaces import create_space
+from nagevo.spaces.mobilenetv3.supernet import part
+from nagevo.training import loop
+from nagevo.training.datasets import SPLITS, Pool, Source
+from nagevo.training.loop import load_tensors
+
+SPACE = create_space(
+    "mobilenetv3",
+    resolution=12,
+    channels=1,
+    classes=3,
+    width_multiplier=1.0,
+    divisor=2,
+    stem_width=4,
+    first_width=4,
+    stage_widths=(4, 4, 6, 6, 8),
+    strides=(2, 1, 2, 1, 1),
+    head_width=8,
+    feature_width=8,
+    dropout=0.2,
+)
+TRAINING = {"epochs": 2, "batch_size": 16, "warmup_epochs": 1, "shift_pixels": 1}
+
+
+def bars(*, n: int = 48) -> Source:
+    """Return noisy images with a bright horizontal, vertical or no bar."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 3
+    images = rng.integers(0, 40, (n, 12, 12), dtype=np.uint8)
+    images[labels == 0, 4:7] += 180
+    images[labels == 1, :, 4:7] += 180
+    return Source("bars", ("horizontal", "vertical", "none"), dict.fromkeys(SPLITS, Pool(images, labels)))
+
+
+def evaluator(name: str = "supernet", **options):
+    options = {"training": TRAINING, "calibration_images": 24} | options
+    return create_evaluator(name, SPACE, dataset={"name": f"{__name__}:bars"}, **options)
+
+
+@pytest.fixture
+def elastic():
+    """Return a supernet whose kernel matrices and biases are not those that it begins with."""
+    torch.manual_seed(0)
+    supernet = SPACE.supernet()
+    with torch.no_grad():
+        for parameter in supernet.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return supernet
+
+
+def test_every_sub_network_is_a_plain_network_with_the_same_outputs(elastic):
+    images = torch.randn(8, *SPACE.input_shape)
+    for choices in np.concatenate([SPACE.extremes(), SPACE.sample(4, rng=np.random.default_rng(0))]):
+        plain = elastic.subnetwork(choices).train()
+        plain.dropout.p = 0.0
+        torch.testing.assert_close(elastic(images, choices), plain(images))
+        assert sum(p.numel() for p in plain.parameters()) == SPACE.costs(choices[None])["parameters"][0]
+
+
+def test_a_smaller_kernel_is_the_center_of_the_larger_through_its_matrix(elastic):
+    layer = elastic.blocks[1]
+    weight, matrices = layer.depth_conv.conv.weight, layer.transforms
+    five = (weight[:, :, 1:6, 1:6].flatten(1) @ matrices["7to5_matrix"].T).view(-1, 1, 5, 5)
+    three = (five[:, :, 1:4, 1:4].flatten(1) @ matrices["5to3_matrix"].T).view(-1, 1, 3, 3)
+    for kernel, expected in ((7, weight), (5, five), (3, three)):
+        block = SPACE.block(0, 0, kernel, 4)
+        taken = part(layer, block)["depth_conv.conv.weight"]
+        torch.testing.assert_close(taken, expected[: block.hidden_width])
+
+
+def test_without_matrices_a_smaller_kernel_is_the_center_itself():
+    layer = SPACE.supernet(kernel_transform=False).blocks[1]
+    taken = part(layer, SPACE.block(0, 0, 3, 3))["depth_conv.conv.weight"]
+    torch.testing.assert_close(taken, layer.depth_conv.conv.weight[:12, :, 2:5, 2:5])
+
+
+def test_gradients_of_networks_that_share_weights_add_up(elastic):
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    unused = torch.nn.Parameter(torch.zeros(1))
+    add_gradients([parameter, unused], [[torch.tensor([1.0, 2.0]), None], [torch.tensor([3.0, 0.5]), None]])
+    assert parameter.grad.tolist() == [4.0, 2.5]
+    assert unused.grad is None
+
+
+def test_training_gives_the_same_bytes_however_many_threads_and_interruptions(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_S", 0.0)
+    evaluator(threads=1).train(tmp_path / "one")
+    real_epoch = loop._train_epoch
+
+    def interrupted_epoch(*args, epoch, **options):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        real_epoch(*args, epoch=epoch, **options)
+
+    monkeypatch.setattr(loop, "_train_epoch", interrupted_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        evaluator(threads=3).train(tmp_path / "two")
+    assert not (tmp_path / "two").exists()
+    monkeypatch.setattr(loop, "_train_epoch", real_epoch)
+    evaluator(threads=2).train(tmp_path / "two")
+    assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_a_trained_supernet_recognizes_the_images_and_says_what_it_was_trained_on(tmp_path):
+    recipe = {"epochs": 12, "batch_size": 24, "warmup_epochs": 1, "shift_pixels": 0}
+    supernet = evaluator(training=recipe)
+    supernet.train(tmp_path / "weights")
+    supernet.load(tmp_path / "weights")
+    rows = supernet.evaluate(SPACE.extremes())
+    assert rows["accuracy"].max() > 60  # one class in three is right by chance
+    assert (rows["status"] == "ok").all()
+    _, about = load_tensors(tmp_path / "weights")
+    assert about["dataset"] == {"name": f"{__name__}:bars"}
+    assert about["classes"] == ["horizontal", "vertical", "none"]
+
+
+def test_trained_weights_give_networks_where_the_dataset_is_not(tmp_path):
+    trained, elsewhere = evaluator(), evaluator()
+    trained.train(tmp_path / "weights")
+    trained.load(tmp_path / "weights")
+    elsewhere.dataset_options = {"name": "of another computer"}
+    elsewhere.load(tmp_path / "weights")
+    assert elsewhere.preprocessing() == trained.preprocessing()
+    network = elsewhere.network(SPACE.extremes()[0])
+    images = torch.randn(4, *SPACE.input_shape)
+    torch.testing.assert_close(network(images), trained.network(SPACE.extremes()[0])(images))
+    assert not network.training
+    assert type(network).__name__ == "MobileNetV3"
+
+
+def test_weights_of_another_space_are_refused(tmp_path):
+    evaluator().train(tmp_path / "weights")
+    with pytest.raises(DataError, match="trained for other options of the space"):
+        evaluator(kernel_transform=False).load(tmp_path / "weights")
+
+
+def test_an_unknown_key_of_the_recipe_is_named():
+    with pytest.raises(ConfigError, match="epoch"):
+        evaluator(training={"epoch": 3})
+
+
+def test_a_space_without_supernet_says_what_to_take_instead():
+    with pytest.raises(ConfigError, match=r"take training or table as accuracy\.evaluator"):
+        create_space("nasbench201").supernet()
+
+
+def test_training_alone_gives_the_same_accuracy_twice():
+    alone = evaluator("training")
+    rows = alone.evaluate(SPACE.extremes())
+    np.testing.assert_array_equal(alone.evaluate(SPACE.extremes()[1:])["accuracy"], rows["accuracy"][1:])
+
+
+def test_spread_architectures_reach_from_the_smallest_to_the_largest_in_even_steps():
+    choices = spread(SPACE, 12, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(choices[[0, -1]], SPACE.extremes())
+    steps = np.diff(np.log(SPACE.costs(choices)["macs"]))
+    assert (steps > 0).all()
+    assert steps.max() < 2 * steps.mean()
+
+
+def test_the_validation_is_kendalls_tau_of_both_accuracies():
+    class Known:
+        def __init__(self, validation, test):
+            self.space, self.known = SPACE, {"validation": validation, "test": test}
+
+        def evaluate(self, choices, *, split="validation"):
+            import pandas as pd
+
+            return pd.DataFrame({"accuracy": np.array(self.known[split], dtype=float)})
+
+    choices = spread(SPACE, 4, rng=np.random.default_rng(0))
+    supernet = Known([60, 70, 65, 90], None)
+    table, tau = validate_supernet(supernet, [Known(None, [50, 60, 70, 80]), Known(None, [52, 60, 70, 80])], choices)
+    assert table["alone_accuracy"].tolist() == [51, 60, 70, 80]
+    assert tau == pytest.approx((5 - 1) / 6)  # of the 6 pairs only (70, 65) is the other way round

@@ -1,0 +1,232 @@
+"""The report: what it shows, how architectures are drawn, and that the page stands alone."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from nagevo.foundation.errors import InfeasibleBudget
+from nagevo.generator.answers import Generator
+from nagevo.generator.conditions import DeviceView
+from nagevo.learn.predictor import Predictor
+from nagevo.measure.measurements import Measurements
+from nagevo.report import figures
+from nagevo.report.comparing import METRICS, compare_content
+from nagevo.report.content import hypervolume_curves, prediction, short_number, view
+from nagevo.report.drawing import drawing
+from nagevo.report.page import embedded, write_page
+from nagevo.report.timing import job_seconds, stages
+from nagevo.spaces import create_space
+from nagevo.spaces.base import SearchSpace
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    """A generator for one device that knows 40 cells, and whose model knows nothing."""
+    import torch
+
+    from nagevo.generator.model import FrontierModel
+    from nagevo.learn import fit_accuracy, fit_latency
+
+    space, rng = create_space("nasbench201"), np.random.default_rng(0)
+    choices = space.sample_distinct(40, rng=rng)
+    accuracy = 50.0 + choices.sum(axis=1) + rng.normal(size=40)
+    latency_ms = 1.0 + 0.2 * choices.sum(axis=1) + rng.uniform(size=40)
+    measurements = Measurements(choices, np.zeros(40, dtype=int), accuracy, {"phone": latency_ms})
+    features = space.features(choices)
+    surrogates = fit_accuracy(features, accuracy), {"phone": fit_latency(features, latency_ms)}
+    torch.manual_seed(0)
+    model = FrontierModel(space.n_options, 5, hidden=8)
+    views = {"phone": DeviceView(latency_ms[:3], np.array([latency_ms.min()]), np.array([latency_ms.max()]))}
+    predictor = Predictor(space, measurements, *surrogates)
+    return Generator(model, predictor, views, probes=choices[:3], seed=0, n_candidates=2, description={})
+
+
+def test_a_step_is_the_answer_to_its_own_budget_and_the_one_before_is_that_to_less(generator):
+    steps = generator.steps(device="phone", confidence=0.8)
+    assert len(steps) > 3
+    for before, step in zip([None, *steps], steps, strict=False):
+        assert step.budget == step.latency_bound_ms
+        assert generator.generate(step.budget, confidence=0.8).architecture == step.architecture
+        (less,) = generator.answers([np.nextafter(step.budget, 0.0)], confidence=0.8)
+        if before is None:
+            assert isinstance(less, InfeasibleBudget)
+        else:
+            assert less.architecture == before.architecture
+
+
+def test_a_mobilenetv3_is_drawn_as_stages_with_what_is_skipped():
+    space = create_space("mobilenetv3")
+    text = "2,3,4,2,2:" + ",".join(["5,3,0,0", "3,3,7,0", "3,3,3,3", "3,3,0,0", "3,3,0,0"])
+    text += ":" + ",".join(["6,4,0,0", "3,3,3,0", "3,3,3,3", "3,3,0,0", "3,3,0,0"])
+    drawn = drawing(space, space.from_text([text])[0])
+    assert drawn["summary"] == "13 layers in 5 stages of 2, 3, 4, 2, 2"
+    first, second = (drawn["stages"][stage]["layers"] for stage in (0, 1))
+    assert first == [{"kernel": 5, "expansion": 6}, {"kernel": 3, "expansion": 4}, None, None]
+    assert second[2] == {"kernel": 7, "expansion": 3}
+    assert [stage["width"] for stage in drawn["stages"]] == list(space.stage_widths)
+
+
+def test_a_cell_is_drawn_as_a_graph_whose_dead_edges_are_set_off():
+    space = create_space("nasbench201")
+    # Node 1 is reached, but leads nowhere; node 2 is never reached.
+    text = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
+    drawn = drawing(space, space.from_text([text])[0])
+    live = [(edge["source"], edge["target"], edge["label"]) for edge in drawn["edges"] if not edge["skipped"]]
+    assert live == [(0, 3, "skip")]
+    assert [node["label"] for node in drawn["nodes"]] == ["in", "1", "2", "out"]
+
+
+def test_a_graph_network_is_drawn_with_its_unread_nodes_going_to_the_output():
+    pytest.importorskip("nas_bench_graph")
+    space = create_space("nasbench_graph")
+    drawn = drawing(space, space.from_text(["0,1,1,0:gcn,gat,sage,fc"])[0])
+    links = [(edge["source"], edge["target"]) for edge in drawn["edges"]]
+    assert links == [(0, 1), (1, 2), (1, 3), (0, 4), (2, 5), (3, 5), (4, 5)]
+
+
+def test_a_space_without_a_drawing_of_its_own_is_drawn_as_its_choices(convolution_space: SearchSpace):
+    drawn = drawing(convolution_space, np.array([1], dtype=np.int8))
+    assert drawn["items"] == [{"name": "width", "option": 1, "options": 3}]
+
+
+def test_the_hypervolume_of_a_search_that_found_everything_ends_at_one(generator):
+    found = generator.predictor.measurements
+    half = found.rows(np.arange(20))
+    curves = hypervolume_curves(found, half, "phone")
+    assert curves["rounds"] == [40]
+    assert curves["search"]["ratio"][-1] == pytest.approx(1.0)
+    assert np.all(np.diff(curves["search"]["ratio"]) >= 0)
+    assert curves["random"]["evaluations"] == list(range(1, 21))
+    assert curves["random"]["ratio"] == curves["search"]["ratio"][:20]
+
+
+def test_the_errors_of_a_prediction_are_those_computed_by_hand():
+    result = prediction(np.array([[1.0, 2.0, 4.0], [2.0, 1.0, 5.0]]))
+    assert result["mean_error"] == pytest.approx(1.0)  # 1, 1, 1
+    assert result["median_error_percent"] == pytest.approx(50.0)  # 100 %, 50 %, 25 %
+    assert result["kendall_tau"] == pytest.approx(1 / 3)  # of three pairs, two in order and one not
+
+
+def test_the_picture_of_a_frontier_leaves_out_a_network_that_does_nothing():
+    table = {"latency_ms": [0.1, 2.0, 3.0], "accuracy": [1.0, 60.0, 70.0]}
+    offers = {"latency_bound_ms": [4.0, 2.5], "accuracy": [70.0, 60.0]}
+    shown = view({"lookup": table, "frontier": table, "answers": [{"offers": offers}]})
+    assert shown["accuracy"][0] > 50
+    assert shown["latency_ms"][0] == 0.0
+    assert shown["latency_ms"][1] > 4.0
+
+
+def test_stages_are_summed_over_rounds_and_shards(tmp_path):
+    header = "s\th:m:s\tmax_rss\tmean_load\tcpu_time\n"
+    files = {
+        "rounds/0/score-validation-0.tsv": "2.0\t0:00:02\t100.0\t1.0\t1.5\n",
+        "rounds/1/score-validation-1.tsv": "3.0\t0:00:03\t300.0\t1.0\t2.5\n",
+        "rounds/0/profile-my-phone.tsv": "7.0\t0:00:07\t-\t1.0\t0.5\n",
+        "evaluation/score-test-0.tsv": "1.0\t0:00:01\t50.0\t1.0\t1.0\n",
+        "compare/all/random/100-0.tsv": "99.0\t0:01:39\t50.0\t1.0\t1.0\n",
+        "report.tsv": "99.0\t0:01:39\t50.0\t1.0\t1.0\n",
+    }
+    for name, line in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(header + line)
+    table = stages(tmp_path, ["my-phone"]).set_index("stage")
+    assert table.index.tolist() == ["profile my-phone", "score", "score (evaluation)"]
+    assert table.loc["score", ["jobs", "wall_s", "cpu_s", "memory_mb"]].tolist() == [2, 5.0, 4.0, 300.0]
+    assert np.isnan(table.loc["profile my-phone", "memory_mb"])
+
+
+def test_the_time_of_a_job_is_the_mean_of_its_repeats_and_unknown_without_a_file(tmp_path):
+    (tmp_path / "5-0.tsv").write_text("s\tcpu_time\n2.0\t1.0\n4.0\t1.0\n")
+    assert job_seconds(tmp_path / "5-0.parquet") == 3.0
+    assert np.isnan(job_seconds(tmp_path / "5-1.parquet"))
+
+
+def test_a_comparison_shows_means_and_deviations_and_curves_from_lowest_to_highest():
+    keys = {"device": "phone", "strategy": "random", "evaluations": 10}
+    metrics = pd.DataFrame(
+        [{**keys, "seed": seed, **dict.fromkeys(METRICS, value)} for seed, value in enumerate([1.0, 2.0, 3.0])]
+    )
+    curve = pd.DataFrame([{**keys, "seed": seed, "x": 5, "regret": seed} for seed in (0.0, 1.0, 5.0)])
+    tables = {
+        "metrics": metrics,
+        "hypervolume": curve.rename(
+            columns={"evaluations": "effort", "x": "evaluations", "regret": "hypervolume_ratio"}
+        ),
+        "regret": curve.rename(columns={"x": "budget"}),
+    }
+    shown = compare_content("e", "the true frontier", {"ms"}, tables)
+    (row,) = shown["metrics"]
+    assert (row["mean_regret"], row["mean_regret_spread"], row["seeds"]) == (2.0, 1.0, 3)
+    expected = {**keys, "x": [5], "median": [1.0], "low": [0.0], "high": [5.0]}
+    assert shown["hypervolume"] == shown["regret"] == [expected]
+
+
+def test_large_numbers_are_written_for_people():
+    assert [short_number(n) for n in (7, 15_625, 2 * 10**19)] == ["7", "15,625", "2.0 × 10^19"]
+
+
+def test_data_in_a_page_cannot_end_its_script_and_comes_back_unchanged():
+    content = {"text": "</script><!--", "number": 1.25}
+    assert "<" not in embedded(content)
+    assert json.loads(embedded(content)) == content
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        embedded({"x": float("nan")})
+
+
+@pytest.mark.parametrize("name", ["report", "compare"])
+def test_a_page_refers_to_nothing_outside_of_itself(tmp_path, name):
+    write_page(name, "a < b", {"text": "x"}, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<title>a &lt; b</title>" in page
+    assert set(re.findall(r"https?://[^\"' )]+", page)) == {"http://www.w3.org/2000/svg"}
+    assert not re.findall(r"(?:src|@import|url\()\s*=?\s*[\"'(]?(?!#)[\w./:]+\.\w+", page)
+    assert not re.search(r"\{\{\w+\}\}", page)
+
+
+def test_equal_figures_are_equal_bytes_as_svg_and_png(tmp_path):
+    content = {"stages": {"stage": ["score", "profile"], "wall_s": [2.0, 1.0]}}
+    for folder in ("a", "b"):
+        figures.write_figure(content, figures.stages, tmp_path / folder / "stages")
+    for suffix in (".svg", ".png"):
+        first, second = (tmp_path / folder / f"stages{suffix}" for folder in ("a", "b"))
+        assert first.read_bytes() == second.read_bytes()
+    assert "score" in (tmp_path / "a/stages.svg").read_text()
+
+
+def test_show_prints_devices_budgets_and_metrics(generator, tmp_path, monkeypatch):
+    import nagevo
+    from nagevo.cli import app
+
+    metrics = {"hypervolume_ratio": 0.9876, "mean_regret": 0.5, "violation_rate": 0.1, "budget_use": 0.9}
+    evaluation = {"confidence": 0.9, "devices": {"phone": {"metrics": {"generator": metrics}}}}
+    (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    monkeypatch.setattr(generator, "folder", tmp_path / "generator")
+    description = {"experiment": "tiny", "seed": 3, "space": {"name": "nasbench201"}}
+    monkeypatch.setattr(generator, "description", description)
+    monkeypatch.setattr(nagevo, "load", lambda bundle: generator)
+    result = CliRunner().invoke(app, ["show", "--confidence", "0.8"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0, result.output
+    lowest = generator.steps(confidence=0.8)[0].latency_bound_ms
+    assert "experiment tiny, seed 3" in result.output
+    assert f"{lowest:.4g} to" in result.output
+    assert "0.9876" in result.output
+
+
+def test_a_mistyped_command_names_its_nearest_neighbor():
+    from nagevo.cli import app
+
+    result = CliRunner().invoke(app, ["generrate"])
+    assert result.exit_code == 2
+    assert "Did you mean 'generate'?" in result.output
+
+
+def test_stages_of_no_files_are_no_rows(tmp_path):
+    assert isinstance(stages(tmp_path), pd.DataFrame)
+    assert len(stages(tmp_path)) == 0

@@ -1,0 +1,100 @@
+"""The default strategy and its infill criterion."""
+
+import moocore
+import numpy as np
+import pytest
+from separable import SeparableSpace, mean_shortfall, measure, search
+
+from nagevo.foundation.frontier import is_nondominated
+from nagevo.measure.measurements import EXTRA_ROUND, Measurements
+from nagevo.search.improvement import Frontier
+from nagevo.search.surrogate_evolution import SurrogateEvolution, initial_design
+from nagevo.spaces.base import row_keys
+from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
+
+SPACE = SeparableSpace()
+OBJECTIVES = np.array([[40.0, 1.0], [30.0, 2.0], [20.0, 5.0]])
+"""Error and latency, scaled to (1, 0), (0.5, 0.25), (0, 1)."""
+
+
+def scaled(objectives):
+    return (objectives - [20.0, 1.0]) / [20.0, 4.0]
+
+
+def gain(point, members=OBJECTIVES):
+    """Return by how much one more architecture enlarges the hypervolume, as moocore has it."""
+    before = moocore.hypervolume(scaled(members), ref=[1.1, 1.1])
+    return moocore.hypervolume(scaled(np.vstack([members, point])), ref=[1.1, 1.1]) - before
+
+
+@pytest.mark.parametrize("point", [[25.0, 3.0], [35.0, 1.5], [10.0, 0.5], [45.0, 6.0], [15.0, 5.2], [41.0, 0.9]])
+def test_without_uncertainty_the_improvement_is_the_hypervolume_gained(point):
+    improvement = Frontier.of(OBJECTIVES).expected_improvement(np.array([point[0]]), np.zeros(1), np.array([point[1]]))
+    assert improvement[0] == pytest.approx(gain(point), abs=1e-6)
+
+
+def test_with_uncertainty_the_improvement_is_the_mean_over_what_may_be():
+    errors = np.random.default_rng(0).normal(28.0, 4.0, size=4000)
+    simulated = np.mean([gain([error, 3.0]) for error in errors])
+    improvement = Frontier.of(OBJECTIVES).expected_improvement(np.array([28.0]), np.array([4.0]), np.array([3.0]))
+    assert improvement[0] == pytest.approx(simulated, rel=0.05)  # standard error of the simulation: 2 %
+
+
+def test_what_was_chosen_promises_nothing_a_second_time():
+    front = Frontier.of(OBJECTIVES)
+    point = np.array([25.0]), np.zeros(1), np.array([3.0])
+    assert front.expected_improvement(*point) > 0.01
+    assert front.extended(25.0, 3.0).expected_improvement(*point) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_frontier_is_found_with_fewer_evaluations_than_by_chance():
+    strategies = [SurrogateEvolution(SPACE, ["phone"], seed=seed, population=40, generations=10) for seed in range(2)]
+    assert mean_shortfall(strategies, [10, 10, 10, 10]) < 0.5  # random search: 3.5
+
+
+def test_the_rounds_begin_with_a_design_of_at_most_a_quarter():
+    assert SurrogateEvolution.round_sizes(50, 9) == [12, 5, 5, 5, 5, 5, 5, 4, 4]
+    assert SurrogateEvolution.round_sizes(200, 8) == [25, 25, 25, 25, 25, 25, 25, 25]
+    assert SurrogateEvolution.round_sizes(200)[:2] == [25, 5]
+    assert SurrogateEvolution.round_sizes(200, 2) == [100, 100]
+
+
+def test_the_design_begins_with_the_extremes_and_spreads_over_all_sizes():
+    space = MobileNetV3Space()
+    design = initial_design(space, 200, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(design[:2], space.extremes())
+    macs = [np.log(space.costs(rows)["macs"]) for rows in (design, space.sample(200, rng=np.random.default_rng(0)))]
+    assert macs[0].std() > 1.5 * macs[1].std()
+
+
+def test_known_latencies_are_used_instead_of_predictions():
+    # On this device a single architecture that is as accurate as the best is as fast as the fastest: nothing but its
+    # known latency tells.
+    everything = SPACE.enumerate()
+    told = measure(everything[::4])
+    bargain = np.array([2, 2, 2, 2, 1], dtype=np.int8)
+    rest = everything[[not (row == told.choices).all(axis=1).any() for row in everything]]
+    latencies = measure(rest).latency_ms["phone"]
+    latencies[(rest == bargain).all(axis=1)] = 1.0
+    unknown = np.full(len(rest), np.nan)
+    extra = Measurements(rest, np.full(len(rest), EXTRA_ROUND), unknown, {"phone": latencies})
+    strategy = SurrogateEvolution(SPACE, ["phone"])
+    strategy.tell(extra.extended(told))
+    assert strategy.ask(1).tolist() == [bargain.tolist()]
+
+
+def test_the_device_that_is_served_worst_gets_the_proposals():
+    everything = measure(SPACE.enumerate())
+    latency_ms = {**everything.latency_ms, "board": 1.0 + everything.choices @ np.array([0.5, 4.0, 1.0, 3.0, 2.0])}
+    table = Measurements(everything.choices, everything.round, everything.accuracy, latency_ms)
+    on_frontier = {device: is_nondominated(table.objectives(device)) for device in table.devices}
+    some = np.arange(len(table)) % 25 == 0
+    strategy = SurrogateEvolution(SPACE, ["phone", "board"], population=40, generations=10)
+    strategy.tell(table.rows(on_frontier["phone"] | some))  # nothing is left to gain on the phone
+    asked = np.isin(row_keys(table.choices), row_keys(strategy.ask(6)))
+    assert (asked & on_frontier["board"]).sum() >= 4  # 0.3 of six random ones
+
+
+def test_the_search_is_the_same_for_the_same_seed():
+    first, second = (search(SurrogateEvolution(SPACE, ["phone"], seed=4), [10, 4]) for _ in range(2))
+    np.testing.assert_array_equal(first.choices, second.choices)

@@ -1,0 +1,49 @@
+"""The peers, asked and told as their own libraries would be."""
+
+import numpy as np
+import pytest
+from separable import SeparableSpace, measure, search
+
+pytest.importorskip("pymoo")
+pytest.importorskip("optuna")
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.frontier import is_nondominated
+from nagevo.measure.measurements import Measurements
+from nagevo.search.methods.optuna_tpe import OptunaTPE
+from nagevo.search.methods.pymoo_nsga2 import PymooNSGA2
+
+SPACE = SeparableSpace()
+
+
+def test_survivors_of_nsga2_hold_the_measured_frontier():
+    strategy = PymooNSGA2(SPACE, ["phone"], population=30)
+    table = search(strategy, [10, 10, 10, 10, 10])
+    strategy.tell(table)
+    strategy.ask(1)
+    survivors = strategy.searches["phone"].survivors()
+    best = table.choices[is_nondominated(table.objectives("phone"))]
+    assert len(survivors) == 30
+    assert {row.tobytes() for row in best} <= {row.tobytes() for row in survivors}
+
+
+def test_children_of_nsga2_come_from_its_survivors():
+    corners = np.array([[0, 0, 0, 0, 0], [2, 0, 0, 0, 0]], dtype=np.int8)
+    strategy = PymooNSGA2(SPACE, ["phone"], population=2)
+    strategy.tell(measure(corners))
+    children = strategy.ask(4)
+    assert np.count_nonzero(children[:, 1:], axis=1).mean() < 2.5  # 8/3 on average if drawn from the whole space
+
+
+def test_tpe_proposes_accurate_architectures_where_latency_does_not_matter():
+    known = SPACE.sample_distinct(60, rng=np.random.default_rng(0))
+    table = measure(known)
+    strategy = OptunaTPE(SPACE, ["phone"])
+    strategy.tell(Measurements(known, table.round, table.accuracy, {"phone": np.ones(60)}))
+    everything = measure(SPACE.enumerate()).accuracy
+    assert measure(strategy.ask(20)).accuracy.mean() > everything.mean() + 0.5 * everything.std()
+
+
+def test_a_population_of_one_is_refused():
+    with pytest.raises(ConfigError, match="population >= 2"):
+        PymooNSGA2(SPACE, ["phone"], population=1)

@@ -1,0 +1,75 @@
+"""Random changes of training images."""
+
+import math
+
+import pytest
+import torch
+
+from nagevo.training.augmentation import augmented, relit, turned
+from nagevo.training.loop import Recipe
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_a_shift_moves_the_whole_image_by_at_most_the_asked_pixels():
+    pixel = torch.zeros(200, 1, 7, 7, dtype=torch.uint8)
+    pixel[:, 0, 3, 3] = 9
+    moved = augmented(pixel, Recipe(shift_pixels=2), torch.Generator().manual_seed(0))
+    places = moved.nonzero()
+    assert len(places) == 200
+    assert set(places[:, 2].tolist()) == set(places[:, 3].tolist()) == {1, 2, 3, 4, 5}
+
+
+def test_a_flip_mirrors_about_half_of_the_images():
+    pixels = torch.zeros(400, 1, 2, 3, dtype=torch.uint8)
+    pixels[:, :, :, 0] = 1
+    left = augmented(pixels, Recipe(shift_pixels=0, flip=True), torch.Generator().manual_seed(0))[:, 0, 0, 0]
+    assert 150 < int(left.sum()) < 250
+
+
+def test_a_turned_line_goes_through_the_center_at_all_angles_up_to_the_asked_one():
+    line = torch.zeros(200, 1, 41, 41, dtype=torch.uint8)
+    line[:, 0, 20] = 255
+    images = turned(line, 30.0, 1.0, rng())
+    assert (images[:, 0, 20, 20] == 255).all()
+    heights = images[:, 0, :, 36].float().argmax(1) - 20  # 16 pixels right of the center
+    angles = torch.atan(heights / 16) * 180 / math.pi
+    assert angles.abs().max() < 32  # a pixel there is 3.6 degrees
+    assert angles.min() < -24
+    assert angles.max() > 24
+
+
+def test_a_magnified_square_grows_up_to_the_asked_times():
+    square = torch.zeros(200, 3, 40, 40, dtype=torch.uint8)
+    square[:, :, 15:25, 15:25] = 255  # 10 pixels
+    sides = turned(square, 0.0, 2.0, rng())[:, 0, 20].gt(127).sum(1)
+    assert sides.min() in (10, 11)
+    assert sides.max() in (19, 20)
+
+
+def test_contrast_and_brightness_change_by_up_to_the_asked_share():
+    # values 80 and 120 around a mean of 100
+    pixels = torch.tensor([80, 120], dtype=torch.uint8).view(1, 1, 1, 2).repeat(500, 1, 1, 1)
+    changed = relit(pixels, 0.5, rng()).float().flatten(1)
+    means, spans = changed.mean(1), changed[:, 1] - changed[:, 0]
+    assert 50 <= means.min() < 55
+    assert 145 < means.max() <= 150
+    assert 19 <= spans.min() < 23
+    assert 57 < spans.max() <= 61
+
+
+def test_light_never_leaves_the_range_of_a_pixel():
+    assert relit(torch.full((100, 1, 2, 2), 250, dtype=torch.uint8), 0.9, rng()).max() == 255
+
+
+@pytest.mark.parametrize("change", [{"rotate_degrees": 20.0}, {"zoom": 1.5}, {"light": 0.4}, {"shift_pixels": 3}])
+def test_each_change_is_chosen_by_its_own_option_alone(change):
+    pixels = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8, generator=rng())
+    off = {"shift_pixels": 0}
+    assert torch.equal(augmented(pixels, Recipe(**off), rng()), pixels)
+    changed = augmented(pixels, Recipe(**off | change), rng())
+    assert changed.dtype == torch.uint8
+    assert changed.shape == pixels.shape
+    assert not torch.equal(changed, pixels)
