@@ -10,9 +10,9 @@ all: setup
 
 setup: .venv/.complete
 
-.venv/.complete: pyproject.toml
+.venv/.complete: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,peers,graph,images,slurm]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 test: setup lint

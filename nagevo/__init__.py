@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nagevo.generator.answers import Answer, Generator
     from nagevo.generator.requests import Request
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ArchitectureError",
     "BudgetError",
@@ -38,6 +40,7 @@ __all__ = [
     "InfeasibleBudget",
     "MissingDependency",
     "NagevoError",
+    "__version__",
     "generate",
     "load",
 ]

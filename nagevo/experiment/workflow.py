@@ -15,8 +15,9 @@ import platform
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -313,11 +314,13 @@ def _digest(path: str, changed_ns: int) -> str:
 
 @cache
 def _versions() -> str:
-    """Return the versions of the packages that nagevo is made of, as one text."""
-    names = [
-        re.match(r"[\w.-]+", requirement)[0] for requirement in requires("nagevo") if "extra ==" not in requirement
-    ]
-    return " ".join(f"{name}={version(name)}" for name in sorted(names))
+    """Return the versions of the installed packages that nagevo names, extras included, as one text."""
+    names = {re.match(r"[\w.-]+", requirement)[0] for requirement in requires("nagevo")}
+    installed = []
+    for name in sorted(names):
+        with suppress(PackageNotFoundError):
+            installed.append(f"{name}={version(name)}")
+    return " ".join(installed)
 
 
 @cache
