@@ -32,7 +32,7 @@ from nagevo.cli import (
     train,
     validate_supernet,
 )
-from nagevo.foundation.errors import NagevoError
+from nagevo.foundation.errors import NagevoError, optional_packages
 
 app = typer.Typer(
     name="nagevo",
@@ -79,7 +79,8 @@ for panel, commands in _COMMANDS.items():
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2 (3: infeasible budget)."""
     try:
-        app()
+        with optional_packages():
+            app()
     except NagevoError as error:
         print(f"nagevo: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

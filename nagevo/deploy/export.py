@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nagevo.foundation.errors import MissingDependency
+from nagevo.foundation.errors import optional_packages
 from nagevo.foundation.files import replacing
 
 if TYPE_CHECKING:
@@ -110,10 +110,8 @@ def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, 
 
 
 def _openvino() -> ModuleType:
-    try:
+    with optional_packages("the format OpenVINO"):
         import openvino
-    except ModuleNotFoundError:
-        raise MissingDependency("OpenVINO is not installed: pip install 'nagevo[openvino]'") from None
     return openvino
 
 

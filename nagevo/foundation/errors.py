@@ -6,7 +6,31 @@ Each says what was expected, what was got, and where. Commands print it as one l
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+EXTRAS = {
+    "botorch": "botorch",
+    "datasets": "images",
+    "deap": "train",
+    "matplotlib": "report",
+    "mlxtend": "train",
+    "nas_bench_graph": "graph",
+    "onnx": "export",
+    "onnxruntime": "export",
+    "onnxscript": "export",
+    "openvino": "openvino",
+    "optuna": "peers",
+    "PIL": "train",
+    "pymoo": "peers",
+    "pynvml": "energy",
+    "sklearn": "train",
+    "snakemake": "workflow",
+    "torch": "train",
+    "torch_pruning": "slim",
+    "xgboost": "train",
+}
+"""The extra of nagevo that installs each optional package, by the name under which it is imported."""
 
 
 class NagevoError(Exception):
@@ -92,6 +116,34 @@ class InfeasibleBudget(NagevoError, ValueError):
 
     def __reduce__(self):
         return type(self), (self.budget, self.minimum, self.device, self.limits, self.binding, self.nearest)
+
+
+@contextmanager
+def optional_packages(user: str = "") -> Iterator[None]:
+    """Turn the failed import of an optional package into the line that says how to install it; also a decorator.
+
+    Parameters
+    ----------
+    user : str
+        What needs the package, as the user calls it: ``strategy "optuna_tpe"``.
+
+    Raises
+    ------
+    MissingDependency
+
+    >>> with optional_packages('backend "onnxruntime"'):
+    ...     raise ModuleNotFoundError(name="onnxruntime")
+    Traceback (most recent call last):
+    nagevo.foundation.errors.MissingDependency: backend "onnxruntime" needs onnxruntime: pip install 'nagevo[export]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        sentence = f"{user} needs {package}" if user else f"{package} is not installed"
+        raise MissingDependency(f"{sentence}: pip install 'nagevo[{EXTRAS[package]}]'") from None
 
 
 def _listed(limits: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Mapping
 
-from nagevo.foundation.errors import ConfigError, MissingDependency, unknown
+from nagevo.foundation.errors import ConfigError, optional_packages, unknown
 
 _TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 
@@ -39,10 +39,9 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
         raise ConfigError(unknown(what, name, [*builtin, "package.module:Class"]))
     module, attribute = target.groups()
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        with optional_packages(f'{what} "{name}"'):
+            found = getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        if name in builtin:
-            raise MissingDependency(f'{what} "{name}" needs the package {error.name}, which is not installed') from None
         raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
     except AttributeError:
         raise ConfigError(f'{what} "{name}" cannot be imported: {module} has no {attribute}') from None
@@ -63,4 +62,5 @@ def create(what: str, cls: type, *args, **options):
         inspect.signature(cls).bind(*args, **options)
     except TypeError as error:
         raise ConfigError(f"{what} {cls.__name__}: {error}") from None
-    return cls(*args, **options)
+    with optional_packages(f"{what} {cls.__name__}"):
+        return cls(*args, **options)

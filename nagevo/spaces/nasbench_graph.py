@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
-from nagevo.foundation.errors import ConfigError, MissingDependency, unknown
+from nagevo.foundation.errors import ConfigError, optional_packages, unknown
 from nagevo.spaces.base import SearchSpace
 
 OPERATIONS = ("skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat")
@@ -205,10 +205,8 @@ def package() -> ModuleType:
     MissingDependency
         If it is not installed.
     """
-    try:
+    with optional_packages("space nasbench_graph"):
         import nas_bench_graph
-    except ModuleNotFoundError:
-        raise MissingDependency("space nasbench_graph needs the package nas-bench-graph: nagevo[graph]") from None
     return nas_bench_graph
 
 

@@ -1,0 +1,70 @@
+"""Optional packages: the line that says what to install, and that it is true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from nagevo.foundation.errors import EXTRAS, MissingDependency, optional_packages
+from nagevo.foundation.registry import create
+
+ROOT = Path(__file__).parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def names(requirements: list[str]) -> set[str]:
+    """Return the normalized names of the packages that are required, nagevo left out."""
+    found = {re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+    return found - {"nagevo"}
+
+
+@pytest.fixture
+def torchless(monkeypatch):
+    """Let the import of torch fail as where it is not installed."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+
+@pytest.mark.usefixtures("torchless")
+def test_a_component_without_its_package_names_the_extra():
+    class Device:
+        def __init__(self):
+            import torch  # noqa: F401
+
+    with pytest.raises(MissingDependency, match=re.escape("backend Device needs torch: pip install 'nagevo[train]'")):
+        create("backend", Device)
+
+
+def test_other_packages_that_are_missing_stay_what_they_are():
+    with pytest.raises(ModuleNotFoundError, match="made_up_package"), optional_packages("strategy"):
+        import made_up_package  # noqa: F401
+
+
+def test_each_optional_package_is_in_the_extra_that_is_named():
+    distributions = packages_distributions()
+    for module, extra in EXTRAS.items():
+        candidates = {name.lower().replace("_", "-") for name in distributions.get(module, [module])}
+        assert candidates & names(PROJECT["optional-dependencies"][extra]), module
+
+
+def test_constraints_hold_each_package_that_pyproject_names():
+    pinned = names((ROOT / "constraints.txt").read_text().splitlines()[1:])
+    extras = PROJECT["optional-dependencies"].values()
+    assert pinned == names(PROJECT["dependencies"]).union(*map(names, extras))
+
+
+WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from nagevo.cli import main; main()"
+
+
+def test_a_command_without_torch_ends_with_one_line(tmp_path):
+    arguments = ["train", "--config", ROOT / "config.yaml", "--output", tmp_path / "weights"]
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "nagevo: evaluator \"supernet\" needs torch: pip install 'nagevo[train]'\n"
