@@ -13,7 +13,7 @@ from nagevo.experiment.config import Experiment
 from nagevo.foundation.errors import DataError
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.storage import load_generator, save_generator
-from nagevo.learn import fit_accuracy, fit_latency
+from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.latency import is_exact
 from nagevo.measure.measurements import Measurements

@@ -8,7 +8,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
-from nagevo.learn import Teachers, adapt_latency
+from nagevo.learn.adapted import Teachers, adapt_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.probes import probe_order
 from nagevo.measure.measurements import EXTRA_ROUND

@@ -284,10 +284,15 @@ class AdaptedLatency:
         """Return the predicted latency of each described architecture, shape (n,)."""
         return self.posterior.predict(described)[0]
 
+    def predict_with_spread(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions in ms, and by what the logarithmic margin is multiplied for each, both of shape (n,)."""
+        latency_ms, std = self.posterior.predict(described)
+        return latency_ms, self.error_scale * std
+
     def bound(self, described: np.ndarray, confidence: float) -> np.ndarray:
         """Return what the latency of each stays below with the given confidence, shape (n,), in ms."""
-        latency_ms, std = self.posterior.predict(described)
-        return latency_ms * np.exp(self.residuals.margin(confidence) * self.error_scale * std)
+        latency_ms, spread = self.predict_with_spread(described)
+        return latency_ms * np.exp(self.residuals.margin(confidence) * spread)
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write the predictor into a folder."""

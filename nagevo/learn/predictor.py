@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nagevo.learn import AccuracySurrogate, AdaptedLatency, LatencySurrogate
+from nagevo.learn.adapted import AdaptedLatency
+from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace, row_keys
 
@@ -107,6 +108,20 @@ class Predictor:
             choices,
             lambda missing: surrogate.bound(self._inputs(device, missing), confidence),
         )
+
+    def latency_with_spread(self, device: str, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the latency in ms, and by what the device's logarithmic margin is multiplied for each.
+
+        The latency stays under ``latency * exp(spread * margin)``, with the margin of the device's residuals at the
+        asked confidence; the spread is 0 where a measured latency is its own bound.
+        """
+        latency_ms = self._certain(device, choices)
+        spread, missing = np.zeros(len(choices)), np.isnan(latency_ms)
+        if missing.any():
+            surrogate = self.latency_surrogates[device]
+            predicted = surrogate.predict_with_spread(self._inputs(device, choices[missing]))
+            latency_ms[missing], spread[missing] = predicted
+        return latency_ms, spread
 
     def described(self, choices: np.ndarray, *, unseen: bool = False) -> np.ndarray:
         """Return what the latency on a device without a surrogate of its own is predicted from.

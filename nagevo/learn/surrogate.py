@@ -198,6 +198,11 @@ class LatencySurrogate:
         """
         return float(np.exp(self.residuals.margin(confidence)))
 
+    def predict_with_spread(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return predictions in ms, and by what the logarithmic margin is multiplied for each, both of shape (n,)."""
+        predicted = self.predict(features)
+        return predicted, np.ones(len(predicted))
+
     def bound(self, features: np.ndarray, confidence: float) -> np.ndarray:
         """Return what the latency of each row stays below with the given confidence, shape (n,), in ms."""
         return self.predict(features) * self.margin(confidence)

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from nagevo.foundation.frontier import frontier
-from nagevo.learn import LatencySurrogate, fit_accuracy, fit_latency
+from nagevo.learn.fitting import fit_accuracy, fit_latency
+from nagevo.learn.surrogate import LatencySurrogate
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.improvement import Frontier

@@ -94,7 +94,7 @@ class NeighborhoodRandomSearch(Strategy):
 
     def _flattest(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
         """Return n new architectures, those first that are nondominated by predicted aggregate and latency."""
-        from nagevo.learn import fit_accuracy, fit_latency
+        from nagevo.learn.fitting import fit_accuracy, fit_latency
 
         features = self.space.features(self.measurements.choices)
         accuracy = fit_accuracy(features, self.measurements.accuracy, seed=self.seed)

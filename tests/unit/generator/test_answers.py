@@ -19,7 +19,7 @@ from nagevo.experiment.config import parse_config
 from nagevo.generator.bundle import own_checksum, seal
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.storage import save_generator
-from nagevo.learn import fit_accuracy, fit_latency
+from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
 

@@ -7,9 +7,10 @@ import pytest
 
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import BundleError, DataError
-from nagevo.learn import AdaptedLatency, LatencySurrogate, Teachers, adapt_latency, fit_latency
-from nagevo.learn.adapted import Basis
+from nagevo.learn.adapted import AdaptedLatency, Basis, Teachers, adapt_latency
+from nagevo.learn.fitting import fit_latency
 from nagevo.learn.probes import probe_order
+from nagevo.learn.surrogate import LatencySurrogate
 
 N, N_FEATURES, N_KNOWN = 120, 8, 5
 

@@ -15,10 +15,10 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
 from nagevo.foundation.errors import BundleError, DataError
-from nagevo.learn import AccuracySurrogate, LatencySurrogate, fit_accuracy, fit_latency, gaussian, trees, ubj
+from nagevo.learn import gaussian, trees, ubj
 from nagevo.learn.conformal import Residuals, near_frontier
-from nagevo.learn.fitting import MOST, best_shares, make_folds
-from nagevo.learn.surrogate import ErrorScale
+from nagevo.learn.fitting import MOST, best_shares, fit_accuracy, fit_latency, make_folds
+from nagevo.learn.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate
 
 SPACE = SeparableSpace()
 CHOICES = SPACE.sample_distinct(80, rng=np.random.default_rng(0))
@@ -228,7 +228,7 @@ def test_predicting_imports_no_more_than_numpy(accuracy_surrogate, tmp_path):
     accuracy_surrogate.save(tmp_path)
     np.save(tmp_path / "features.npy", OTHERS)
     code = (
-        "import sys, numpy as np; from nagevo.learn import AccuracySurrogate;"
+        "import sys, numpy as np; from nagevo.learn.surrogate import AccuracySurrogate;"
         f"AccuracySurrogate.load({str(tmp_path)!r}).predict(np.load({str(tmp_path / 'features.npy')!r}));"
         "print(sorted({'xgboost', 'sklearn', 'torch', 'scipy'} & set(sys.modules)))"
     )

@@ -31,7 +31,7 @@ def generator() -> Generator:
     import torch
 
     from nagevo.generator.model import FrontierModel
-    from nagevo.learn import fit_accuracy, fit_latency
+    from nagevo.learn.fitting import fit_accuracy, fit_latency
 
     space, rng = create_space("nasbench201"), np.random.default_rng(0)
     choices = space.sample_distinct(40, rng=rng)
