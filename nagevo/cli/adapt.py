@@ -32,8 +32,8 @@ def run(
 
     from nagevo import load
     from nagevo.foundation.errors import DataError
-    from nagevo.foundation.files import write_table
     from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.tables import write_table
 
     if sum(option is not None for option in (config, measurements, architectures)) != 1:
         raise DataError("expected one of --config, --measurements and --architectures")
@@ -58,15 +58,16 @@ def run(
 def _read(path: Path) -> tuple[dict[str, float], str]:
     """Return by architecture what a table says was measured, and what that is."""
     from nagevo.foundation.errors import DataError
-    from nagevo.foundation.files import read_table
     from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.tables import number_column, read_table, text_column
 
     table = read_table(path, ("architecture",))
     measures = [name for name in QUANTITIES if name in table]
     if len(measures) != 1:
         raise DataError(f"{path}: expected one of the columns {', '.join(QUANTITIES)}, got {measures or 'none'}")
-    known = table.dropna(subset=measures)
-    return dict(zip(known["architecture"], known[measures[0]], strict=True)), measures[0]
+    texts = text_column(table, "architecture", f"table {path}")
+    values = number_column(table, measures[0], f"table {path}")
+    return {text: value for text, value in zip(texts, values.tolist(), strict=True) if value == value}, measures[0]
 
 
 def _measured(generator, device: str, config: str, n: int | None) -> tuple[dict[str, float], str, bool]:

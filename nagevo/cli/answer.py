@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Measurements, Output
+from nagevo.cli.options import Config, Measurements, TableOutput
 
 
 def run(
@@ -15,14 +15,14 @@ def run(
     bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
     measurements: Measurements,
     random: Annotated[Path, typer.Option(help="Measurements of a random search with as many evaluations.")],
-    output: Output,
+    output: TableOutput,
     architectures: Annotated[Path, typer.Option(help="Where the distinct architectures of all answers are written.")],
 ) -> None:
     """Answer evenly spaced budgets by the generator, the lookup table and random search."""
     from nagevo import load
     from nagevo.evaluate import answers as evaluation
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
     from nagevo.measure.measurements import Measurements
 
     generator = load(bundle)

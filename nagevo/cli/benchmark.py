@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle, Config, Output
+from nagevo.cli.options import Bundle, Config, TableOutput
 
 
 def run(
     config: Config,
-    output: Output,
+    output: TableOutput,
     bundle: Bundle = None,
     probes: Annotated[str, typer.Option(help="Numbers of measurements on a new device, separated by commas.")] = (
         "0,10,20,50"
@@ -34,8 +34,8 @@ def run(
     from nagevo.evaluate.benchmark import Truth, known_device, new_device, two_limits
     from nagevo.experiment.config import load_config
     from nagevo.foundation.errors import ConfigError
-    from nagevo.foundation.files import write_table
     from nagevo.foundation.progress import track
+    from nagevo.foundation.tables import write_table
 
     experiment, generator = load_config(config), load(bundle)
     try:

@@ -7,19 +7,19 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Output
+from nagevo.cli.options import Architectures, TableOutput
 
 
 def run(
     architectures: Architectures,
-    output: Output,
+    output: TableOutput,
     tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
     round_number: Annotated[int, typer.Option("--round", help="Number of the round.")] = 0,
 ) -> None:
     """Join what was measured of the proposed architectures, in their order, into one measurements table."""
     import pandas as pd
 
-    from nagevo.foundation.files import read_table, write_table
+    from nagevo.foundation.tables import read_table, write_table
     from nagevo.measure.measurements import EXTRA_ROUND, read_shards
 
     proposed = read_table(architectures, ("architecture",))["architecture"]

@@ -30,9 +30,10 @@ def run(
 
     from nagevo.evaluate import comparison
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import replacing_folder, write_table
+    from nagevo.foundation.files import replacing_folder
     from nagevo.foundation.progress import track
     from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.tables import write_table
     from nagevo.measure.measurements import Measurements
     from nagevo.report.comparing import compare_content
     from nagevo.report.figures import COMPARED, write_figures

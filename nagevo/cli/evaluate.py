@@ -21,7 +21,8 @@ def run(
 
     from nagevo.evaluate import answers as evaluation
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import read_table, write_json
+    from nagevo.foundation.files import write_json
+    from nagevo.foundation.tables import read_table
 
     experiment = load_config(config)
     measured = [read_table(path, ("architecture", "status")) for path in tables]

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output, Surrogates
+from nagevo.cli.options import Config, Surrogates, TableOutput
 
 
 def run(
     config: Config,
     device: Annotated[str, typer.Option(help="Name of the device.")],
     surrogates: Surrogates,
-    output: Output,
+    output: TableOutput,
     log: Annotated[Path, typer.Option(help="Where the hypervolume of each generation is written.")],
     tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
 ) -> None:
@@ -22,7 +22,7 @@ def run(
     import pandas as pd
 
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
     from nagevo.learn.predictor import Predictor
     from nagevo.measure.latency import is_exact
     from nagevo.measure.measurements import Measurements, read_shards

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output
+from nagevo.cli.options import Config, TableOutput
 
 
 def run(
     config: Config,
-    output: Output,
+    output: TableOutput,
     measurements: Annotated[list[Path], typer.Argument(help="Measurements of each round.")],
 ) -> None:
     """Join the measurements of all rounds."""
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
     from nagevo.measure.measurements import Measurements
 
     space = load_config(config).create_space()

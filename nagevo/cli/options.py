@@ -7,8 +7,21 @@ from typing import Annotated
 
 import typer
 
+
+def _table(path: Path | None) -> Path | None:
+    """Check the ending of a table that a command is going to write, before it does anything else."""
+    from nagevo.foundation.tables import check_table_name
+
+    if path is not None:
+        check_table_name(path)
+    return path
+
+
 Config = Annotated[str, typer.Option("--config", help="The experiment: a YAML file, or JSON text with sections of it.")]
 Output = Annotated[Path, typer.Option("--output", help="Where the result is written.")]
+TableOutput = Annotated[
+    Path, typer.Option("--output", callback=_table, help="Table that is written: .parquet, .csv, .tsv or .txt.")
+]
 Architectures = Annotated[Path, typer.Option(help="Table with a column `architecture`.")]
 Devices = Annotated[str, typer.Option(help="Names of the devices, separated by commas.")]
 Measurements = Annotated[Path, typer.Option(help="The measurements table.")]

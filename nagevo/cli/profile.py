@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, Output, Shard, Shards
+from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput
 
 
 def run(
     config: Config,
     device: Annotated[str, typer.Option(help="Name of a device of the experiment.")],
     architectures: Architectures,
-    output: Output,
+    output: TableOutput,
     extra: Annotated[bool, typer.Option("--extra", help="Also the device's `extra_measurements`.")] = False,
     shard: Shard = 0,
     shards: Shards = 1,
@@ -23,7 +23,7 @@ def run(
     import pandas as pd
 
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
     from nagevo.measure.tables import read_architectures
     from nagevo.spaces.base import unique
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Devices, Output
+from nagevo.cli.options import Config, Devices, TableOutput
 
 
 def run(
     config: Config,
     devices: Devices,
-    output: Output,
+    output: TableOutput,
     measurements: Annotated[list[Path] | None, typer.Argument(help="Measurements of every earlier round.")] = None,
     round_number: Annotated[int, typer.Option("--round", help="Number of the round, from 0.")] = 0,
 ) -> None:
@@ -21,7 +21,7 @@ def run(
     import pandas as pd
 
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
     from nagevo.measure.measurements import Measurements
 
     experiment = load_config(config)

@@ -24,7 +24,8 @@ def run(
     """Write the interactive page of an experiment, and its figures for papers."""
     from nagevo import load
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import read_json, read_table
+    from nagevo.foundation.files import read_json
+    from nagevo.foundation.tables import read_table
     from nagevo.measure.measurements import Measurements
     from nagevo.report.content import content
     from nagevo.report.figures import REPORTED, write_figures

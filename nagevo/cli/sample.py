@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output
+from nagevo.cli.options import Config, TableOutput
 
 
 def run(
     config: Config,
-    output: Output,
+    output: TableOutput,
     number: Annotated[int | None, typer.Option(help="How many; the search's `evaluations` by default.")] = None,
 ) -> None:
     """Draw distinct random architectures of the space."""
@@ -19,7 +19,7 @@ def run(
     import pandas as pd
 
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
 
     experiment = load_config(config)
     space = experiment.create_space()

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, Output, Shard, Shards, Weights
+from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput, Weights
 
 
 def run(
     config: Config,
     architectures: Architectures,
-    output: Output,
+    output: TableOutput,
     weights: Weights = None,
     split: Annotated[str, typer.Option(help="Images that count: `validation` or `test`.")] = "validation",
     shard: Shard = 0,
@@ -20,7 +20,7 @@ def run(
 ) -> None:
     """Read the accuracy of each architecture."""
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import read_table, write_table
+    from nagevo.foundation.tables import read_table, write_table
     from nagevo.measure.tables import parse_architectures
 
     experiment = load_config(config)

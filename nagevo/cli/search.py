@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output, Weights
+from nagevo.cli.options import Config, TableOutput, Weights
 
 
 def run(
     config: Config,
-    output: Output,
+    output: TableOutput,
     strategy: Annotated[str | None, typer.Option(help="Name of the strategy; the config's by default.")] = None,
     evaluations: Annotated[int | None, typer.Option(help="Evaluations; the config's by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the config's by default.")] = None,
@@ -20,7 +20,7 @@ def run(
     """Search in one process and write what was measured, in the order in which it was read."""
     from nagevo.experiment.config import load_config
     from nagevo.experiment.search import search_experiment
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
 
     experiment = load_config(config).with_search(strategy=strategy, evaluations=evaluations, seed=seed)
     measurements = search_experiment(experiment, weights=weights)

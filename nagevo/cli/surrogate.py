@@ -18,7 +18,8 @@ def run(
 ) -> None:
     """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import replacing_folder, write_table
+    from nagevo.foundation.files import replacing_folder
+    from nagevo.foundation.tables import write_table
     from nagevo.learn.fitting import fit_accuracy, fit_latency
     from nagevo.learn.validation import validation_table
     from nagevo.measure.latency import is_exact

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output
+from nagevo.cli.options import Config, TableOutput
 
 
 def run(
     config: Config,
     weights: Annotated[Path, typer.Option(help="What `nagevo train` wrote.")],
-    output: Output,
+    output: TableOutput,
     number: Annotated[int, typer.Option(min=3, help="Architectures, spread over the range of their MACs.")] = 24,
     repeats: Annotated[int, typer.Option(min=1, help="Trainings of each, whose accuracies are averaged.")] = 1,
 ) -> None:
@@ -21,7 +21,7 @@ def run(
     import numpy as np
 
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import write_table
+    from nagevo.foundation.tables import write_table
     from nagevo.measure.accuracy import create_evaluator
     from nagevo.measure.accuracy.validation import spread, validate_supernet
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
-from nagevo.foundation.files import read_table
+from nagevo.foundation.tables import number_column, read_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
@@ -96,7 +96,8 @@ def best_known_frontiers(devices: Iterable[str], histories: Iterable[Measurement
 def read_frontier(path: str) -> np.ndarray:
     """Return the objectives of a frontier in a table with ``accuracy`` (percent) and ``latency_ms``."""
     table = read_table(path, ("accuracy", "latency_ms"))
-    objectives = np.column_stack([100.0 - table["accuracy"].to_numpy(float), table["latency_ms"].to_numpy(float)])
+    accuracy, latency_ms = (number_column(table, column, f"table {path}") for column in ("accuracy", "latency_ms"))
+    objectives = np.column_stack([100.0 - accuracy, latency_ms])
     return objectives[frontier.frontier(objectives)]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import numbers, read_table, require
+from nagevo.foundation.tables import number_column, read_table, require
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import SearchSpace, row_keys, without
 
@@ -146,7 +146,7 @@ class Measurements:
 
         where = f"the measurements in {', '.join(map(str, paths))}"
         frame = pd.concat([read_table(path, ("architecture", "round", "accuracy")) for path in paths])
-        frame["round"] = numbers(frame, "round", where)
+        frame["round"] = number_column(frame, "round", where)
         frame = frame.sort_values("round", kind="stable")
         evaluated = frame.loc[frame["round"] != EXTRA_ROUND, "architecture"]
         superseded = (frame["round"] == EXTRA_ROUND) & frame["architecture"].isin(evaluated)
@@ -164,11 +164,11 @@ class Measurements:
         choices = space.normal(parse_architectures(frame, space, where))
         prefix = "latency_ms_"
         latency_ms = {
-            column.removeprefix(prefix): numbers(frame, column, where)
+            column.removeprefix(prefix): number_column(frame, column, where)
             for column in map(str, frame.columns)
             if column.startswith(prefix)
         }
-        rounds, accuracy = (numbers(frame, column, where) for column in ("round", "accuracy"))
+        rounds, accuracy = (number_column(frame, column, where) for column in ("round", "accuracy"))
         if not ((rounds == np.rint(rounds)) & (rounds >= EXTRA_ROUND) & (rounds < 2**31)).all():
             raise DataError(f"{where}: expected whole numbers from {EXTRA_ROUND} in the column round")
         table = cls(choices, rounds.astype(int), accuracy, latency_ms)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nagevo.foundation.errors import ArchitectureError, DataError
-from nagevo.foundation.files import numbers, read_table
+from nagevo.foundation.tables import number_column, read_table, row_name, text_column
 from nagevo.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ArchitectureTable:
     def _read(self, space: SearchSpace) -> tuple[pd.Series, pd.Series]:
         """Return the numbers by key of the normal and of the canonical form."""
         frame = read_table(self.path, ("architecture", self.column))
-        values = numbers(frame, self.column, f"table {self.path}")
+        values = number_column(frame, self.column, f"table {self.path}")
         choices = parse_architectures(frame, space, f"table {self.path}")
         return _by_key(space.normal(choices), choices, values), _by_key(space.canonical(choices), choices, values)
 
@@ -81,12 +81,18 @@ def parse_architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> 
     Raises
     ------
     DataError
-        If a text is no architecture of the space; ``where`` is what the table is called.
+        If a text is no architecture of the space; ``where`` is the name of the table.
     """
+    texts = text_column(frame, "architecture", where)
     try:
-        return space.from_text(frame["architecture"].tolist())
-    except ArchitectureError as error:
-        raise DataError(f"{where}: {error}") from None
+        return space.from_text(texts)
+    except ArchitectureError:
+        for row, text in zip(frame.index, texts, strict=True):
+            try:
+                space.from_text([text])
+            except ArchitectureError as error:
+                raise DataError(f"{where}, {row_name(row)}: {error}") from None
+        raise
 
 
 def _by_key(form: np.ndarray, written: np.ndarray, values: np.ndarray) -> pd.Series:

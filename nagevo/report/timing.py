@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from nagevo.foundation.tables import read_table
+
 OTHERS = ("compare", "report")
 """Names of folders and files that are no stages on the way to the generator."""
 COLUMNS = ("stage", "jobs", "wall_s", "cpu_s", "memory_mb")
@@ -34,7 +36,7 @@ def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataF
         relative = path.relative_to(folder)
         if relative.with_suffix("").parts[0] in OTHERS:
             continue
-        repeats = pd.read_csv(path, sep="\t", na_values="-")
+        repeats = read_table(path, ("s", "cpu_time", "max_rss"))
         name = stage_name(relative, devices)
         rows.append((name, *(repeats[column].mean() for column in ("s", "cpu_time", "max_rss"))))
     jobs = pd.DataFrame(rows, columns=["stage", "wall_s", "cpu_s", "memory_mb"])
@@ -53,7 +55,7 @@ def job_seconds(path: Path) -> float:
         The benchmark file, whatever its suffix.
     """
     path = path.with_suffix(".tsv")
-    return float(pd.read_csv(path, sep="\t")["s"].mean()) if path.exists() else float("nan")
+    return float(read_table(path, ("s",))["s"].mean()) if path.exists() else float("nan")
 
 
 def stage_name(path: Path, devices: Collection[str] = ()) -> str:

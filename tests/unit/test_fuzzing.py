@@ -25,7 +25,7 @@ from made_up import CONFIG, SPACE, learned, measured
 import nagevo
 from nagevo.experiment.config import load_config, parse_config
 from nagevo.foundation.errors import NagevoError
-from nagevo.foundation.files import write_table
+from nagevo.foundation.tables import write_table
 from nagevo.generator import bundle as sealing
 from nagevo.learn import trees
 from nagevo.measure.latency.command import parse_quantity

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from nagevo.foundation.files import write_table
+from nagevo.foundation.tables import write_table
 from nagevo.spaces import create_space
 
 ROOT = Path(__file__).resolve().parents[2]

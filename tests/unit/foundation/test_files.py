@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import read_json, read_table, replacing, write_json, write_table
+from nagevo.foundation.files import read_json, replacing, write_json
+from nagevo.foundation.tables import read_table, write_table
 
 
 @pytest.mark.parametrize("name", ["table.parquet", "table.csv"])

@@ -14,7 +14,7 @@ from nagevo.experiment.config import parse_config
 from nagevo.experiment.learning import learn
 from nagevo.experiment.search import search_experiment
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import write_table
+from nagevo.foundation.tables import write_table
 
 
 def test_constant_accuracies_and_latencies_are_answered_with_themselves(tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nagevo.foundation.errors import ConfigError, DataError
-from nagevo.foundation.files import write_table
+from nagevo.foundation.tables import write_table
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.spaces.nasbench201.space import NASBench201Space
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import write_table
+from nagevo.foundation.tables import write_table
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements, read_shards
 from nagevo.spaces import create_space
 

@@ -61,7 +61,7 @@ def test_no_architectures_and_an_empty_table_are_answered(tmp_path):
     ("architectures", "values", "message"),
     [
         (["ab", "xy"], [1.0, 2.0], "'xy' is not an architecture"),
-        (["ab"], ["fast"], "column value holds what is no number"),
+        (["ab"], ["fast"], 'row 1, column value: expected a number, got "fast"'),
     ],
 )
 def test_a_table_of_something_else_is_an_error_that_names_the_file(tmp_path, architectures, values, message):
