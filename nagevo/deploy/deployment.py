@@ -13,7 +13,7 @@ from torch import nn
 
 from nagevo.foundation.errors import DataError, NagevoError
 from nagevo.foundation.files import read_json, replacing_folder, write_json
-from nagevo.training.loop import load_tensors, save_tensors
+from nagevo.training.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
     from nagevo.generator.answers import Answer

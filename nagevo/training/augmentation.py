@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from nagevo.training.loop import Recipe
+from nagevo.training.recipe import Recipe
 
 
 def augmented(pixels: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:

@@ -33,7 +33,7 @@ from nagevo.measure.latency.lookup import read_block_table
 from nagevo.measure.measurements import Measurements
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces import create_space
-from nagevo.training.loop import load_tensors, save_tensors
+from nagevo.training.tensors import load_tensors, save_tensors
 
 EVERYTHING = 2**20
 EDITS = st.lists(

@@ -17,7 +17,9 @@ from nagevo.foundation.registry import create
 from nagevo.measure.accuracy.base import OK, Evaluator
 from nagevo.spaces.base import SearchSpace
 from nagevo.training.datasets import ImageDataset, check_classes, load_images
-from nagevo.training.loop import Images, Recipe, accuracy, prepare
+from nagevo.training.images import Images, prepare
+from nagevo.training.loop import accuracy
+from nagevo.training.recipe import Recipe
 
 
 class ImageEvaluator(Evaluator):
@@ -28,7 +30,7 @@ class ImageEvaluator(Evaluator):
     dataset : mapping
         ``name`` and the options of the dataset.
     training : mapping
-        The recipe: see :class:`nagevo.training.loop.Recipe`.
+        The recipe: see :class:`nagevo.training.recipe.Recipe`.
     calibration_images : int
         Training images from which the statistics of batch normalization are taken after training.
     """

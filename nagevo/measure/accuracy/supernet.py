@@ -18,7 +18,9 @@ from nagevo.foundation.errors import DataError
 from nagevo.measure.accuracy.images import ImageEvaluator
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3 import once_for_all
-from nagevo.training.loop import Images, Step, fit, load_tensors, recalibrate, save_tensors, with_prefix
+from nagevo.training.images import Images
+from nagevo.training.loop import Step, fit, recalibrate
+from nagevo.training.tensors import load_tensors, save_tensors, under_prefix
 
 
 class SupernetEvaluator(ImageEvaluator):
@@ -91,8 +93,8 @@ class SupernetEvaluator(ImageEvaluator):
         tensors, about = load_tensors(path)
         if about.get("network") != self.about(supernet)["network"]:
             raise DataError(f"weights {path} were trained for other options of the space: train them again")
-        supernet.load_state_dict(with_prefix("network.", tensors))
-        self.supernet, self.calibration = supernet, Images(**with_prefix("calibration.", tensors))
+        supernet.load_state_dict(under_prefix("network.", tensors))
+        self.supernet, self.calibration = supernet, Images(**under_prefix("calibration.", tensors))
         self.classes = tuple(about["classes"])
         self.statistics = tuple(values.flatten().numpy() for values in (self.calibration.mean, self.calibration.std))
 

@@ -25,7 +25,8 @@ from nagevo.spaces.nasbench201.cell import N_EDGES, OPERATIONS
 from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.spaces.nasbench201.supernet import MixtureNetwork
 from nagevo.training.datasets import check_classes, load_images
-from nagevo.training.loop import Images, Recipe, prepare
+from nagevo.training.images import Images, prepare
+from nagevo.training.recipe import Recipe
 
 MakeMixture = Callable[..., Mixture]
 """From the number of operations, ``edge_weights`` and a ``generator`` to a new mixture."""
@@ -59,7 +60,7 @@ class SupernetRecipe:
         search for accuracy alone.
     shift_pixels : int
     flip : bool
-        Random shifts and mirroring of the training images, see :class:`nagevo.training.loop.Recipe`.
+        Random shifts and mirroring of the training images, see :class:`nagevo.training.recipe.Recipe`.
     accelerator : {"auto", "cpu", "cuda"}
         Where the network is trained; ``auto`` is ``cuda`` where there is one.
     """

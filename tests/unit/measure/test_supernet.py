@@ -10,7 +10,7 @@ from nagevo.spaces import create_space
 from nagevo.spaces.mobilenetv3.supernet import part
 from nagevo.training import loop
 from nagevo.training.datasets import SPLITS, Pool, Source
-from nagevo.training.loop import load_tensors
+from nagevo.training.tensors import load_tensors
 
 SPACE = create_space(
     "mobilenetv3",

@@ -14,7 +14,7 @@ from nagevo.search.methods.weight_sharing import ExpectedLatency, SupernetRecipe
 from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.spaces.nasbench201.supernet import MixtureNetwork
 from nagevo.training.datasets import SPLITS, Pool, Source
-from nagevo.training.loop import Images
+from nagevo.training.images import Images
 
 SPACE = NASBench201Space(width=4, cells=1, resolution=8, channels=1)
 SUPERNET = {

@@ -15,7 +15,7 @@ from nagevo.foundation.errors import DataError
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.spaces import create_space
 from nagevo.spaces.mobilenetv3.once_for_all import load_published
-from nagevo.training.loop import Images
+from nagevo.training.images import Images
 
 WIDTHS = {1.0: (16, 16, 24, 40, 80, 112, 160, 960, 1280), 1.2: (24, 24, 32, 48, 96, 136, 192, 1152, 1536)}
 """Channels of stem, first block, five stages, head and features: multiples of 8, in the published networks."""

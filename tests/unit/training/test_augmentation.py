@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nagevo.training.augmentation import augmented, relit, turned
-from nagevo.training.loop import Recipe
+from nagevo.training.recipe import Recipe
 
 
 def rng() -> torch.Generator:

@@ -7,8 +7,12 @@ from torch import nn
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.training import loop
+from nagevo.training.checkpoint import Best, resume, save_checkpoint
 from nagevo.training.datasets import Split
-from nagevo.training.loop import Best, Images, Recipe, accuracy, cross_entropy_step, fit, prepare, recalibrate
+from nagevo.training.images import Images, prepare
+from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
+from nagevo.training.recipe import Recipe
+from nagevo.training.tensors import load_tensors, save_tensors
 
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.1, warmup_epochs=1)
 
@@ -79,11 +83,11 @@ def test_training_that_resumes_ends_with_the_same_bits(tmp_path, monkeypatch):
 def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_not_resumed(tmp_path):
     net, checkpoint = network(), tmp_path / "state"
     state = net, loop._optimizer(net, RECIPE), Best(net, None)
-    loop._save_checkpoint(checkpoint, {"recipe": "other"}, *state, 2)
-    assert loop._resume(checkpoint, {"recipe": "this"}, *state) == 0
-    assert loop._resume(checkpoint, {"recipe": "other"}, *state) == 2
+    save_checkpoint(checkpoint, {"recipe": "other"}, *state, 2)
+    assert resume(checkpoint, {"recipe": "this"}, *state) == 0
+    assert resume(checkpoint, {"recipe": "other"}, *state) == 2
     checkpoint.write_bytes(b"nonsense")
-    assert loop._resume(checkpoint, {"recipe": "other"}, *state) == 0
+    assert resume(checkpoint, {"recipe": "other"}, *state) == 0
 
 
 def scored(values, **options):
@@ -151,8 +155,8 @@ def test_images_are_normalized():
 def test_tensors_come_back_and_have_always_the_same_bytes(tmp_path):
     tensors, about = {"a": torch.arange(3.0), "b": torch.ones(2, 2)}, {"seed": 1, "recipe": {"epochs": 2}}
     for name in ("one", "two"):
-        loop.save_tensors(tensors, about, tmp_path / name)
-    loaded, read = loop.load_tensors(tmp_path / "one")
+        save_tensors(tensors, about, tmp_path / name)
+    loaded, read = load_tensors(tmp_path / "one")
     assert read == about
     torch.testing.assert_close(loaded, tensors)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -160,7 +164,7 @@ def test_tensors_come_back_and_have_always_the_same_bytes(tmp_path):
 
 def test_weights_that_are_absent_or_damaged_are_one_clear_line(tmp_path):
     with pytest.raises(DataError, match="do not exist"):
-        loop.load_tensors(tmp_path / "none")
+        load_tensors(tmp_path / "none")
     (tmp_path / "damaged").write_bytes(b"x" * 100)
     with pytest.raises(DataError, match="were not written by this nagevo or are damaged"):
-        loop.load_tensors(tmp_path / "damaged")
+        load_tensors(tmp_path / "damaged")
