@@ -258,7 +258,7 @@ def failures_are_survived(build: Build) -> None:
     """Accuracies and latencies that failed, some or all of them, do not end a search."""
 
     def spoiled(table: Measurements, failed: np.ndarray) -> Measurements:
-        latency_ms = {name: np.where(failed[::-1], np.nan, values) for name, values in table.latency_ms.items()}
+        latency_ms = {name: np.where(failed[::-1], np.nan, values) for name, values in table.values.items()}
         return Measurements(table.choices, table.round, np.where(failed, np.nan, table.accuracy), latency_ms)
 
     _searched(build, ("phone", "server"), lambda table: spoiled(table, np.arange(len(table)) % 3 == 1))
@@ -270,7 +270,7 @@ def known_latencies_are_no_evaluations(build: Build) -> None:
     choices = LadderSpace().enumerate()
     evaluated = _measured(choices[::5], 0, ("phone",))
     others = _measured(without(choices, evaluated.choices), EXTRA_ROUND, ("phone",))
-    known = Measurements(others.choices, others.round, np.full(len(others), np.nan), others.latency_ms)
+    known = Measurements(others.choices, others.round, np.full(len(others), np.nan), others.values)
     strategy = build("phone")
     strategy.tell(known.extended(evaluated))
     _expect_new(strategy.ask(9), evaluated.choices, 9)

@@ -57,17 +57,14 @@ def run(
 
 def _read(path: Path) -> tuple[dict[str, float], str]:
     """Return by architecture what a table says was measured, and what that is."""
-    from nagevo.foundation.errors import DataError
-    from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.quantities import measured_quantity
     from nagevo.foundation.tables import number_column, read_table, text_column
 
     table = read_table(path, ("architecture",))
-    measures = [name for name in QUANTITIES if name in table]
-    if len(measures) != 1:
-        raise DataError(f"{path}: expected one of the columns {', '.join(QUANTITIES)}, got {measures or 'none'}")
+    quantity = measured_quantity(table, f"table {path}")
     texts = text_column(table, "architecture", f"table {path}")
-    values = number_column(table, measures[0], f"table {path}")
-    return {text: value for text, value in zip(texts, values.tolist(), strict=True) if value == value}, measures[0]
+    values = number_column(table, quantity, f"table {path}")
+    return {text: value for text, value in zip(texts, values.tolist(), strict=True) if value == value}, quantity
 
 
 def _measured(generator, device: str, config: str, n: int | None) -> tuple[dict[str, float], str, bool]:
@@ -78,5 +75,5 @@ def _measured(generator, device: str, config: str, n: int | None) -> tuple[dict[
     settings = load_config(config).device(device)
     texts = generator.probes_for(device, n)
     rows = settings.create().measure(generator.space, generator.space.from_text(texts))
-    known = {text: value for text, value in zip(texts, rows["latency_ms"], strict=True) if value == value}
+    known = {text: value for text, value in zip(texts, rows[settings.measures], strict=True) if value == value}
     return known, settings.measures, is_exact(settings.backend.name)

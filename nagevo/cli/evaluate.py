@@ -22,11 +22,18 @@ def run(
     from nagevo.evaluate import answers as evaluation
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import write_json
+    from nagevo.foundation.quantities import measured_quantity
     from nagevo.foundation.tables import read_table
 
     experiment = load_config(config)
     measured = [read_table(path, ("architecture", "status")) for path in tables]
     accuracies = pd.concat([table for table in measured if "accuracy" in table])
-    latencies = pd.concat([table for table in measured if "latency_ms" in table])
-    again = evaluation.measured_again(read_table(answers, ("device", "budget", "method")), accuracies, latencies)
+    values = pd.concat(
+        [
+            table.rename(columns={measured_quantity(table, "a table of latencies"): "measured"})
+            for table in measured
+            if "accuracy" not in table
+        ]
+    )
+    again = evaluation.measured_again(read_table(answers, ("device", "budget", "method")), accuracies, values)
     write_json(evaluation.summary(again, experiment.search.evaluations, experiment.evaluation), output)

@@ -31,14 +31,15 @@ def run(
     experiment = load_config(config)
     space = experiment.create_space()
     measurements = Measurements.from_frame(read_shards(tables).reset_index().assign(round=0), space)
-    exact = [device] if is_exact(experiment.device(device).backend.name) else []
+    settings = experiment.device(device)
+    exact = [device] if is_exact(settings.backend.name) else []
     predictor = Predictor.from_files(space, measurements, surrogates, [device], exact)
     evolved = evolve_frontier(predictor, device, experiment.evolve, seed=experiment.seed)
     frontier = pd.DataFrame(
         {
             "architecture": space.to_text(evolved.choices),
             "accuracy": predictor.accuracy(evolved.choices),
-            "latency_ms": predictor.latency_ms(device, evolved.choices),
+            settings.measures: predictor.latency_ms(device, evolved.choices),
             "measured": predictor.is_measured(device, evolved.choices),
         }
     )

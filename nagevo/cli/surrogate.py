@@ -19,6 +19,7 @@ def run(
     """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import replacing_folder
+    from nagevo.foundation.quantities import column_name
     from nagevo.foundation.tables import write_table
     from nagevo.learn.fitting import fit_accuracy, fit_latency
     from nagevo.learn.validation import validation_table
@@ -38,7 +39,7 @@ def run(
         occasions = read_occasions(tables, quantity).reindex(measured.index, fill_value=-1).to_numpy()
         surrogate = fit_latency(
             features,
-            measured[f"latency_ms_{quantity}"].to_numpy(float),
+            measured[column_name(settings.measures, quantity)].to_numpy(float),
             accuracy=accuracy,
             occasions=None if is_exact(settings.backend.name) else occasions,
             seed=experiment.seed,

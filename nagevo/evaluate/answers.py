@@ -35,11 +35,11 @@ def answers(
     Returns
     -------
     DataFrame
-        ``device, budget, method, architecture, accuracy, latency_ms, latency_bound_ms``: what is believed of the
-        answer; ``architecture`` is missing where a budget was refused.
+        ``device, budget, method, architecture, accuracy, expected, promised``: the last two in the unit of the device's
+        quantity; ``architecture`` is missing where a budget was refused.
     """
     rows = []
-    for device in searched.latency_ms:
+    for device in searched.values:
         known = searched.complete(device)
         if not len(known):
             raise DataError(f"no architecture has both an accuracy and a latency on {device}: nothing can be answered")
@@ -63,12 +63,16 @@ def _ask(generator: Generator, asked: np.ndarray, device: str, config: Evaluatio
 def _generated(result) -> dict[str, object]:
     if isinstance(result, InfeasibleBudget):
         return {"architecture": None}
-    fields = ("architecture", "accuracy", "latency_ms", "latency_bound_ms")
-    return {name: getattr(result, name) for name in fields}
+    return {
+        "architecture": result.architecture,
+        "accuracy": result.accuracy,
+        "expected": result.latency_ms,
+        "promised": result.latency_bound_ms,
+    }
 
 
 def _looked_up(space: SearchSpace, table: Measurements, device: str, asked: np.ndarray) -> list[dict[str, object]]:
-    latency_ms = table.latency_ms[device]
+    values = table.values[device]
     texts = space.to_text(table.choices)
     return [
         {"architecture": None}
@@ -76,15 +80,15 @@ def _looked_up(space: SearchSpace, table: Measurements, device: str, asked: np.n
         else {
             "architecture": texts[row],
             "accuracy": table.accuracy[row],
-            "latency_ms": latency_ms[row],
-            "latency_bound_ms": latency_ms[row],
+            "expected": values[row],
+            "promised": values[row],
         }
-        for row in frontier.best_under(latency_ms, table.accuracy, asked)
+        for row in frontier.best_under(values, table.accuracy, asked)
     ]
 
 
-def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, latencies: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers with ``test_accuracy`` and ``measured_ms`` of their networks, NaN where measuring failed.
+def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers with ``test_accuracy`` and ``measured`` value of their networks, NaN where measuring failed.
 
     Parameters
     ----------
@@ -92,12 +96,12 @@ def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, latencies: pd.
         What :func:`answers` returned.
     accuracies : DataFrame
         ``architecture, accuracy`` on the test split.
-    latencies : DataFrame
-        ``architecture, device, latency_ms``.
+    values : DataFrame
+        ``architecture, device, measured``.
     """
     scores = accuracies.rename(columns={"accuracy": "test_accuracy"})[["architecture", "test_accuracy"]]
-    times = latencies.rename(columns={"latency_ms": "measured_ms"})[["architecture", "device", "measured_ms"]]
-    return given.merge(scores, how="left", on="architecture").merge(times, how="left", on=["architecture", "device"])
+    again = values[["architecture", "device", "measured"]]
+    return given.merge(scores, how="left", on="architecture").merge(again, how="left", on=["architecture", "device"])
 
 
 def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, dict[str, dict[str, float]]]:
@@ -118,7 +122,7 @@ def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, 
 
 
 def _objectives(rows: pd.DataFrame) -> np.ndarray:
-    return np.column_stack([100.0 - rows["test_accuracy"].to_numpy(float), rows["measured_ms"].to_numpy(float)])
+    return np.column_stack([100.0 - rows["test_accuracy"].to_numpy(float), rows["measured"].to_numpy(float)])
 
 
 def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> Mapping[str, object]:

@@ -61,7 +61,7 @@ class Truth:
 
         def objectives(choices: np.ndarray) -> np.ndarray:
             accuracy = evaluator.evaluate(choices)["accuracy"].to_numpy(float)
-            return np.column_stack([100.0 - accuracy, opened.measure(space, choices)["latency_ms"].to_numpy(float)])
+            return np.column_stack([100.0 - accuracy, opened.measure(space, choices)[opened.measures].to_numpy(float)])
 
         rng = np.random.default_rng(experiment.seed)
         if is_enumerable(experiment, space):
@@ -84,7 +84,7 @@ def known_device(generator: Generator, truth: Truth, device: str, confidences: S
         metrics of the answers to evenly spaced budgets; ``answer_ms`` is wall time.
     """
     known = generator.predictor.measurements.complete(device)
-    members = known.latency_ms[device][frontier.frontier(known.objectives(device))]
+    members = known.values[device][frontier.frontier(known.objectives(device))]
     trained = np.linspace(members[0], members[-1], TRAINED_BUDGETS)
     pnag = PNAGGenerator(generator.space, seed=generator.seed).fit(generator.predictor.measurements, device, trained)
     methods: list[tuple[str, float, Answering]] = [
@@ -92,7 +92,7 @@ def known_device(generator: Generator, truth: Truth, device: str, confidences: S
             ("generator", confidence, partial(_generator, _Latency(generator, device, confidence), truth, 0))
             for confidence in confidences
         ),
-        ("lookup", np.nan, partial(_best, known.choices, known.accuracy, known.latency_ms[device])),
+        ("lookup", np.nan, partial(_best, known.choices, known.accuracy, known.values[device])),
         ("pnag", np.nan, pnag.answer),
         ("pnag_best_of_ten", np.nan, partial(pnag.answer, samples=10)),
     ]
@@ -168,17 +168,17 @@ class _Latency:
 
 def _measure(generator: Generator, truth: Truth, device: str, n: int) -> None:
     """Adapt the generator to n measurements of the device, those made before included."""
-    known = generator.predictor.measurements.latency_ms.get(device)
+    known = generator.predictor.measurements.values.get(device)
     missing = n - (0 if known is None else int(np.isfinite(known).sum()))
     texts = generator.probes_for(device, missing)
-    latency_ms = truth.objectives(generator.space.from_text(texts))[:, frontier.LATENCY]
+    latency_ms = truth.objectives(generator.space.from_text(texts))[:, frontier.VALUE]
     generator.adapt(device, dict(zip(texts, latency_ms.tolist(), strict=True)), exact=True, save=False)
 
 
 def _prediction(latency: _Latency, truth: Truth) -> dict[str, float]:
     from scipy.stats import spearmanr
 
-    true, predicted = truth.objectives(truth.choices)[:, frontier.LATENCY], latency.predict(truth.choices)
+    true, predicted = truth.objectives(truth.choices)[:, frontier.VALUE], latency.predict(truth.choices)
     return {
         "spearman": float(spearmanr(true, predicted).statistic),
         "median_absolute_percentage_error": float(100.0 * np.median(np.abs(predicted / true - 1.0))),
@@ -228,11 +228,11 @@ def _evolution(latency: _Latency, truth: Truth, n: int, budgets: np.ndarray) -> 
 
 def _nearest(latency: _Latency, truth: Truth, n: int, budgets: np.ndarray) -> list[np.ndarray | None]:
     predictor, known = latency.predictor, _evaluated(latency)
-    own = predictor.measurements.latency_ms[latency.device]
+    own = predictor.measurements.values[latency.device]
     probes = predictor.measurements.choices[np.isfinite(own)]
     ratios = {d: np.log(own[np.isfinite(own)] / predictor.latency_ms(d, probes)) for d in predictor.known}
     nearest = min(ratios, key=lambda device: ratios[device].std())
-    latency_ms = known.latency_ms[nearest] * np.exp(ratios[nearest].mean())
+    latency_ms = known.values[nearest] * np.exp(ratios[nearest].mean())
     return _best(known.choices, known.accuracy, latency_ms, budgets)
 
 

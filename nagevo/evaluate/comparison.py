@@ -9,6 +9,7 @@ import pandas as pd
 
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
+from nagevo.foundation.quantities import measured_quantity
 from nagevo.foundation.tables import number_column, read_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.measurements import Measurements
@@ -78,7 +79,8 @@ def true_frontiers(experiment: Experiment, space: SearchSpace) -> dict[str, np.n
     error = 100.0 - experiment.create_evaluator(space).evaluate(choices)["accuracy"].to_numpy()
     result = {}
     for name, device in experiment.devices.items():
-        objectives = np.column_stack([error, device.create().measure(space, choices)["latency_ms"]])
+        opened = device.create()
+        objectives = np.column_stack([error, opened.measure(space, choices)[opened.measures]])
         result[name] = objectives[frontier.frontier(objectives)]
     return result
 
@@ -88,16 +90,17 @@ def best_known_frontiers(devices: Iterable[str], histories: Iterable[Measurement
     histories = list(histories)
     result = {}
     for device in devices:
-        objectives = np.concatenate([h.objectives(device) for h in histories if device in h.latency_ms])
+        objectives = np.concatenate([h.objectives(device) for h in histories if device in h.values])
         result[device] = objectives[frontier.frontier(objectives)]
     return result
 
 
 def read_frontier(path: str) -> np.ndarray:
-    """Return the objectives of a frontier in a table with ``accuracy`` (percent) and ``latency_ms``."""
-    table = read_table(path, ("accuracy", "latency_ms"))
-    accuracy, latency_ms = (number_column(table, column, f"table {path}") for column in ("accuracy", "latency_ms"))
-    objectives = np.column_stack([100.0 - accuracy, latency_ms])
+    """Return the objectives of a frontier in a table with ``accuracy`` (percent) and one quantity of a device."""
+    table = read_table(path, ("accuracy",))
+    columns = ("accuracy", measured_quantity(table, f"table {path}"))
+    accuracy, values = (number_column(table, column, f"table {path}") for column in columns)
+    objectives = np.column_stack([100.0 - accuracy, values])
     return objectives[frontier.frontier(objectives)]
 
 
@@ -170,11 +173,11 @@ def regret_curve(history: Measurements, references: Mapping[str, np.ndarray]) ->
 
 def _searched(history: Measurements, references: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
     """Return the devices of the references that a search was for, with their references."""
-    return [(device, reference) for device, reference in references.items() if device in history.latency_ms]
+    return [(device, reference) for device, reference in references.items() if device in history.values]
 
 
 def _lookup_regret(objectives: np.ndarray, reference: np.ndarray) -> np.ndarray:
     budgets = frontier.budgets(reference)
-    chosen = frontier.best_under(objectives[:, frontier.LATENCY], -objectives[:, frontier.ERROR], budgets)
+    chosen = frontier.best_under(objectives[:, frontier.VALUE], -objectives[:, frontier.ERROR], budgets)
     answers = np.where(chosen[:, None] < 0, np.nan, objectives[chosen])
     return frontier.regret(answers, budgets, reference)

@@ -69,7 +69,7 @@ def _fit(
     """Write the surrogates of accuracy and of the latency on each device into a folder."""
     features, accuracy, seed = space.features(measurements.choices), measurements.accuracy, experiment.seed
     fit_accuracy(features, accuracy, seed=seed).save(folder / "accuracy")
-    for device, latency_ms in measurements.latency_ms.items():
+    for device, latency_ms in measurements.values.items():
         occasions = None if device in exact else measurements.round
         try:
             surrogate = fit_latency(features, latency_ms, accuracy=accuracy, occasions=occasions, seed=seed)

@@ -12,7 +12,7 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.measurements import EXTRA_ROUND, Measurements
+from nagevo.measure.measurements import ACCURACY, Measurements, reasons
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace, row_keys
 
@@ -79,15 +79,20 @@ def run_search(
     if evaluations > space.size:
         raise ConfigError(f"search.evaluations: {space} has {space.size} architectures, asked for {evaluations}")
     measurements = _extra(space, devices, extra_measurements or {}, seed)
+    quantities = {name: device.measures for name, device in devices.items()}
     sizes = type(strategy).round_sizes(evaluations, rounds)
     for number, n in enumerate(track(sizes, f"searching with {evaluations} evaluations")):
         strategy.tell(measurements)
         proposed = strategy.ask(n)
+        scores = evaluator.evaluate(proposed)
+        tables = {name: device.measure(space, proposed) for name, device in devices.items()}
         measured = Measurements(
             proposed,
             np.full(len(proposed), number),
-            evaluator.evaluate(proposed)["accuracy"].to_numpy(dtype=float),
-            {name: device.measure(space, proposed)["latency_ms"].to_numpy(float) for name, device in devices.items()},
+            scores[ACCURACY].to_numpy(dtype=float),
+            {name: table[devices[name].measures].to_numpy(float) for name, table in tables.items()},
+            quantities,
+            {ACCURACY: reasons(scores)} | {name: reasons(table) for name, table in tables.items()},
         )
         measurements = measurements.rows(~_among(measurements.choices, proposed)).extended(measured)
     return measurements
@@ -117,29 +122,15 @@ def extra_architectures(space: SearchSpace, n: int | str, *, seed: int) -> np.nd
 def _extra(
     space: SearchSpace, devices: Mapping[str, Device], numbers: Mapping[str, int | str], seed: int
 ) -> Measurements:
-    """Return the rows of what devices measure beyond the evaluated architectures."""
+    """Return the measurements of devices beyond the evaluated architectures."""
     measurements = Measurements.empty(space, tuple(devices))
     for name, device in devices.items():
-        if not numbers.get(name):
-            continue
-        choices = extra_architectures(space, numbers[name], seed=seed)
-        latency_ms = {other: np.full(len(choices), np.nan) for other in devices}
-        latency_ms[name] = device.measure(space, choices)["latency_ms"].to_numpy(dtype=float)
-        nothing = np.full(len(choices), np.nan)
-        rows = Measurements(choices, np.full(len(choices), EXTRA_ROUND), nothing, latency_ms)
-        measurements = _merged(measurements, rows)
+        if numbers.get(name):
+            choices = extra_architectures(space, numbers[name], seed=seed)
+            table = device.measure(space, choices)
+            values = table[device.measures].to_numpy(dtype=float)
+            measurements = measurements.with_values(name, choices, values, device.measures, reasons(table))
     return measurements
-
-
-def _merged(first: Measurements, second: Measurements) -> Measurements:
-    """Return the rows of both; an architecture in both has every latency that either knows."""
-    position = {key: row for row, key in enumerate(row_keys(first.choices).tolist())}
-    rows = np.array([position.get(key, -1) for key in row_keys(second.choices).tolist()], dtype=int)
-    shared = rows >= 0
-    for device, values in second.latency_ms.items():
-        known = shared & np.isfinite(values)
-        first.latency_ms[device][rows[known]] = values[known]
-    return first.extended(second.rows(~shared))
 
 
 def _among(choices: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import moocore
 import numpy as np
 
-ERROR, LATENCY = 0, 1
+ERROR, VALUE = 0, 1
 """Columns of ``objectives``."""
 
 REFERENCE_POINT = (1.1, 1.1)
@@ -34,7 +34,7 @@ def is_nondominated(objectives: np.ndarray) -> np.ndarray:
 def frontier(objectives: np.ndarray) -> np.ndarray:
     """Return the indices of the nondominated rows, fastest first."""
     members = np.flatnonzero(is_nondominated(objectives))
-    return members[np.argsort(objectives[members, LATENCY])]
+    return members[np.argsort(objectives[members, VALUE])]
 
 
 def best_under(latency_ms: np.ndarray, accuracy: np.ndarray, budgets: np.ndarray) -> np.ndarray:
@@ -119,17 +119,17 @@ def budgets(true: np.ndarray, n: int = 100) -> np.ndarray:
     [2.5, 3.0, 3.5, 4.0]
     """
     members = true[frontier(true)]
-    return np.linspace(members[0, LATENCY], members[-1, LATENCY], n + 1)[1:]
+    return np.linspace(members[0, VALUE], members[-1, VALUE], n + 1)[1:]
 
 
 def holds(answers: np.ndarray, budgets: np.ndarray) -> np.ndarray:
     """Return which answers are no slower than their budget, shape (n_budgets,); a refusal is not one of them."""
-    return np.isfinite(answers).all(axis=1) & (answers[:, LATENCY] <= budgets)
+    return np.isfinite(answers).all(axis=1) & (answers[:, VALUE] <= budgets)
 
 
 def violates(answers: np.ndarray, budgets: np.ndarray) -> np.ndarray:
     """Return which answers are slower than their budget, shape (n_budgets,); a refusal is not one of them."""
-    return np.isfinite(answers).all(axis=1) & (answers[:, LATENCY] > budgets)
+    return np.isfinite(answers).all(axis=1) & (answers[:, VALUE] > budgets)
 
 
 def regret(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -149,7 +149,7 @@ def regret(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> np.nda
         An answer that violates its budget, and a refusal, count with the accuracy of the fastest architecture.
     """
     members = true[frontier(true)]
-    best = members[best_under(members[:, LATENCY], -members[:, ERROR], budgets), ERROR]
+    best = members[best_under(members[:, VALUE], -members[:, ERROR], budgets), ERROR]
     return np.where(holds(answers, budgets), answers[:, ERROR], members[0, ERROR]) - best
 
 
@@ -162,13 +162,13 @@ def violation_rate(answers: np.ndarray, budgets: np.ndarray) -> float:
 def overshoot_percent(answers: np.ndarray, budgets: np.ndarray) -> float:
     """Return by how many percent the answers that violate their budget exceed it, on average; 0 where none does."""
     mask = violates(answers, budgets)
-    return float(100.0 * (answers[mask, LATENCY] / budgets[mask] - 1.0).mean()) if mask.any() else 0.0
+    return float(100.0 * (answers[mask, VALUE] / budgets[mask] - 1.0).mean()) if mask.any() else 0.0
 
 
 def budget_use(answers: np.ndarray, budgets: np.ndarray) -> float:
     """Return the mean share of its budget that an answer uses, over the answers that hold; 0 where none does."""
     mask = holds(answers, budgets)
-    return float((answers[mask, LATENCY] / budgets[mask]).mean()) if mask.any() else 0.0
+    return float((answers[mask, VALUE] / budgets[mask]).mean()) if mask.any() else 0.0
 
 
 def refusals(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> tuple[float, float]:
@@ -176,7 +176,7 @@ def refusals(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> tupl
 
     A budget is infeasible below the latency of the fastest member of the true frontier. A share of none is 1.
     """
-    feasible = budgets >= true[:, LATENCY].min()
+    feasible = budgets >= true[:, VALUE].min()
     refused = ~np.isfinite(answers).all(axis=1)
     return _share(refused[~feasible]), _share(~refused[feasible])
 
@@ -199,7 +199,7 @@ def answer_metrics(
     true : ndarray, shape (n, 2)
     """
     infeasible_refused, feasible_answered = refusals(answers, budgets, true)
-    feasible = budgets >= true[:, LATENCY].min()
+    feasible = budgets >= true[:, VALUE].min()
     answers, budgets = answers[feasible], budgets[feasible]
     points = regret(answers, budgets, true)
     return {

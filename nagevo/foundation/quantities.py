@@ -1,17 +1,21 @@
-"""What a device can measure of an architecture, and a limit be set on: latency unless the config says otherwise."""
+"""Quantities that a device can measure of an architecture: latency unless the config says otherwise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from nagevo.foundation.errors import ConfigError, unknown
+from nagevo.foundation.errors import ConfigError, DataError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LATENCY, ENERGY, FILE_SIZE = "latency_ms", "energy_mj", "file_kb"
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a quantity is called, and its unit."""
+    """The words for a quantity, and its unit."""
 
     words: str
     unit: str
@@ -22,8 +26,7 @@ QUANTITIES = {
     ENERGY: Quantity("energy", "mJ"),
     FILE_SIZE: Quantity("file size", "kB"),
 }
-"""By the name of the limit. Columns of tables and attributes of answers that are called ``latency_ms`` hold whatever
-quantity the device measures."""
+"""By name, which is also the name of the limit and of the column of a table."""
 
 
 def checked(name: str) -> str:
@@ -37,3 +40,41 @@ def checked(name: str) -> str:
     if name not in QUANTITIES:
         raise ConfigError(unknown("quantity", name, QUANTITIES))
     return name
+
+
+def column_name(quantity: str, device: str) -> str:
+    """Return the name of the column that holds a quantity of a device.
+
+    >>> column_name("energy_mj", "phone")
+    'energy_mj_phone'
+    """
+    return f"{quantity}_{device}"
+
+
+def split_column_name(column: str) -> tuple[str, str]:
+    """Return the quantity and the device of a column; two empty texts if it holds neither.
+
+    >>> split_column_name("energy_mj_phone"), split_column_name("accuracy")
+    (('energy_mj', 'phone'), ('', ''))
+    """
+    for quantity in QUANTITIES:
+        device = column.removeprefix(f"{quantity}_")
+        if device and device != column:
+            return quantity, device
+    return "", ""
+
+
+def measured_quantity(table: pd.DataFrame, where: str) -> str:
+    """Return the quantity that a table of one device holds.
+
+    Raises
+    ------
+    DataError
+        If it has a column of none, or of several; ``where`` is the table's name in the message.
+    """
+    found = [name for name in QUANTITIES if name in table]
+    if len(found) != 1:
+        raise DataError(
+            f"{where}: expected one of the columns {', '.join(QUANTITIES)}, got {', '.join(found) or 'none'}"
+        )
+    return found[0]

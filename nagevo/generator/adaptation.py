@@ -58,9 +58,9 @@ def adapted(
         If a text is no architecture of the space.
     """
     choices, latency_ms = _parsed(predictor.space, measurements)
-    table = predictor.measurements.with_latencies(device, choices, latency_ms)
-    measured = np.isfinite(table.latency_ms[device])
-    choices, latency_ms = table.choices[measured], table.latency_ms[device][measured]
+    table = predictor.measurements.with_values(device, choices, latency_ms)
+    measured = np.isfinite(table.values[device])
+    choices, latency_ms = table.choices[measured], table.values[device][measured]
     teachers = make_teachers(predictor, len(choices), seed=seed)
     surrogate = adapt_latency(predictor.described(choices), latency_ms, teachers)
     return predictor.with_device(device, table, surrogate, exact=exact)
@@ -105,7 +105,7 @@ def _evaluated(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray
     accuracy : ndarray, shape (n,)
     """
     measurements = predictor.measurements
-    known_ms = np.array([measurements.latency_ms[device] for device in predictor.known])
+    known_ms = np.array([measurements.values[device] for device in predictor.known])
     read = (measurements.round != EXTRA_ROUND) & np.isfinite(measurements.accuracy)
     rows = read & np.isfinite(known_ms).any(axis=0)
     return measurements.choices[rows], known_ms[:, rows], measurements.accuracy[rows]

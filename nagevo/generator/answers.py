@@ -340,7 +340,7 @@ class Generator:
         """
         from nagevo.generator.adaptation import choose_probes
 
-        latency_ms = self.predictor.measurements.latency_ms.get(name)
+        latency_ms = self.predictor.measurements.values.get(name)
         measured = self.space.check(np.empty((0, self.space.n_choices)))
         if latency_ms is not None:
             measured = self.predictor.measurements.choices[np.isfinite(latency_ms)]
@@ -385,7 +385,7 @@ class Generator:
     def measured_latency_ms(self, device: str, architecture: str) -> float | None:
         """Return the latency that the search measured of an architecture in ms, None where it did not."""
         (row,) = self.predictor.rows(self.space.normal(self.space.from_text([architecture])))
-        latency = self.predictor.measurements.latency_ms[device][row] if row >= 0 else np.nan
+        latency = self.predictor.measurements.values[device][row] if row >= 0 else np.nan
         return float(latency) if np.isfinite(latency) else None
 
     @cached_property

@@ -286,7 +286,7 @@ def _arrays(measurements: Measurements) -> dict[str, np.ndarray]:
         "round": measurements.round.astype(np.int64),
         "accuracy": measurements.accuracy,
     }
-    latencies = {f"latency_ms.{device}": values for device, values in measurements.latency_ms.items()}
+    latencies = {f"latency_ms.{device}": values for device, values in measurements.values.items()}
     return {name: np.ascontiguousarray(array) for name, array in (fixed | latencies).items()}
 
 

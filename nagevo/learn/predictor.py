@@ -170,7 +170,7 @@ class Predictor:
 
     def is_measured(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return which architectures have a measured accuracy and a measured latency on the device, bool."""
-        known = self.measurements.accuracy + self.measurements.latency_ms[device]
+        known = self.measurements.accuracy + self.measurements.values[device]
         return np.isfinite(self._measured(choices, known))
 
     def highest_confidence(self, device: str) -> float:
@@ -185,7 +185,7 @@ class Predictor:
         """Return the latencies that a second measurement would repeat, NaN where there are none."""
         if device not in self.exact:
             return np.full(len(choices), np.nan)
-        return self._measured(choices, self.measurements.latency_ms[device])
+        return self._measured(choices, self.measurements.values[device])
 
     def _measured(self, choices: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return the measured values, NaN where there are none."""

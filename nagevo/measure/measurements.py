@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nagevo.foundation.errors import DataError
+from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
 from nagevo.foundation.tables import number_column, read_table, require
+from nagevo.measure.accuracy.base import OK
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import SearchSpace, row_keys, without
 
@@ -21,26 +23,43 @@ EXTRA_ROUND = -1
 """Round of rows that carry latencies only and are no evaluations."""
 
 
+ACCURACY = "accuracy"
+"""Column of accuracies; no device has this name."""
+
+
 @dataclass(frozen=True)
 class Measurements:
-    """All that is known of the measured architectures, in the order in which it was read.
+    """All measured architectures, in the order in which they were measured.
 
     Attributes
     ----------
     choices : ndarray of int8, shape (n, n_choices)
         In normal form, all distinct.
     round : ndarray of int, shape (n,)
-        The round that proposed each; ``EXTRA_ROUND`` for latencies without an accuracy.
+        The round that proposed each; ``EXTRA_ROUND`` for values of devices without an accuracy.
     accuracy : ndarray, shape (n,)
-        Percent; NaN where it failed or was not read.
-    latency_ms : dict of ndarray, shape (n,)
-        By device; NaN where it failed.
+        Percent; NaN where it failed or was not measured.
+    values : dict of ndarray, shape (n,)
+        By device, in the unit of its quantity; NaN where it failed or was not measured.
+    quantities : dict of str to str
+        By device, the quantity that it measures: a key of :data:`nagevo.foundation.quantities.QUANTITIES`, latency by
+        default.
+    failures : dict of ndarray of str, shape (n,)
+        By device, and by :data:`ACCURACY`, why measuring failed; empty text where it did not fail.
     """
 
     choices: np.ndarray
     round: np.ndarray
     accuracy: np.ndarray
-    latency_ms: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+    quantities: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self):
+        none = np.full(len(self), "", dtype=object)
+        quantities = {device: self.quantities.get(device, LATENCY) for device in self.values}
+        object.__setattr__(self, "quantities", quantities)
+        object.__setattr__(self, "failures", {name: self.failures.get(name, none) for name in (ACCURACY, *self.values)})
 
     @classmethod
     def empty(cls, space: SearchSpace, devices: Sequence[str]) -> Measurements:
@@ -55,7 +74,7 @@ class Measurements:
     @property
     def devices(self) -> tuple[str, ...]:
         """Names of the devices."""
-        return tuple(self.latency_ms)
+        return tuple(self.values)
 
     @property
     def n_rounds(self) -> int:
@@ -69,8 +88,10 @@ class Measurements:
 
     def rows(self, mask: np.ndarray) -> Measurements:
         """Return the rows that a boolean mask or an index array selects."""
-        latency_ms = {device: values[mask] for device, values in self.latency_ms.items()}
-        return Measurements(self.choices[mask], self.round[mask], self.accuracy[mask], latency_ms)
+        values, failures = ({name: of[mask] for name, of in table.items()} for table in (self.values, self.failures))
+        return Measurements(
+            self.choices[mask], self.round[mask], self.accuracy[mask], values, self.quantities, failures
+        )
 
     def rounds(self) -> Iterator[Measurements]:
         """Yield the rows of each round in turn."""
@@ -78,29 +99,43 @@ class Measurements:
             yield self.rows(self.round == number)
 
     def complete(self, device: str) -> Measurements:
-        """Return the rows that have both an accuracy and a latency on the device."""
-        return self.rows(np.isfinite(self.accuracy) & np.isfinite(self.latency_ms[device]))
+        """Return the rows that have both an accuracy and a value on the device."""
+        return self.rows(np.isfinite(self.accuracy) & np.isfinite(self.values[device]))
+
+    def failed(self, name: str) -> np.ndarray:
+        """Return which rows failed on a device, or whose :data:`ACCURACY` failed; bool, shape (n,)."""
+        return self.failures[name] != ""
 
     def objectives(self, device: str) -> np.ndarray:
-        """Return error (percent) and latency (ms) of every row, shape (n, 2), both minimized."""
-        return np.column_stack([100.0 - self.accuracy, self.latency_ms[device]])
+        """Return error (percent) and the device's value of every row, shape (n, 2), both minimized."""
+        return np.column_stack([100.0 - self.accuracy, self.values[device]])
 
     def for_devices(self, devices: Sequence[str]) -> Measurements:
         """Return the same rows with just these devices; one that was never measured is NaN throughout."""
         unknown = np.full(len(self), np.nan)
-        latency_ms = {device: self.latency_ms.get(device, unknown) for device in devices}
-        return Measurements(self.choices, self.round, self.accuracy, latency_ms)
+        return replace(self, values={device: self.values.get(device, unknown) for device in devices})
 
-    def with_latencies(self, device: str, choices: np.ndarray, latency_ms: np.ndarray) -> Measurements:
-        """Return these rows with latencies on a device; architectures that are new follow with nothing else known.
+    def with_values(
+        self,
+        device: str,
+        choices: np.ndarray,
+        values: np.ndarray,
+        quantity: str = LATENCY,
+        failures: np.ndarray | str = "",
+    ) -> Measurements:
+        """Return these rows with values of a device; architectures that are new follow with nothing else known.
 
         Parameters
         ----------
         device : str
-            A new one, or one of which these latencies are known better than those in the table.
+            A new one, or one whose values in the table these replace.
         choices : ndarray of int8, shape (n, n_choices)
             In normal form, distinct.
-        latency_ms : ndarray, shape (n,)
+        values : ndarray, shape (n,)
+        quantity : str
+            The quantity that the device measures.
+        failures : ndarray of str, shape (n,), or str
+            Why measuring failed; empty text where it did not fail.
         """
         new = without(choices, self.choices)
         nothing = np.full(len(new), np.nan)
@@ -108,28 +143,48 @@ class Measurements:
         extra = Measurements(new, np.full(len(new), EXTRA_ROUND), nothing, dict.fromkeys(devices, nothing))
         extended = self.for_devices(devices).extended(extra)
         row_of = {key: row for row, key in enumerate(row_keys(extended.choices).tolist())}
-        column = extended.latency_ms[device].copy()
-        column[[row_of[key] for key in row_keys(choices).tolist()]] = latency_ms
-        return replace(extended, latency_ms=extended.latency_ms | {device: column})
+        rows = [row_of[key] for key in row_keys(choices).tolist()]
+        column, failed = extended.values[device].copy(), extended.failures[device].copy()
+        column[rows], failed[rows] = values, failures
+        return replace(
+            extended,
+            values=extended.values | {device: column},
+            quantities=extended.quantities | {device: quantity},
+            failures=extended.failures | {device: failed},
+        )
 
     def extended(self, other: Measurements) -> Measurements:
         """Return these rows followed by the other's; both must know the same devices."""
-        joined = {
-            device: np.concatenate([self.latency_ms[device], other.latency_ms[device]]) for device in self.devices
-        }
+        values, failures = (
+            {name: np.concatenate([of, others[name]]) for name, of in table.items()}
+            for table, others in ((self.values, other.values), (self.failures, other.failures))
+        )
         return Measurements(
             np.concatenate([self.choices, other.choices]),
             np.concatenate([self.round, other.round]),
             np.concatenate([self.accuracy, other.accuracy]),
-            joined,
+            values,
+            self.quantities,
+            failures,
         )
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
-        """Return the table as it is written: ``architecture, round, accuracy, latency_ms_<device>…``."""
+        """Return the table as it is written.
+
+        Returns
+        -------
+        DataFrame
+            ``architecture``, ``round``, ``accuracy``; for each device its values in a column named by quantity and
+            device, as in ``latency_ms_phone``; and where something failed, the reasons, as in ``failure_phone``.
+        """
         import pandas as pd
 
-        columns = {"architecture": space.to_text(self.choices), "round": self.round, "accuracy": self.accuracy}
-        return pd.DataFrame(columns | {f"latency_ms_{device}": values for device, values in self.latency_ms.items()})
+        columns = {"architecture": space.to_text(self.choices), "round": self.round, ACCURACY: self.accuracy}
+        columns |= {column_name(self.quantities[device], device): values for device, values in self.values.items()}
+        for name, failures in self.failures.items():
+            if self.failed(name).any():
+                columns[FAILURE + name] = np.where(failures == "", None, failures)
+        return pd.DataFrame(columns)
 
     @classmethod
     def from_files(cls, paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measurements:
@@ -162,16 +217,17 @@ class Measurements:
             If it does not hold measurements of the space: see :meth:`check`.
         """
         choices = space.normal(parse_architectures(frame, space, where))
-        prefix = "latency_ms_"
-        latency_ms = {
-            column.removeprefix(prefix): number_column(frame, column, where)
-            for column in map(str, frame.columns)
-            if column.startswith(prefix)
-        }
-        rounds, accuracy = (number_column(frame, column, where) for column in ("round", "accuracy"))
+        values, quantities, failures = {}, {}, {}
+        for column in map(str, frame.columns):
+            quantity, device = split_column_name(column)
+            if quantity:
+                quantities[device], values[device] = quantity, number_column(frame, column, where)
+            elif column.startswith(FAILURE):
+                failures[column.removeprefix(FAILURE)] = frame[column].fillna("").to_numpy(dtype=object)
+        rounds, accuracy = (number_column(frame, column, where) for column in ("round", ACCURACY))
         if not ((rounds == np.rint(rounds)) & (rounds >= EXTRA_ROUND) & (rounds < 2**31)).all():
             raise DataError(f"{where}: expected whole numbers from {EXTRA_ROUND} in the column round")
-        table = cls(choices, rounds.astype(int), accuracy, latency_ms)
+        table = cls(choices, rounds.astype(int), accuracy, values, quantities, failures)
         table.check(where)
         return table
 
@@ -181,25 +237,35 @@ class Measurements:
         Raises
         ------
         DataError
-            If an architecture stands in it twice, an accuracy is no percentage, or a latency is not positive and
-            finite; NaN, for what failed or was not read, is neither. ``where`` is what the table is called.
+            If it names an architecture twice, an accuracy is not a percentage, or a device's value is not positive and
+            finite (NaN, for what failed or was not measured, is allowed). ``where`` is the table's name in the message.
         """
         if len(np.unique(self.choices, axis=0)) < len(self):
             raise DataError(f"{where} name an architecture twice (texts with the same normal form count as one)")
         if ((self.accuracy < 0) | (self.accuracy > 100)).any():
             raise DataError(f"{where} hold an accuracy that is not between 0 and 100 percent")
-        for device, values in self.latency_ms.items():
+        for device, values in self.values.items():
             if ((values <= 0) | np.isinf(values)).any():
-                raise DataError(f"{where} hold a latency on {device} that is not a positive finite number")
+                words = QUANTITIES[self.quantities[device]].words
+                raise DataError(f"{where} hold a {words} on {device} that is not a positive finite number")
+
+
+FAILURE = "failure_"
+"""Prefix of the columns that hold why measuring failed."""
+
+
+def reasons(table: pd.DataFrame) -> np.ndarray:
+    """Return why the rows of a device's or an evaluator's table failed, empty text where they did not; shape (n,)."""
+    return table["status"].where(table["status"] != OK, "").to_numpy(dtype=object)
 
 
 def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
-    """Return what several jobs measured: ``accuracy`` and ``latency_ms_<device>…``, indexed by ``architecture``.
+    """Return the measurements of several jobs, by ``architecture``, with the columns of :meth:`Measurements.to_frame`.
 
     Parameters
     ----------
     paths : sequence of path
-        Tables with ``architecture`` and either ``accuracy``, or ``device`` and ``latency_ms``.
+        Tables with ``architecture``, ``status`` and either ``accuracy``, or ``device`` and a quantity.
 
     Raises
     ------
@@ -209,20 +275,28 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, list[pd.Series]] = {}
+
+    def add(name: str, value_column: str, rows: pd.DataFrame) -> None:
+        columns.setdefault(value_column, []).append(rows[value_column.removesuffix(f"_{name}")])
+        columns.setdefault(FAILURE + name, []).append(pd.Series(reasons(rows), index=rows.index))
+
     for path in paths:
         table = read_table(path, ("architecture", "status")).set_index("architecture")
-        if "accuracy" in table:
-            columns.setdefault("accuracy", []).append(table["accuracy"])
+        if ACCURACY in table:
+            add(ACCURACY, ACCURACY, table)
             continue
-        require(table, ("device", "latency_ms"), f"table {path}")
+        quantity = measured_quantity(table, f"table {path}")
+        require(table, ("device",), f"table {path}")
         for device, rows in table.groupby("device"):
-            columns.setdefault(f"latency_ms_{device}", []).append(rows["latency_ms"])
+            add(device, column_name(quantity, device), rows)
     joined = {name: pd.concat(parts) for name, parts in columns.items()}
     for name, column in joined.items():
         if not column.index.is_unique:
             raise DataError(f"{', '.join(map(str, paths))} hold {name} of an architecture twice")
     architectures = pd.concat([column.index.to_series() for column in joined.values()]).unique()
-    return pd.DataFrame(joined, index=pd.Index(architectures, name="architecture"))
+    frame = pd.DataFrame(joined, index=pd.Index(architectures, name="architecture"))
+    fine = [name for name in frame if name.startswith(FAILURE) and not (frame[name].fillna("") != "").any()]
+    return frame.drop(columns=fine)
 
 
 def read_occasions(paths: Sequence[str | os.PathLike], device: str) -> pd.Series:

@@ -67,7 +67,7 @@ def content(
             "limits": limits(generator, device),
             "exact": device in generator.predictor.exact,
             "measured": _measured(searched.complete(device), device, generator.space),
-            "frontier": _columns(frontiers[device]),
+            "frontier": _columns(frontiers[device].rename(columns={generator.quantity(device): "value"})),
             "answers": [
                 {"confidence": confidence, "offers": generator.offers(device=device, confidence=confidence)}
                 for confidence in confidences(generator, device, evaluation["confidence"])
@@ -179,7 +179,7 @@ def prediction(left_out: np.ndarray) -> dict[str, Any]:
 
 
 def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Return the ranges of ``latency_ms`` and ``accuracy`` that show the frontier of a device and all its answers.
+    """Return the ranges of ``value`` and ``accuracy`` that show the frontier of a device and all its answers.
 
     Members far below the rest of the frontier, such as networks that do nothing, are left outside.
 
@@ -190,10 +190,10 @@ def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
     """
     tables = [device["lookup"], device["frontier"]]
     answers = [steps(entry["offers"]) for entry in device["answers"]]
-    latency = [*(table["latency_ms"] for table in tables), *(table["latency_bound_ms"] for table in answers)]
+    values = [*(table["value"] for table in tables), *(table["latency_bound_ms"] for table in answers)]
     accuracy = [table["accuracy"] for table in (*tables, *answers)]
     return {
-        "latency_ms": np.maximum(_widened(np.concatenate(latency)), 0.0).tolist(),
+        "value": np.maximum(_widened(np.concatenate(values)), 0.0).tolist(),
         "accuracy": _widened(_without_stragglers(np.concatenate(accuracy))),
     }
 
@@ -258,7 +258,7 @@ def _measured(table: Measurements, device: str, space: SearchSpace) -> dict[str,
     return {
         "architecture": space.to_text(table.choices),
         "accuracy": table.accuracy.tolist(),
-        "latency_ms": table.latency_ms[device].tolist(),
+        "value": table.values[device].tolist(),
     }
 
 

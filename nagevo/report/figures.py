@@ -73,18 +73,16 @@ def frontier(content: Content) -> Figure:
         words, unit = device["quantity"]["words"], device["quantity"]["unit"]
         shown, steps = device["view"], steps_at(device, content["confidence"])
         measured, predicted, lookup = device["measured"], device["frontier"], device["lookup"]
+        axes.scatter(measured["value"], measured["accuracy"], s=9, color=MEASURED, alpha=0.6, lw=0, label="measured")
         axes.scatter(
-            measured["latency_ms"], measured["accuracy"], s=9, color=MEASURED, alpha=0.6, lw=0, label="measured"
-        )
-        axes.scatter(
-            *(predicted[name] for name in ("latency_ms", "accuracy")),
+            *(predicted[name] for name in ("value", "accuracy")),
             s=15, marker="D", facecolor="white", edgecolor=PREDICTED, lw=0.9, label="predicted frontier",
         )  # fmt: skip
-        right = shown["latency_ms"][1]
-        _steps(axes, lookup["latency_ms"], lookup["accuracy"], right, color=LOOKUP, label="lookup table")
+        right = shown["value"][1]
+        _steps(axes, lookup["value"], lookup["accuracy"], right, color=LOOKUP, label="lookup table")
         label = f"generator's answer at confidence {content['confidence']:g}"
         _steps(axes, steps["latency_bound_ms"], steps["accuracy"], right, color=GENERATOR, lw=1.8, label=label)
-        axes.set(xlim=shown["latency_ms"], ylim=shown["accuracy"], ylabel="accuracy (%)")
+        axes.set(xlim=shown["value"], ylim=shown["accuracy"], ylabel="accuracy (%)")
         axes.set(title=device["name"], xlabel=f"{words} or budget on {device['name']} ({unit})")
         axes.legend(loc="lower right")
     return figure
@@ -128,7 +126,7 @@ def again(content: Content) -> Figure:
             of_method = answers["method"] == method
             budgets = answers["budget"][of_method].astype(float)
             fill = color if method == "generator" else "none"
-            for axes, column in ((left, "measured_ms"), (right, "test_accuracy")):
+            for axes, column in ((left, "measured"), (right, "test_accuracy")):
                 values = answers[column][of_method].astype(float)
                 axes.plot(budgets, values, marker, color=color, mfc=fill, ms=size, label=label)
         low, high = budgets.min(), budgets.max()
@@ -209,6 +207,6 @@ def _panels(n: int, columns: int = 3) -> tuple[Figure, np.ndarray]:
     return figure, panels[:n]
 
 
-def _steps(axes: Axes, latency_ms: list[float], accuracy: list[float], right: float, **style: Any) -> None:
+def _steps(axes: Axes, values: list[float], accuracy: list[float], right: float, **style: Any) -> None:
     """Draw the best accuracy under each latency up to the right edge."""
-    axes.step([*latency_ms, max(right, latency_ms[-1])], [*accuracy, accuracy[-1]], where="post", **style)
+    axes.step([*values, max(right, values[-1])], [*accuracy, accuracy[-1]], where="post", **style)

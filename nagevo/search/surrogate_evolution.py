@@ -146,7 +146,7 @@ class Beliefs:
     def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return the latencies, measured where they are known and predicted elsewhere, shape (n,)."""
         rows = np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
-        values = np.append(self.measurements.latency_ms[device], np.nan)[rows]
+        values = np.append(self.measurements.values[device], np.nan)[rows]
         missing = np.isnan(values)
         if missing.any():
             values[missing] = self._surrogate(device).predict(self.space.features(choices[missing]))
@@ -155,7 +155,7 @@ class Beliefs:
     def _surrogate(self, device: str) -> LatencySurrogate:
         """Return the surrogate of a device's latency, fitted when first needed."""
         if device not in self._latency:
-            latency_ms = self.measurements.latency_ms[device]
+            latency_ms = self.measurements.values[device]
             self._latency[device] = fit_latency(self._features, latency_ms, seed=self.seed)
         return self._latency[device]
 

@@ -16,7 +16,7 @@ def test_the_measurements_hold_as_many_evaluations_as_asked_for_all_different(fi
     folder, config = finished
     table = pd.read_parquet(folder / "results/tiny/measurements.parquet")
     assert table.columns.tolist()[:3] == ["architecture", "round", "accuracy"]
-    assert table.columns.tolist()[3:] == ["latency_ms_phone", "latency_ms_board", "latency_ms_meter"]
+    assert table.columns.tolist()[3:] == ["latency_ms_phone", "latency_ms_board", "energy_mj_meter"]
     assert len(table) == table["architecture"].nunique() == config["search"]["evaluations"]
     assert table["accuracy"].notna().all()
 

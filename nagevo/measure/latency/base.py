@@ -1,4 +1,4 @@
-"""What turns architectures into latencies, or into another number that a limit can be set on."""
+"""Devices: they measure the latency of architectures, or another quantity that a limit can be set on."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Device(ABC):
         Returns
         -------
         DataFrame
-            ``latency_ms``, whichever quantity it is (NaN where it could not be measured), and ``status`` (``"ok"`` or
-            the reason); devices that time repeated runs add ``min_ms``, ``median_ms``, ``p95_ms`` and
-            ``dispersion_percent``.
+            The quantity in a column of its name, as in ``latency_ms`` (NaN where it could not be measured), and
+            ``status`` (``"ok"`` or the reason); devices that time repeated runs add ``min``, ``median`` and ``p95`` in
+            the same unit, and ``dispersion_percent``.
 
         Raises
         ------
@@ -51,16 +51,18 @@ class Device(ABC):
         """
 
 
-def known_latencies(latency_ms: np.ndarray, path: str | os.PathLike) -> pd.DataFrame:
-    """Return what a device that reads a file measures: rows with a status where the file has no number.
+def known_values(values: np.ndarray, path: str | os.PathLike, quantity: str = LATENCY) -> pd.DataFrame:
+    """Return the table of a device that reads a file: rows with a status where the file has no usable number.
 
     Parameters
     ----------
-    latency_ms : ndarray, shape (n,)
+    values : ndarray, shape (n,)
         NaN where the file has none.
     path : path
         Of the file.
+    quantity : str
+        The quantity that they are of.
     """
-    valid = np.isfinite(latency_ms) & (latency_ms > 0)
-    status = np.select([valid, np.isnan(latency_ms)], [OK, f"not in {path}"], "not a positive finite number")
-    return pd.DataFrame({"latency_ms": np.where(valid, latency_ms, np.nan), "status": status})
+    valid = np.isfinite(values) & (values > 0)
+    status = np.select([valid, np.isnan(values)], [OK, f"not in {path}"], "not a positive finite number")
+    return pd.DataFrame({quantity: np.where(valid, values, np.nan), "status": status})

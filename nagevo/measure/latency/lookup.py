@@ -14,7 +14,7 @@ import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.files import load_yaml
-from nagevo.measure.latency.base import Device, known_latencies
+from nagevo.measure.latency.base import Device, known_values
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import EXPANSIONS, KERNELS, N_SLOTS, SLOTS, Block, reduced_size
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
@@ -73,7 +73,7 @@ class LookupDevice(Device):
             raise DataError(
                 f"lookup table {self.path} has no entry {error.args[0]}: it is for another resolution or other widths"
             ) from None
-        return known_latencies(latency_ms, self.path)
+        return known_values(latency_ms, self.path)
 
 
 def sum_of_blocks(means: Mapping[str, float], space: MobileNetV3Space, choices: np.ndarray) -> np.ndarray:

@@ -41,4 +41,4 @@ class ONNXFileDevice(Device):
             for row in track(choices, "exporting"):
                 export_onnx(space.network(row), shape, path)
                 sizes.append(path.stat().st_size / 1000)
-        return pd.DataFrame({"latency_ms": np.array(sizes, dtype=float), "status": OK})
+        return pd.DataFrame({self.measures: np.array(sizes, dtype=float), "status": OK})

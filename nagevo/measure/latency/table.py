@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nagevo.foundation.quantities import LATENCY, checked
-from nagevo.measure.latency.base import Device, known_latencies
+from nagevo.measure.latency.base import Device, known_values
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces.base import SearchSpace
 
@@ -20,17 +20,17 @@ class TableDevice(Device):
     ----------
     path : str
         Parquet or CSV file with a column ``architecture``.
-    column : str
-        Name of the column, in the unit of the quantity.
+    column : str, optional
+        Name of the column, in the unit of the quantity; that of the quantity by default.
     measures : str
         The quantity: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
     """
 
     exact = True
 
-    def __init__(self, path: str | os.PathLike, column: str = LATENCY, measures: str = LATENCY):
+    def __init__(self, path: str | os.PathLike, column: str | None = None, measures: str = LATENCY):
         self.measures = checked(measures)
-        self.table = ArchitectureTable(path, column)
+        self.table = ArchitectureTable(path, column or measures)
 
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
         """Return the latency of each architecture; what is absent or no latency has a status that says so.
@@ -40,4 +40,4 @@ class TableDevice(Device):
         DataError
             If the table is absent, damaged, lacks a column, or is of another space.
         """
-        return known_latencies(self.table.values(space, choices), self.table.path)
+        return known_values(self.table.values(space, choices), self.table.path, self.measures)

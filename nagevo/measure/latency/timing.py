@@ -20,6 +20,7 @@ import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, NagevoError, unknown
 from nagevo.foundation.progress import track
+from nagevo.foundation.quantities import LATENCY
 from nagevo.measure.accuracy.base import OK
 from nagevo.measure.latency.base import Device
 from nagevo.spaces.base import SearchSpace
@@ -33,8 +34,8 @@ Burst = Callable[[], Sequence[float]]
 Prepare = Callable[["nn.Module", tuple[int, ...]], Burst]
 """Makes the burst of a network in eval mode and of the shape it takes, without the batch."""
 
-STATISTICS = {"min": "min_ms", "median": "median_ms", "p95": "p95_ms"}
-"""Column of each statistic that a config can call the latency."""
+STATISTICS = ("min", "median", "p95")
+"""Each is a column of a device's table; the config says which of them is the latency."""
 
 HELD = 32
 """How many networks are held in memory and timed in turn; more are timed group after group."""
@@ -106,7 +107,7 @@ class TimedDevice(Device):
         Returns
         -------
         DataFrame
-            ``latency_ms``, ``status``, ``min_ms``, ``median_ms``, ``p95_ms``, ``dispersion_percent``.
+            The quantity, ``status``, ``min``, ``median``, ``p95``, ``dispersion_percent``.
         """
         outcomes: list[np.ndarray | str] = []
         with self.opened() as prepare:
@@ -115,7 +116,7 @@ class TimedDevice(Device):
                 pairs = list(zip(builders[group], input_shapes[group], strict=True))
                 bursts = [prepared(prepare, *pair) for pair in track(pairs, "preparing networks")]
                 outcomes += time_in_turn(bursts, rounds=self.rounds, spread_s=self.spread_s)
-        return latency_table(outcomes, self.statistic)
+        return statistics_table(outcomes, self.statistic, self.measures)
 
 
 def prepared(prepare: Prepare, build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Burst:
@@ -200,32 +201,35 @@ def reason(error: Exception) -> str:
     return text if isinstance(error, NagevoError) else f"{type(error).__name__}: {text}"
 
 
-def latency_table(outcomes: Sequence[np.ndarray | str], statistic: str) -> pd.DataFrame:
-    """Return the statistics of what :func:`time_in_turn` returns.
+def statistics_table(outcomes: Sequence[np.ndarray | str], statistic: str, quantity: str = LATENCY) -> pd.DataFrame:
+    """Return the statistics of the outcomes of :func:`time_in_turn`.
 
     Parameters
     ----------
-    outcomes : sequence of ndarray of shape (rounds, n_runs), in ms, or str
+    outcomes : sequence of ndarray of shape (rounds, n_runs), or str
+        In the unit of the quantity.
     statistic : {"min", "median", "p95"}
+        Which of them is the value of the quantity.
+    quantity : str
 
     Returns
     -------
     DataFrame
-        ``latency_ms`` (the statistic), ``status``, ``min_ms`` (of the medians of the bursts), ``median_ms`` and
-        ``p95_ms`` (of all runs), ``dispersion_percent`` (standard deviation of the medians of the bursts over their
-        mean); NaN where the status is not ``"ok"``.
+        The quantity, ``status``, ``min`` (of the medians of the bursts), ``median`` and ``p95`` (of all runs),
+        ``dispersion_percent`` (standard deviation of the medians of the bursts over their mean); NaN where the status
+        is not ``"ok"``.
 
     Examples
     --------
-    >>> latency_table([np.array([[1.0, 1.0, 4.0], [2.0, 3.0, 3.0]]), "out of memory"], "min").round(2)
-       latency_ms         status  min_ms  median_ms  p95_ms  dispersion_percent
-    0         1.0             ok     1.0        2.5    3.75                50.0
-    1         NaN  out of memory     NaN        NaN     NaN                 NaN
+    >>> statistics_table([np.array([[1.0, 1.0, 4.0], [2.0, 3.0, 3.0]]), "out of memory"], "min").round(2)
+       latency_ms         status  min  median   p95  dispersion_percent
+    0         1.0             ok  1.0     2.5  3.75                50.0
+    1         NaN  out of memory  NaN     NaN   NaN                 NaN
     """
-    columns = ["min_ms", "median_ms", "p95_ms", "dispersion_percent"]
+    columns = [*STATISTICS, "dispersion_percent"]
     table = pd.DataFrame([_statistics(outcome) for outcome in outcomes], columns=columns, dtype=float)
     status = [outcome if isinstance(outcome, str) else OK for outcome in outcomes]
-    return pd.DataFrame({"latency_ms": table[STATISTICS[statistic]], "status": status}).join(table)
+    return pd.DataFrame({quantity: table[statistic], "status": status}).join(table)
 
 
 def _statistics(outcome: np.ndarray | str) -> tuple[float, float, float, float]:

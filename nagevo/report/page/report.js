@@ -38,7 +38,7 @@ function answerTo(budget) {
 
 /** Return what the lookup table gives for the budget, or null. */
 function lookupFor(budget) {
-  return rowsOf(state.device.lookup).filter((row) => row.latency_ms <= budget).pop() ?? null;
+  return rowsOf(state.device.lookup).filter((row) => row.value <= budget).pop() ?? null;
 }
 
 /** Return budget and text of the smallest round budget that is at least so large, and below `limit` where given. */
@@ -72,7 +72,7 @@ function chooseConfidence(confidence) {
 /** Set the range of budgets and the chart for device and confidence; without a budget start in the middle. */
 function layOut(budget) {
   const bounds = stepsOf(entry().offers).map((step) => step.latency_bound_ms), lowest = bounds[0], highest = bounds[bounds.length - 1];
-  const low = 0.92 * lowest, high = Math.max(highest, ...state.device.lookup.latency_ms) * 1.04;
+  const low = 0.92 * lowest, high = Math.max(highest, ...state.device.lookup.value) * 1.04;
   grid.decimals = Math.max(0, -Math.floor(Math.log10((high - low) / 300)));
   grid.step = 10 ** -grid.decimals;
   const slider = byId("slider");
@@ -199,8 +199,8 @@ function answerDetails(answer) {
   const { device, confidence, budget } = state, described = data.architectures[answer.architecture];
   const costs = ["parameters", "macs"].filter((name) => described[name] !== undefined)
     .map((name) => (name === "macs" ? `${count(described[name])} multiply–accumulates` : `${count(described[name])} parameters`));
-  const again = rowsOf(device.again).find((row) => row.architecture === answer.architecture && row.measured_ms !== null);
-  const remeasured = again ? `Measured again at the end: ${percent(again.test_accuracy)} on the test split, ${own(again.measured_ms)}.` : null;
+  const again = rowsOf(device.again).find((row) => row.architecture === answer.architecture && row.measured !== null);
+  const remeasured = again ? `Measured again at the end: ${percent(again.test_accuracy)} on the test split, ${own(again.measured)}.` : null;
   const limited = state.limit !== "none", option = limited ? ` --limit ${state.limit}=${state.most}` : "";
   const asked = limited ? `{"${device.quantity.name}": ${budget}, "${state.limit}": ${state.most}}` : budget;
   const command = `nagevo generate --bundle ${data.bundle} --budget ${budget}${option} --device ${device.name} --confidence ${confidence}`;
@@ -229,19 +229,19 @@ function rival(answer) {
     }
   });
   return element("div", { class: "rival" },
-    element("p", {}, `The lookup table of all measured networks, which promises nothing, gives ${percent(table.accuracy)} in ${own(table.latency_ms)}: ${compared}.`),
+    element("p", {}, `The lookup table of all measured networks, which promises nothing, gives ${percent(table.accuracy)} in ${own(table.value)}: ${compared}.`),
     same ? "" : details);
 }
 
 function frontierSpec(device, confidence, cost, most) {
   const steps = stepsOf(device.answers.find((candidate) => candidate.confidence === confidence).offers, cost, most);
   const points = (columns) => rowsOf(columns).map((row) => ({
-    x: row.latency_ms, y: row.accuracy, title: `${percent(row.accuracy)}, ${own(row.latency_ms, device)}\n${row.architecture}`,
+    x: row.value, y: row.accuracy, title: `${percent(row.accuracy)}, ${own(row.value, device)}\n${row.architecture}`,
   }));
   const bounds = steps.map((row) => ({ x: row.latency_bound_ms, y: row.accuracy }));
-  const ranges = { x: [...device.view.latency_ms], y: device.view.accuracy };
+  const ranges = { x: [...device.view.value], y: device.view.accuracy };
   const outside = device.measured.accuracy.filter((y, i) =>
-    y < ranges.y[0] || device.measured.latency_ms[i] > ranges.x[1] || device.measured.latency_ms[i] < ranges.x[0]).length;
+    y < ranges.y[0] || device.measured.value[i] > ranges.x[1] || device.measured.value[i] < ranges.x[0]).length;
   const measured = outside ? `measured (${outside} outside of the picture)` : "measured";
   return {
     title: `Frontier on ${device.name}`,
@@ -329,13 +329,13 @@ function againSeries(device, column) {
   return Object.entries(METHODS).map(([method, { name, ...look }]) => ({
     ...look, name: name.toLowerCase(), kind: "points",
     rows: rows.filter((row) => row.method === method && row[column] !== null).map((row) => ({
-      x: row.budget, y: row[column], title: `${name}, budget ${own(row.budget, device)}: ${percent(row.test_accuracy)}, ${own(row.measured_ms, device)}\n${row.architecture}`,
+      x: row.budget, y: row[column], title: `${name}, budget ${own(row.budget, device)}: ${percent(row.test_accuracy)}, ${own(row.measured, device)}\n${row.architecture}`,
     })),
   }));
 }
 
 function againLatency(device) {
-  const series = againSeries(device, "measured_ms"), all = series.flatMap((one) => one.rows);
+  const series = againSeries(device, "measured"), all = series.flatMap((one) => one.rows);
   return {
     title: `Does the budget hold on ${device.name}?`,
     text: "Above the dashed line the network is slower than its budget.",
@@ -417,7 +417,7 @@ function measurements() {
     { name: "architecture", label: "Architecture", text: true, long: true },
     { name: "round", label: "Round", format: (round) => String(round + 1) },
     { name: "accuracy", label: "Accuracy (%)", format: (value) => fixed(value) },
-    ...data.devices.map(({ name, quantity: { words, unit } }) => ({ name: `latency_ms_${name}`, label: `${capital(words)} on ${name} (${unit})`, format: (value) => significant(value) })),
+    ...data.devices.map(({ name, quantity: { name: quantity, words, unit } }) => ({ name: `${quantity}_${name}`, label: `${capital(words)} on ${name} (${unit})`, format: (value) => significant(value) })),
   ];
   const rows = rowsOf(data.measurements);
   byId("measurements").append(sortableTable({ caption: `The ${rows.length} evaluations of the search.`, columns, rows }));

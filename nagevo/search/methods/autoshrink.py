@@ -140,4 +140,4 @@ class AutoShrink(Strategy):
         table = self.measurements
         position = {row.tobytes(): i for i, row in enumerate(table.choices)}
         rows = [position[candidate.tobytes()] for candidate in candidates]
-        return np.nan_to_num(table.accuracy[rows] - beta * np.log10(table.latency_ms[device][rows]), nan=-np.inf)
+        return np.nan_to_num(table.accuracy[rows] - beta * np.log10(table.values[device][rows]), nan=-np.inf)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nagevo.foundation.errors import ConfigError, unknown
-from nagevo.foundation.frontier import LATENCY, frontier
+from nagevo.foundation.frontier import VALUE, frontier
 from nagevo.foundation.registry import create
 from nagevo.search.base import Strategy
 from nagevo.search.methods.learning import single_thread, torch_generator
@@ -167,5 +167,5 @@ def sweep(objectives: np.ndarray, n: int, *, rng: np.random.Generator) -> np.nda
     n : int
     rng : numpy.random.Generator
     """
-    low, high = np.log(objectives[frontier(objectives)][[0, -1], LATENCY])
+    low, high = np.log(objectives[frontier(objectives)][[0, -1], VALUE])
     return np.exp(low + (high - low) * (np.arange(n) + rng.random(n)) / n)[::-1]

@@ -193,7 +193,7 @@ class DPPNet(Strategy):
     def _parents(self, n: int) -> np.ndarray:
         """Return the n best measured architectures, shape (n, n_choices); fewer where there are not so many."""
         table = self.measurements
-        objectives = np.column_stack([100.0 - table.accuracy, *table.latency_ms.values()])
+        objectives = np.column_stack([100.0 - table.accuracy, *table.values.values()])
         complete = np.isfinite(objectives).all(axis=1)
         if complete.sum() < 2:
             return np.empty((0, self.space.n_choices), dtype=np.int8)

@@ -172,5 +172,5 @@ def fit_latency(
     space: SearchSpace, measurements: Measurements, device: str, *, rng: np.random.Generator, **options
 ) -> Predictor:
     """Return the predictor of latency (ms) on a device fitted to the rows that have one."""
-    known = measurements.rows(np.isfinite(measurements.latency_ms[device]))
-    return MLPPredictor(space, known.choices, known.latency_ms[device], rng=rng, log=True, **options)
+    known = measurements.rows(np.isfinite(measurements.values[device]))
+    return MLPPredictor(space, known.choices, known.values[device], rng=rng, log=True, **options)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from nagevo.foundation.errors import ConfigError, unknown
-from nagevo.foundation.frontier import ERROR, LATENCY, frontier, scale
+from nagevo.foundation.frontier import ERROR, VALUE, frontier, scale
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.controller import Controller, policy_step, reinforce
@@ -169,7 +169,7 @@ class MONAS(Strategy):
             objectives = self.measurements.objectives(device)
             scaled = scale(np.column_stack([100.0 - percent, milliseconds]), objectives[frontier(objectives)])
             of_policy = scaled.reshape(len(self.trade_offs), -1, 2)
-            rewards.append(self.reward(1.0 - of_policy[..., ERROR], of_policy[..., LATENCY], self.trade_offs[:, None]))
+            rewards.append(self.reward(1.0 - of_policy[..., ERROR], of_policy[..., VALUE], self.trade_offs[:, None]))
         return np.concatenate(rewards)
 
     def _from_predictors(self, rng: np.random.Generator) -> Controller:
@@ -225,7 +225,7 @@ class MONAS(Strategy):
             device = self.devices[policy // len(self.trade_offs)]
             choices[policy, : len(rows)] = part.choices[rows]
             accuracy[policy, : len(rows)] = part.accuracy[rows]
-            latency_ms[policy, : len(rows)] = part.latency_ms[device][rows]
+            latency_ms[policy, : len(rows)] = part.values[device][rows]
         shape = (len(self.devices), -1)
         rewards = self._rewards(accuracy.reshape(shape), latency_ms.reshape(shape))
         return choices, np.where(np.isfinite(accuracy + latency_ms), rewards, np.nan)

@@ -107,7 +107,7 @@ class NeighborhoodRandomSearch(Strategy):
         error = self.aggregate(100.0 - accuracy.predict(seen).reshape(around.shape[:2]), axis=1)
         ranked = []
         for device, share in self.shares(n).items():
-            latency = fit_latency(features, self.measurements.latency_ms[device], seed=self.seed)
+            latency = fit_latency(features, self.measurements.values[device], seed=self.seed)
             predicted = latency.predict(self.space.features(centers))
             ranked.append(centers[nondominated_first(np.column_stack([error, predicted]), share, rng=rng)])
         return np.concatenate(ranked)
@@ -126,7 +126,7 @@ class NeighborhoodRandomSearch(Strategy):
             if len(near) >= min(self.n_neighbors, len(neighbors)):
                 centers.append(row)
                 errors.append(self.aggregate(100.0 - table.accuracy[[row, *near]]))
-        objectives = np.column_stack([errors, table.latency_ms[device][centers]])
+        objectives = np.column_stack([errors, table.values[device][centers]])
         return table.choices[centers][frontier(objectives)]
 
 

@@ -261,7 +261,7 @@ class PNAGGenerator:
         pool = self.space.sample(POOL, rng=self.rng)
         choices = np.concatenate([known.choices, pool])
         accuracy = np.concatenate([known.accuracy, self.accuracy(pool)])
-        latency = np.concatenate([known.latency_ms[device], self.latency(pool)])
+        latency = np.concatenate([known.values[device], self.latency(pool)])
         inputs = Inputs(self.space, choices)
         features = inputs(choices)
         ids = torch.eye(len(self.budgets))
@@ -362,7 +362,7 @@ class PNAG(Strategy):
 
     def _proposals(self, device: str, n: int, accuracy: Predictor, *, rng: np.random.Generator) -> np.ndarray:
         known = self.measurements.complete(device)
-        latency = known.latency_ms[device][frontier(known.objectives(device))]
+        latency = known.values[device][frontier(known.objectives(device))]
         generator = PNAGGenerator(self.space, **self.options, seed=int(rng.integers(2**32)))
         generator.fit(self.measurements, device, np.linspace(latency[0], latency[-1], self.budgets), accuracy=accuracy)
         ranked = generator.ranked(np.linspace(latency[0], latency[-1], n), samples=self.samples)

@@ -112,7 +112,7 @@ class RelaxedSurrogate(nn.Module):
         )
         self.biases = nn.ParameterList(torch.zeros(n_members, 1, b) for b in sizes[1:])
         score = norm.ppf((rankdata(-rows.accuracy) - 0.5) / len(rows))
-        log_latency = np.log(np.column_stack([rows.latency_ms[device] for device in self.devices]))
+        log_latency = np.log(np.column_stack([rows.values[device] for device in self.devices]))
         self.center = np.nanmean(log_latency, axis=0)
         self.spread = np.maximum(np.nanstd(log_latency, axis=0), 1e-6)
         targets = np.column_stack([score, (log_latency - self.center) / self.spread])

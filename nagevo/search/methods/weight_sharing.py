@@ -161,7 +161,7 @@ class ExpectedLatency:
     """
 
     def __init__(self, known: Measurements, device: str):
-        rows = known.rows(np.isfinite(known.latency_ms[device]))
+        rows = known.rows(np.isfinite(known.values[device]))
         simplices = Simplices((len(OPERATIONS),) * N_EDGES)
         if len(rows) < len(simplices.owner):
             raise ConfigError(
@@ -169,9 +169,9 @@ class ExpectedLatency:
                 f"first round: set devices.{device}.extra_measurements (got {len(rows)})"
             )
         corners = simplices.corners(rows.choices).numpy().astype(float)
-        solution, *_ = np.linalg.lstsq(corners, rows.latency_ms[device], rcond=None)
+        solution, *_ = np.linalg.lstsq(corners, rows.values[device], rcond=None)
         self.latency_ms = torch.from_numpy(solution).float().view(N_EDGES, -1)
-        self.floor_ms = float(rows.latency_ms[device].min())
+        self.floor_ms = float(rows.values[device].min())
 
     def __call__(self, weights: Tensor) -> Tensor:
         """Return the expected latency in ms, at least the smallest known one.

@@ -65,7 +65,7 @@ def test_on_a_known_device_the_generator_stands_beside_the_lookup_table_and_pnag
     assert table["confidence"][2:].isna().all()
     known = measured(60, "exact")
     budgets = frontier.budgets(truth("exact").frontier)
-    best = frontier.best_under(known.latency_ms["exact"], known.accuracy, budgets)
+    best = frontier.best_under(known.values["exact"], known.accuracy, budgets)
     given = np.where((best < 0)[:, None], np.nan, known.objectives("exact")[best])
     assert table.loc["lookup", "mean_regret"] == pytest.approx(
         frontier.regret(given, budgets, truth("exact").frontier).mean()

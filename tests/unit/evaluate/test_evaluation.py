@@ -22,15 +22,13 @@ def again() -> pd.DataFrame:
         columns=["device", "budget", "method", "architecture"],
     )
     accuracies = pd.DataFrame({"architecture": ["small", "middle", "large"], "accuracy": [60.0, 70.0, 80.0]})
-    latencies = pd.DataFrame(
-        {"architecture": ["small", "middle", "large"], "device": "d", "latency_ms": [1.0, 3.0, 5.0]}
-    )
+    latencies = pd.DataFrame({"architecture": ["small", "middle", "large"], "device": "d", "measured": [1.0, 3.0, 5.0]})
     return measured_again(given, accuracies, latencies)
 
 
 def test_every_answer_gets_the_accuracy_and_latency_of_its_network(again):
     assert again["test_accuracy"].fillna(-1).tolist() == [60.0, 80.0, 60.0, 70.0, -1.0, 60.0]
-    assert again["measured_ms"].fillna(-1).tolist() == [1.0, 5.0, 1.0, 3.0, -1.0, 1.0]
+    assert again["measured"].fillna(-1).tolist() == [1.0, 5.0, 1.0, 3.0, -1.0, 1.0]
 
 
 def test_the_metrics_of_each_method_are_those_computed_by_hand(again):
@@ -48,4 +46,4 @@ def test_the_metrics_of_each_method_are_those_computed_by_hand(again):
 def test_a_refused_budget_is_written_without_an_architecture(again):
     report = summary(again, 200, EvaluationConfig(budgets=2, confidence=0.9, reference_point=(1.1, 1.1)))
     refused = [row for row in report["devices"]["d"]["answers"] if row["architecture"] is None]
-    assert [(row["method"], row["budget"], row["measured_ms"]) for row in refused] == [("random", 2.0, None)]
+    assert [(row["method"], row["budget"], row["measured"]) for row in refused] == [("random", 2.0, None)]

@@ -26,7 +26,7 @@ def test_absent_keys_get_the_defaults_of_the_schema():
     assert experiment.search.strategy.name == "evolution"
     assert experiment.search.evaluations == 200
     assert experiment.evaluation.confidence == 0.9
-    assert experiment.device("phone").backend.options["column"] == "latency_ms"
+    assert experiment.device("phone").backend.options["column"] is None
 
 
 def test_a_given_mapping_is_not_changed_by_filling_in_defaults():

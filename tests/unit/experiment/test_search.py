@@ -60,7 +60,7 @@ def test_a_failed_accuracy_counts_as_an_evaluation_and_keeps_its_latency():
     failed = table.choices[:, 0] == 2
     assert failed.any()
     np.testing.assert_array_equal(np.isnan(table.accuracy), failed)
-    np.testing.assert_array_equal(table.latency_ms["phone"], latency_ms(table.choices))
+    np.testing.assert_array_equal(table.values["phone"], latency_ms(table.choices))
 
 
 def test_extra_measurements_are_latencies_of_one_device_and_no_evaluations():
@@ -70,8 +70,8 @@ def test_extra_measurements_are_latencies_of_one_device_and_no_evaluations():
     assert table.n_evaluations == 10
     assert 20 <= len(extra) <= 30  # one that is evaluated later stands in the table once
     assert np.isnan(extra.accuracy).all()
-    assert np.isnan(extra.latency_ms["phone"]).all()
-    np.testing.assert_array_equal(extra.latency_ms["board"], 3.0 * latency_ms(extra.choices))
+    assert np.isnan(extra.values["phone"]).all()
+    np.testing.assert_array_equal(extra.values["board"], 3.0 * latency_ms(extra.choices))
 
 
 def test_devices_with_extra_measurements_share_rows():
@@ -79,8 +79,8 @@ def test_devices_with_extra_measurements_share_rows():
     table, _ = search(10, devices, extra_measurements={"phone": 15, "board": "all"})
     assert len(table) == len(unique(table.choices)) == SPACE.size
     extra = table.rows(table.round == EXTRA_ROUND)
-    known = np.isfinite(extra.latency_ms["phone"])
-    np.testing.assert_array_equal(3 * extra.latency_ms["phone"][known], extra.latency_ms["board"][known])
+    known = np.isfinite(extra.values["phone"])
+    np.testing.assert_array_equal(3 * extra.values["phone"][known], extra.values["board"][known])
     assert 5 <= known.sum() <= 15
 
 

@@ -70,7 +70,7 @@ def test_a_measured_latency_is_its_own_bound_on_an_exact_device_and_one_of_many_
     predictor = generator.predictor
     measurements, noisy = predictor.measurements, predictor.latency_surrogates["noisy"]
     bound = {name: predictor.latency_bound_ms(name, measurements.choices, 0.9) for name in ("exact", "noisy")}
-    np.testing.assert_array_equal(bound["exact"], measurements.latency_ms["exact"])
+    np.testing.assert_array_equal(bound["exact"], measurements.values["exact"])
     np.testing.assert_array_equal(bound["noisy"], noisy.bound(predictor.space.features(measurements.choices), 0.9))
 
 
@@ -377,7 +377,7 @@ def test_later_measurements_add_to_the_earlier_ones_and_bring_the_prediction_nea
     before = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
     loaded.adapt("new", new_device(more, loaded.space), exact=True, save=False)
     after = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
-    assert np.isfinite(loaded.predictor.measurements.latency_ms["new"]).sum() == 25
+    assert np.isfinite(loaded.predictor.measurements.values["new"]).sum() == 25
     assert after < before
 
 
@@ -416,7 +416,7 @@ def test_the_command_adds_a_device_from_a_table_or_by_measuring(copy, monkeypatc
     code, _, err = run(monkeypatch, capsys, *arguments, "--config", json.dumps(config), "--probes", "7")
     assert (code, "new adapted to 7 measurements" in err) == (0, True)
     loaded = nagevo.load(copy)
-    assert np.isfinite(loaded.predictor.measurements.latency_ms["new"]).sum() == 12
+    assert np.isfinite(loaded.predictor.measurements.values["new"]).sum() == 12
     assert "new" in loaded.predictor.exact
     code, _, err = run(monkeypatch, capsys, *arguments)
     assert (code, "expected one of --config, --measurements and --architectures" in err) == (2, True)

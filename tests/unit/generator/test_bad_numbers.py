@@ -18,7 +18,7 @@ from nagevo.foundation.tables import write_table
 
 
 def test_constant_accuracies_and_latencies_are_answered_with_themselves(tmp_path):
-    constant = replace(measured(9, "exact"), accuracy=np.full(9, 70.0), latency_ms={"exact": np.full(9, 2.0)})
+    constant = replace(measured(9, "exact"), accuracy=np.full(9, 70.0), values={"exact": np.full(9, 2.0)})
     generator = learned(constant, tmp_path / "bundle")
     answer = generator.generate(1e308, confidence=0.5)
     assert answer.accuracy == pytest.approx(70.0, abs=0.01)
@@ -29,8 +29,8 @@ def test_constant_accuracies_and_latencies_are_answered_with_themselves(tmp_path
 def test_devices_that_never_measured_the_same_architecture_are_answered_apart(tmp_path):
     table = measured(14, "exact", "noisy")
     even = np.arange(14) % 2 == 0
-    table.latency_ms["exact"][even] = np.nan
-    table.latency_ms["noisy"][~even] = np.nan
+    table.values["exact"][even] = np.nan
+    table.values["noisy"][~even] = np.nan
     generator = learned(table, tmp_path / "bundle")
     for device in ("exact", "noisy"):
         answer = generator.generate(1e308, device=device, confidence=0.5)
@@ -40,10 +40,10 @@ def test_devices_that_never_measured_the_same_architecture_are_answered_apart(tm
 @pytest.mark.parametrize("factor", [1e-9, 1e9])
 def test_latencies_of_any_size_are_answered_in_their_own_units(tmp_path, factor):
     table = measured(9, "exact")
-    scaled = replace(table, latency_ms={"exact": factor * table.latency_ms["exact"]})
+    scaled = replace(table, values={"exact": factor * table.values["exact"]})
     generator = learned(scaled, tmp_path / "bundle")
     fastest = generator.steps(confidence=0.5)[0]
-    assert 0.1 * factor < fastest.latency_bound_ms <= factor * table.latency_ms["exact"].min()
+    assert 0.1 * factor < fastest.latency_bound_ms <= factor * table.values["exact"].min()
 
 
 def test_two_measurements_are_enough_and_one_is_said_to_be_too_few(tmp_path):
@@ -56,7 +56,7 @@ def test_two_measurements_are_enough_and_one_is_said_to_be_too_few(tmp_path):
 
 def test_a_device_that_always_fails_is_named(tmp_path):
     table = measured(6, "exact", "noisy")
-    table.latency_ms["noisy"][:] = np.nan
+    table.values["noisy"][:] = np.nan
     with pytest.raises(DataError, match="device noisy: a surrogate needs at least 2 latencies, got 0"):
         learned(table, tmp_path / "bundle")
 
@@ -82,7 +82,7 @@ def test_a_table_of_half_the_space_with_bad_and_repeated_rows_becomes_a_generato
     texts = pd.Series(SPACE.to_text(measurements.choices))
     expected = texts.map(table.set_index("architecture")["latency_ms"])
     usable = ((expected > 0) & (expected < np.inf)).to_numpy()
-    found = measurements.latency_ms["exact"]
+    found = measurements.values["exact"]
     np.testing.assert_array_equal(found[usable], expected[usable])
     assert not ((found <= 0) | np.isinf(found)).any()
     assert np.isnan(found).any()  # what is in the table under no text that means the same network

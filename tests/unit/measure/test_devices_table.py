@@ -25,3 +25,12 @@ def test_latencies_that_are_none_are_rows_with_a_status(tmp_path):
 def test_an_absent_table_is_an_error(tmp_path):
     with pytest.raises(DataError, match=r"none\.csv does not exist"):
         create_device("table", path=str(tmp_path / "none.csv")).measure(SPACE, SPACE.extremes())
+
+
+def test_an_energy_is_in_a_column_of_its_name(tmp_path):
+    text = SPACE.to_text(SPACE.extremes())
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"architecture": text, "energy_mj": [3.0, 5.0]}).to_csv(path, index=False)
+    rows = create_device("table", path=path, measures="energy_mj").measure(SPACE, SPACE.extremes())
+    assert rows["energy_mj"].tolist() == [3.0, 5.0]
+    assert "latency_ms" not in rows

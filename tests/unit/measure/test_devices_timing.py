@@ -6,7 +6,7 @@ import pytest
 
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.measure.latency import timing
-from nagevo.measure.latency.timing import TimedDevice, burst_of, latency_table, time_in_turn
+from nagevo.measure.latency.timing import TimedDevice, burst_of, statistics_table, time_in_turn
 
 
 class FakeTime:
@@ -111,17 +111,17 @@ def test_the_statistics_are_those_of_bursts_and_runs():
     # Medians of the bursts: 2 and 4, so min 2, mean 3, standard deviation 1. All runs: 1 2 3 4 4 10; median 3.5; the
     # 95th percentile lies at position 0.95 · 5 = 4.75: 4 + 0.75 · 6 = 8.5.
     times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
-    row = latency_table([times], "median").iloc[0]
+    row = statistics_table([times], "median").iloc[0]
     assert row["status"] == "ok"
     assert row["latency_ms"] == 3.5
-    assert [row[c] for c in ("min_ms", "median_ms", "p95_ms")] == pytest.approx([2.0, 3.5, 8.5])
+    assert [row[c] for c in ("min", "median", "p95")] == pytest.approx([2.0, 3.5, 8.5])
     assert row["dispersion_percent"] == pytest.approx(100 / 3)
 
 
 @pytest.mark.parametrize(("statistic", "latency_ms"), [("min", 2.0), ("median", 3.5), ("p95", 8.5)])
 def test_the_statistic_says_which_is_the_latency(statistic, latency_ms):
     times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
-    assert latency_table([times], statistic)["latency_ms"].tolist() == [latency_ms]
+    assert statistics_table([times], statistic)["latency_ms"].tolist() == [latency_ms]
 
 
 class Network:

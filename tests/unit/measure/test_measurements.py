@@ -1,5 +1,7 @@
 """The measurements table: joining, extra latencies, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,22 @@ def test_a_table_reads_back_as_it_was_written(space, measured):
     assert again.devices == ("a", "b")
 
 
+def test_each_column_is_named_by_the_quantity_of_its_device(space, measured):
+    frame = replace(measured, quantities={"b": "energy_mj"}).to_frame(space)
+    assert frame.columns.tolist() == ["architecture", "round", "accuracy", "latency_ms_a", "energy_mj_b"]
+    assert Measurements.from_frame(frame, space).quantities == {"a": "latency_ms", "b": "energy_mj"}
+
+
+def test_reasons_of_failures_are_kept_by_device(space, measured):
+    reasons = np.array(["", "", "out of memory", ""], dtype=object)
+    again = Measurements.from_frame(replace(measured, failures={"a": reasons}).to_frame(space), space)
+    assert again.failures["a"].tolist() == reasons.tolist()
+    assert again.rows(again.round == 0).failed("a").tolist() == [False, True]
+    assert again.extended(measured.rows(measured.round < 0)).failed("a").sum() == 1
+    assert not again.with_values("a", again.choices[2:3], np.array([3.0])).failed("a").any()
+    assert not again.failed("b").any()
+
+
 def test_latencies_without_an_accuracy_are_no_evaluations(measured):
     assert (len(measured), measured.n_evaluations, measured.n_rounds) == (4, 3, 2)
     assert [len(rows) for rows in measured.rounds()] == [2, 1]
@@ -40,7 +58,7 @@ def test_complete_rows_have_both_numbers_on_the_device(measured):
 
 
 def test_a_device_that_was_never_measured_is_nan_throughout(measured):
-    assert np.isnan(measured.for_devices(["c"]).latency_ms["c"]).all()
+    assert np.isnan(measured.for_devices(["c"]).values["c"]).all()
 
 
 def test_an_architecture_evaluated_after_its_latency_was_read_counts_once(tmp_path, space, measured):
@@ -79,3 +97,11 @@ def test_shards_of_accuracies_and_latencies_become_one_table(tmp_path):
     assert table.loc["y"].tolist() == [2.0, 0.2]
     assert np.isnan(table.loc["z", "accuracy"])
     assert table["latency_ms_a"].loc[["x", "y", "z"]].tolist() == [0.1, 0.2, 0.3]
+
+
+def test_shards_keep_quantities_and_reasons(tmp_path):
+    rows = {"architecture": ["x", "y"], "device": "meter", "energy_mj": [3.0, np.nan], "status": ["ok", "it burned"]}
+    write_table(pd.DataFrame(rows), tmp_path / "meter.parquet")
+    table = read_shards([tmp_path / "meter.parquet"])
+    assert table.columns.tolist() == ["energy_mj_meter", "failure_meter"]
+    assert table["failure_meter"].tolist() == ["", "it burned"]

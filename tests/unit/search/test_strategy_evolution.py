@@ -74,7 +74,7 @@ def test_known_latencies_are_used_instead_of_predictions():
     told = measure(everything[::4])
     bargain = np.array([2, 2, 2, 2, 1], dtype=np.int8)
     rest = everything[[not (row == told.choices).all(axis=1).any() for row in everything]]
-    latencies = measure(rest).latency_ms["phone"]
+    latencies = measure(rest).values["phone"]
     latencies[(rest == bargain).all(axis=1)] = 1.0
     unknown = np.full(len(rest), np.nan)
     extra = Measurements(rest, np.full(len(rest), EXTRA_ROUND), unknown, {"phone": latencies})
@@ -85,7 +85,7 @@ def test_known_latencies_are_used_instead_of_predictions():
 
 def test_the_device_that_is_served_worst_gets_the_proposals():
     everything = measure(SPACE.enumerate())
-    latency_ms = {**everything.latency_ms, "board": 1.0 + everything.choices @ np.array([0.5, 4.0, 1.0, 3.0, 2.0])}
+    latency_ms = {**everything.values, "board": 1.0 + everything.choices @ np.array([0.5, 4.0, 1.0, 3.0, 2.0])}
     table = Measurements(everything.choices, everything.round, everything.accuracy, latency_ms)
     on_frontier = {device: is_nondominated(table.objectives(device)) for device in table.devices}
     some = np.arange(len(table)) % 25 == 0

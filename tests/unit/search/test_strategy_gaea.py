@@ -71,7 +71,7 @@ def test_the_surrogate_ranks_what_it_has_not_seen():
     error, log_latency = surrogate(surrogate.simplices.corners(choices[80:]), "phone")
     unseen = measure(choices[80:])
     assert np.corrcoef(error.mean(0), unseen.accuracy)[0, 1] < -0.95
-    assert np.corrcoef(log_latency.mean(0), np.log(unseen.latency_ms["phone"]))[0, 1] > 0.95
+    assert np.corrcoef(log_latency.mean(0), np.log(unseen.values["phone"]))[0, 1] > 0.95
 
 
 def test_budgets_span_the_measured_frontier_from_the_largest_down():
@@ -84,6 +84,6 @@ def test_the_best_architectures_for_all_budgets_are_found():
     strategy = GAEA(SeparableSpace(), ["phone"], evaluations=60, initial=20)
     found = search(strategy, [20, 20, 20])
     budgets = np.array([5.0, 10.0, 20.0])
-    answers = best_under(found.latency_ms["phone"], found.accuracy, budgets)
+    answers = best_under(found.values["phone"], found.accuracy, budgets)
     best = np.array([best_accuracy(budget) for budget in budgets])
     assert (found.accuracy[answers] >= best - 1.0).all()  # one point is the smallest difference there is
