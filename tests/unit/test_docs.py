@@ -34,6 +34,30 @@ def test_the_config_on_the_page_on_spaces_is_an_experiment(monkeypatch):
     assert (type(space).__name__, space.patch, space.width) == ("MixerSpace", 4, 32)
 
 
+def test_the_page_on_accuracies_shows_an_evaluator_that_works(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    (shown,) = blocks("accuracies.md", "python")
+    assert shown == (DOCS / "examples/program.py").read_text()
+    *_, text = blocks("accuracies.md", "yaml")
+    program = tmp_path / "accuracy.sh"
+    program.write_text('#!/bin/sh\ncase "$1" in 4-8) echo 71.5;; *) echo "no such network";; esac\n')
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    experiment = parse_config(yaml.safe_load(text))
+    space = experiment.create_space()
+    scores = experiment.create_evaluator(space).evaluate(space.from_text(["4-8", "16-32"]))
+    assert scores["accuracy"].tolist()[0] == 71.5
+    assert scores["status"].tolist() == ["ok", "./accuracy.sh printed 'no such network'"]
+
+
+def test_the_config_sections_on_the_page_on_accuracies_are_valid():
+    texts = blocks("accuracies.md", "yaml")
+    assert len(texts) == 4
+    for text in texts[:3]:
+        sections = {"space": {"name": "mobilenetv3"}, "devices": {"cpu": {"backend": "torch"}}} | yaml.safe_load(text)
+        parse_config(sections)
+
+
 def test_the_page_on_python_runs_as_written(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     namespace = {}
