@@ -8,6 +8,18 @@ from nagevo.search import STRATEGIES, Strategy, create_strategy, resolve_strateg
 from nagevo.search.random import RandomSearch
 from nagevo.testing import ROUNDS, STRATEGY_CHECKS, LadderSpace, check_strategy
 
+SMALL = {
+    "cenas": {"epochs": 20, "predictor_steps": 20},
+    "dpp_net": {"steps": 10, "predictor_steps": 20},
+    "evolution": {"population": 24, "generations": 10},
+    "gaea": {"steps": 10},
+    "monas": {"iterations": 10, "predictor_steps": 20},
+    "na_darts": {"steps": 10},
+    "na_rs": {"draws": 100},
+    "pnag": {"iterations": 10, "evaluator_steps": 20, "predictor_steps": 20},
+}
+"""Options that make a search short: the promises do not depend on them."""
+
 
 @pytest.mark.parametrize("check", STRATEGY_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
@@ -16,7 +28,7 @@ def test_a_strategy_keeps_its_promises(name, check):
         cls = resolve_strategy(name)
     except MissingDependency as error:
         pytest.skip(str(error))
-    check(lambda *devices: cls(LadderSpace(), devices, seed=0, evaluations=sum(ROUNDS)))
+    check(lambda *devices: cls(LadderSpace(), devices, seed=0, evaluations=sum(ROUNDS), **SMALL.get(name, {})))
 
 
 def test_an_unknown_strategy_is_answered_with_the_nearest_name():

@@ -139,7 +139,7 @@ TABLE = measured(6, "exact").to_frame(SPACE)
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 @given(edits=EDITS)
-def test_a_damaged_table_is_refused_by_name_and_one_with_checksums_never_read_as_another(folder, suffix, edits):
+def test_a_damaged_table_is_refused_by_name_or_read_as_it_was_written(folder, suffix, edits):
     original, path = folder / f"original{suffix}", folder / f"damaged{suffix}"
     if not original.exists():
         write_table(TABLE, original)

@@ -13,16 +13,14 @@ def uninterrupted(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("number", "share"), [*zip(kills.SIGNALS, (0.3, 0.5, 0.7), strict=True)], ids=str)
-def test_a_run_that_is_killed_resumes_to_the_same_result_and_redoes_nothing_finished(
-    uninterrupted, tmp_path, number, share
-):
+def test_a_killed_run_resumes_to_the_same_result_and_redoes_nothing(uninterrupted, tmp_path, number, share):
     expected, took_s = uninterrupted
     outcome = kills.kill_and_resume(tmp_path / "run", number, share * took_s, expected)
     assert outcome.finished, outcome
     assert (outcome.returncode, outcome.redone, outcome.different) == (0, [], []), outcome
 
 
-def test_a_second_run_in_the_same_folder_is_refused_and_so_is_one_after_a_kill_until_it_is_unlocked(tmp_path):
+def test_a_second_run_in_a_folder_is_refused_until_it_is_unlocked(tmp_path):
     folder = kills.prepare(tmp_path / "run")
     run = kills.start(folder)
     while not list(folder.glob(".snakemake/locks/*")):

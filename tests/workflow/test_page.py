@@ -190,7 +190,7 @@ def test_a_second_limit_gives_what_the_api_gives_for_both(opened, generator, dev
     assert shown_architecture(opened) == expected(generator, opened, device, 0.9)
 
 
-def test_the_command_on_the_page_prints_the_architecture_on_the_page_and_can_be_copied(opened, finished, monkeypatch):
+def test_the_command_on_the_page_prints_the_architecture_on_the_page(opened, finished, monkeypatch):
     from nagevo.cli import app
 
     folder, _ = finished

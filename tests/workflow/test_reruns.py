@@ -48,7 +48,7 @@ def test_a_change_of_the_generator_section_reruns_distill_and_what_follows(exper
     assert all("/evaluation/" in output for rule in ("score", "profile") for output in jobs[rule])
 
 
-def test_a_change_of_one_devices_settings_leaves_accuracies_and_the_other_device_alone(experiment):
+def test_a_change_of_one_device_leaves_accuracies_and_the_other_alone(experiment):
     folder, config = experiment
     config["devices"]["board"]["column"] = "phone"
     jobs = planned(folder, config)

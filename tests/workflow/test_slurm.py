@@ -51,9 +51,7 @@ def jobs() -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def test_slurm_gives_the_same_tables_with_devices_on_their_nodes_alone_and_the_accelerator_where_asked(
-    cluster, tmp_path
-):
+def test_slurm_gives_the_same_tables_with_each_device_alone_on_its_node(cluster, tmp_path):
     config = table_experiment(tmp_path / "local") | {"search": {"evaluations": 12, "rounds": 1, "shards": 2}}
     config["accuracy"]["resources"] = {"gpu": 1}
     config["devices"]["board"] |= {"resources": {"constraint": "board"}, "shards": 2}

@@ -176,7 +176,7 @@ def test_a_folder_that_holds_no_network_is_one_clear_line(tuned, tmp_path):
         Deployment.load(tmp_path)
 
 
-def test_an_exported_file_names_the_right_classes_with_nothing_but_its_own_metadata(tuned, tmp_path):
+def test_an_exported_file_names_the_right_classes_by_its_own_metadata(tuned, tmp_path):
     deployment = Deployment.load(tuned[0])
     assert deployment.export_onnx(tmp_path / "net.onnx") < 1e-4
     known = {entry.key: entry.value for entry in onnx.load(tmp_path / "net.onnx").metadata_props}

@@ -74,7 +74,7 @@ def test_on_a_known_device_the_generator_stands_beside_the_lookup_table_and_pnag
     assert table.loc["pnag", "feasible_answered"] == 1.0  # it knows no refusal
 
 
-def test_a_new_device_that_is_like_a_known_one_is_foreseen_and_every_rival_is_judged(generator, truth):
+def test_a_new_device_is_foreseen_and_every_rival_is_judged(generator, truth):
     table = new_device(generator, truth("slow"), "slow", PROBES, 0.9)
     assert sorted(set(table["method"])) == ["evolution", "generator", "measured", "nearest", "random"]
     assert table["probes"].value_counts().to_dict() == {3: 5, 6: 5}
@@ -100,7 +100,7 @@ class Oracle:
         return [SimpleNamespace(architecture=SPACE.to_text(self.truth.choices[row : row + 1])[0])]
 
 
-def test_the_best_answers_to_two_limits_have_no_regret_and_careless_ones_break_them(truth):
+def test_the_best_answers_to_two_limits_have_no_regret(truth):
     exact = truth("exact")
     best, careless = (
         two_limits(Oracle(exact, careless=c), exact, "exact", "parameters", 20, 0.9) for c in (False, True)

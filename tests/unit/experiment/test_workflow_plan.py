@@ -168,9 +168,7 @@ def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_p
     assert plan.files("devices/{device}")(Wildcards(device="b")) == []
 
 
-def test_the_key_of_the_cache_changes_with_the_content_of_the_inputs_and_is_empty_without_a_cache(
-    tmp_path, monkeypatch
-):
+def test_the_key_of_the_cache_changes_with_the_content_of_the_inputs(tmp_path, monkeypatch):
     path = tmp_path / "proposals.parquet"
     path.write_text("one")
     monkeypatch.delenv("SNAKEMAKE_OUTPUT_CACHE", raising=False)

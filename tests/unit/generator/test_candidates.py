@@ -57,7 +57,7 @@ def test_the_limit_that_binds_is_the_one_that_the_nearest_candidate_exceeds_most
     st.floats(0.01, 9),
     st.floats(0.01, 9),
 )
-def test_the_nearest_limits_can_always_be_answered_and_are_no_lower_than_those_asked(bounds, first, second):
+def test_the_nearest_limits_can_be_answered_and_are_no_lower_than_asked(bounds, first, second):
     columns = dict(zip(("a", "b"), np.array(bounds).T, strict=True))
     ranking = Ranking(np.arange(len(bounds)), np.arange(len(bounds)), columns)
     limits = {"a": first, "b": second}

@@ -11,7 +11,7 @@ def view() -> DeviceView:
     return DeviceView(np.array([1.0, 4.0]), lower=np.array([2.0]), upper=np.array([8.0]))
 
 
-def test_a_budget_becomes_its_logarithmic_place_between_the_fastest_and_the_most_accurate(view):
+def test_a_budget_becomes_its_logarithmic_place_on_the_frontier(view):
     conditions = view.conditions(np.array([[2.0], [4.0], [8.0]]))
     np.testing.assert_allclose(conditions[:, 0], [0.0, 0.5, 1.0], atol=1e-6)
     assert (conditions[:, 1] == 1.0).all()

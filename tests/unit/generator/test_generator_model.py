@@ -37,7 +37,7 @@ def test_architectures_are_decoded_as_often_as_their_probability_says():
     np.testing.assert_allclose(seen, expected, atol=0.0035 * 4)
 
 
-def test_the_first_decoded_architecture_takes_the_likeliest_option_at_every_choice():
+def test_the_first_decoded_architecture_takes_the_likeliest_options():
     model = random_model(n_options=(2, 2), n_conditions=1)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -148,7 +148,7 @@ def test_a_program_may_report_an_energy_in_its_unit_and_in_no_other():
     assert status.str.contains("expected the energy in mJ").all()
 
 
-def test_the_size_of_a_file_is_that_of_the_exported_one_and_little_more_than_its_weights(tmp_path):
+def test_the_size_of_a_file_is_that_of_the_exported_one(tmp_path):
     choices, path = SPACE.extremes(), tmp_path / "network.onnx"
     rows = create_device("onnx_file").measure(SPACE, choices)
     assert rows["status"].eq("ok").all()

@@ -159,7 +159,7 @@ def test_training_alone_gives_the_same_accuracy_twice():
     np.testing.assert_array_equal(alone.evaluate(SPACE.extremes()[1:])["accuracy"], rows["accuracy"][1:])
 
 
-def test_spread_architectures_reach_from_the_smallest_to_the_largest_in_even_steps():
+def test_spread_architectures_lie_evenly_from_smallest_to_largest():
     choices = spread(SPACE, 12, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(choices[[0, -1]], SPACE.extremes())
     steps = np.diff(np.log(SPACE.costs(choices)["macs"]))

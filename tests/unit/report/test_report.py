@@ -47,7 +47,7 @@ def generator() -> Generator:
     return Generator(model, predictor, views, probes=choices[:3], seed=0, n_candidates=2, description={})
 
 
-def test_a_step_is_the_answer_to_its_own_budget_and_the_one_before_is_that_to_less(generator):
+def test_a_step_is_the_answer_to_its_own_budget(generator):
     steps = generator.steps(device="phone", confidence=0.8)
     assert len(steps) > 3
     for before, step in zip([None, *steps], steps, strict=False):
@@ -148,7 +148,7 @@ def test_the_time_of_a_job_is_the_mean_of_its_repeats_and_unknown_without_a_file
     assert np.isnan(job_seconds(tmp_path / "5-1.parquet"))
 
 
-def test_a_comparison_shows_means_and_deviations_and_curves_from_lowest_to_highest():
+def test_a_comparison_shows_means_deviations_and_curves():
     keys = {"device": "phone", "strategy": "random", "evaluations": 10}
     metrics = pd.DataFrame(
         [{**keys, "seed": seed, **dict.fromkeys(METRICS, value)} for seed, value in enumerate([1.0, 2.0, 3.0])]

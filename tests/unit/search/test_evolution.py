@@ -28,7 +28,7 @@ def test_the_exact_frontier_of_a_small_space_is_found():
     np.testing.assert_array_equal(np.unique(run(generations=60).objectives, axis=0), exact)
 
 
-def test_members_come_fastest_first_with_their_own_objectives_and_none_is_dominated():
+def test_members_come_fastest_first_and_none_is_dominated():
     found = run()
     assert (np.diff(found.objectives[:, 1]) > 0).all()
     np.testing.assert_array_equal(found.objectives, objective(found.choices))
@@ -61,7 +61,7 @@ def test_the_run_ends_when_the_space_is_exhausted():
     assert len(found.log) < 5
 
 
-def test_initial_architectures_are_all_evaluated_even_if_they_outnumber_the_population():
+def test_all_initial_architectures_are_evaluated_however_many_they_are():
     start = SPACE.enumerate()[:100]
     found = run(initial=start, generations=0)
     assert found.log["evaluations"].tolist() == [101]  # and the largest of the two extremes, which is not among them

@@ -41,7 +41,7 @@ def test_greedy_decoding_repeats_itself_and_sampling_repeats_with_its_generator(
     assert len(torch.unique(first[0], dim=0)) > 1
 
 
-def test_reinforce_with_a_latency_constraint_finds_the_constrained_optimum_of_each_policy():
+def test_reinforce_with_a_constraint_finds_the_optimum_of_each_policy():
     limits, controller = np.array([5.0, 13.0, 100.0]), make_controller(3)
 
     def advantage(choices: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_reinforce_with_a_latency_constraint_finds_the_constrained_optimum_of_ea
     assert accuracy(found).tolist() == [best_accuracy(limit) for limit in limits]
 
 
-def test_seeded_weights_depend_on_the_rng_alone_and_leave_the_global_generator_untouched():
+def test_seeded_weights_depend_on_the_given_rng_alone():
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)

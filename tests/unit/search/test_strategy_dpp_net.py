@@ -22,7 +22,7 @@ def test_expansion_enumerates_all_options_of_one_choice_of_every_architecture():
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=12))
-def test_the_pareto_order_never_places_a_dominated_row_before_one_that_dominates_it(rows):
+def test_the_pareto_order_places_no_dominated_row_before_its_dominator(rows):
     objectives = np.array(rows, dtype=float)
     order = pareto_order(objectives)
     assert sorted(order.tolist()) == list(range(len(rows)))

@@ -35,7 +35,7 @@ def test_every_reward_beats_random_search(reward):
     assert mean_shortfall([MONAS(SPACE, ["phone"], seed=seed, **options) for seed in (0, 1)], [20, 20]) < 2.5
 
 
-def test_policies_that_learn_from_their_own_measurements_move_towards_their_trade_off():
+def test_policies_that_learn_from_measurements_move_to_their_trade_off():
     options = {"rewards_from": "measurements", "trade_offs": 2, "learning_rate": 0.05, "batch": 64}
     table = search(MONAS(SPACE, ["phone"], evaluations=100, **options), [10] * 10)
     last = table.rows(table.round >= 7)

@@ -60,7 +60,7 @@ def test_features_are_those_counted_by_hand():
     assert summary.tolist() == [3, 1, 1, 1, 2, 1]  # edges, separable, 1×1, outputs, greatest and mean depth
 
 
-def test_removing_an_edge_makes_a_network_cheaper_unless_it_turns_a_node_into_an_output():
+def test_removing_an_edge_makes_a_network_cheaper_but_at_new_outputs():
     space = DAGSpace()
     full = np.ones((28, 28), dtype=np.int8)
     costs = space.costs(np.concatenate([full[:1], full - np.eye(28, dtype=np.int8)]))

@@ -55,7 +55,7 @@ def function_of(row):
     return min(described(tuple(itertools.chain(*orders))) for orders in itertools.product(*groups))
 
 
-def test_cells_have_one_representative_if_and_only_if_they_compute_the_same_function():
+def test_cells_that_compute_the_same_function_have_one_representative():
     functions = [function_of(row) for row in CELLS.tolist()]
     pairs = set(zip(functions, nb.representatives().tolist(), strict=True))
     assert len(pairs) == len(set(functions)) == len(np.unique(nb.representatives())) == 5425

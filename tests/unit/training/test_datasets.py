@@ -167,7 +167,7 @@ def test_statistics_are_those_of_the_pixels():
     np.testing.assert_allclose(std, [0.5, 1e-3], rtol=1e-6)
 
 
-def test_images_are_normalized_by_given_numbers_or_by_those_of_the_training_images():
+def test_images_are_normalized_by_given_or_by_training_statistics():
     pools = source(train=numbered(20), validation=numbered(4), test=numbered(4))
     rows = choose_rows(pools, dict.fromkeys(("train", "validation", "test")), seed=0)
     mean, std = ImageDataset(pools, rows, SHAPE, mean=[0.4]).statistics

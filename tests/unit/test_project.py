@@ -1,0 +1,51 @@
+"""The project itself: packages and their extras, links in the documents, names of tests."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from nagevo.foundation.errors import EXTRAS
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def names(requirements: list[str]) -> set[str]:
+    """Return the normalized names of the packages that are required, nagevo left out."""
+    found = {re.match(r"[\w.-]+", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+    return found - {"nagevo"}
+
+
+def test_each_optional_package_is_in_the_extra_that_is_named():
+    distributions = packages_distributions()
+    for module, extra in EXTRAS.items():
+        candidates = {name.lower().replace("_", "-") for name in distributions.get(module, [module])}
+        assert candidates & names(PROJECT["optional-dependencies"][extra]), module
+
+
+def test_constraints_hold_each_package_that_pyproject_names():
+    pinned = names((ROOT / "constraints.txt").read_text().splitlines()[1:])
+    extras = PROJECT["optional-dependencies"].values()
+    assert pinned == names(PROJECT["dependencies"]).union(*map(names, extras))
+
+
+def test_links_in_the_documents_lead_somewhere():
+    broken = []
+    for page in PAGES:
+        prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose):
+            if target.endswith("config.md"):  # generated soon
+                continue
+            if not target.startswith("http") and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert not broken
+
+
+def test_names_of_tests_are_short_sentences():
+    files = (ROOT / "tests").rglob("test_*.py")
+    long = [name for file in files for name in re.findall(r"def test_(\w{76,})", file.read_text())]
+    assert not long
