@@ -1,9 +1,12 @@
-# `make` sets up .venv and runs the default experiment; `make test` sets up and runs the tests.
+# `make` sets up .venv and runs the default experiment. `make check` (linters, types, fast tests) takes two minutes on two
+# cores, `make test` (what CI runs) ten, `make test-all` much longer.
 PYTHON ?= python3
 CORES ?= 8
+WORKERS ?= 2
 BIN := .venv/bin
+PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" pytest --numprocesses $(WORKERS) --dist loadgroup
 
-.PHONY: all setup test lint clean
+.PHONY: all setup lint check test test-all clean
 
 all: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --workflow-profile workflow/profiles/default --cores $(CORES) all
@@ -15,14 +18,20 @@ setup: .venv/.complete
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-test: setup lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" pytest --numprocesses 2 --dist loadgroup
-
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/lint-imports
+
+check: lint
+	$(PYTEST) -m 'not slow and not long'
+
+test: lint
+	$(PYTEST) -m 'not long'
+
+test-all: lint
+	$(PYTEST)
 
 clean:
 	rm -rf .venv .snakemake results

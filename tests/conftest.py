@@ -24,8 +24,14 @@ hypothesis.settings.load_profile("short")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares an expensive fixture: the tests of a file, and those of the finished experiment."""
+    """Keep together what shares an expensive fixture, and mark what takes long by where it lies and what it needs."""
     for item in items:
+        if "tables" not in item.keywords and "shared_data" in item.fixturenames:
+            item.add_marker("tables")
+        if "workflow" in item.path.parts:
+            item.add_marker("slow")
+        if "browser" in item.fixturenames:
+            item.add_marker("browser")
         shared = "finished" if "finished" in item.fixturenames else item.path.name
         item.add_marker(pytest.mark.xdist_group(shared))
 

@@ -16,6 +16,7 @@ if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
     MISSING.append("snakemake-executor-plugin-slurm")
 
 pytestmark = [
+    pytest.mark.slurm,
     pytest.mark.skipif(bool(MISSING), reason=f"Slurm is not installed: no {', '.join(MISSING)}"),
     pytest.mark.skipif(os.geteuid() != 0, reason="a Slurm cluster for tests needs root"),
     pytest.mark.skipif(Path("/etc/slurm/slurm.conf").exists(), reason="another Slurm is configured in /etc/slurm"),
