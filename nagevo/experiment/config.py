@@ -1,24 +1,28 @@
-"""The configuration of an experiment: the only place that knows its shape.
+"""The configuration of an experiment: its sections, and what they become.
 
-The manual of all keys, with defaults, units and ranges, is ``workflow/schemas/config.schema.yaml``.
+Options are declared in signatures, see :mod:`nagevo.foundation.options`. The reference of all keys, ``docs/config.md``,
+and ``workflow/schemas/config.schema.yaml`` are written by ``python -m nagevo.experiment.schema``.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from nagevo.foundation.errors import ConfigError, unknown
 from nagevo.foundation.files import load_yaml
-from nagevo.foundation.paths import project_root
+from nagevo.foundation.options import Option, signature
+from nagevo.generator.config import GeneratorConfig
+from nagevo.measure.accuracy import EVALUATORS
+from nagevo.measure.latency import BACKENDS
+from nagevo.search import STRATEGIES
+from nagevo.search.config import EvolveConfig
+from nagevo.spaces import SPACES
 
 if TYPE_CHECKING:
     from nagevo.measure.accuracy import Evaluator
@@ -26,10 +30,160 @@ if TYPE_CHECKING:
     from nagevo.search import Strategy
     from nagevo.spaces import SearchSpace
 
+LARGEST = 2**63
+"""Whole numbers in a config are smaller."""
+
+Resources = Annotated[
+    Mapping[str, int | str],
+    Option("Resources that the jobs of this section ask a cluster for, as in a Snakemake rule; results stay the same."),
+]
+
+
+@dataclass(frozen=True)
+class SpaceSection:
+    """The search space and its options."""
+
+    name: Annotated[str, Option("Name of the space, or `package.module:Class`.", component=SPACES)]
+
+
+@dataclass(frozen=True)
+class AccuracySection:
+    """The evaluator that reads accuracies, and its options."""
+
+    evaluator: Annotated[str, Option("Name of the evaluator, or `package.module:Class`.", component=EVALUATORS)]
+    resources: Resources = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeviceSection:
+    """One device: its backend with the backend's options, and how its measurements are split into jobs."""
+
+    backend: Annotated[str, Option("Name of the backend, or `package.module:Class`.", component=BACKENDS)]
+    extra_measurements: Annotated[
+        Annotated[int, Option("", ge=0)] | Literal["all"],
+        Option("Architectures whose latency alone is measured before the first round; `all`: every one of the space."),
+    ] = 0
+    shards: Annotated[
+        int, Option("Jobs that a round's measurements are split into, where several equal devices are ready.", ge=1)
+    ] = 1
+    resources: Resources = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SearchSection:
+    """The strategy that proposes architectures, its options, and the effort."""
+
+    strategy: Annotated[str, Option("Name of the strategy, or `package.module:Class`.", component=STRATEGIES)] = (
+        "evolution"
+    )
+    evaluations: Annotated[int, Option("Distinct architectures whose accuracy is read.", ge=1)] = 200
+    rounds: Annotated[
+        int | None, Option("Rounds that the evaluations are split into; null for the strategy's own number.", ge=1)
+    ] = None
+    shards: Annotated[int, Option("Jobs that the scoring of a round is split into.", ge=1)] = 2
+
+
+@dataclass(frozen=True)
+class VariantSection:
+    """A strategy with options, for the comparison."""
+
+    strategy: Annotated[str, Option("Name of the strategy, or `package.module:Class`.", component=STRATEGIES)]
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How the answers are checked at the end."""
+
+    budgets: Annotated[int, Option("Budgets for each device, evenly spaced over its frontier.", ge=1)] = 20
+    confidence: Annotated[float, Option("Probability that an answer holds its budget.", gt=0, lt=1)] = 0.9
+    reference_point: Annotated[
+        Sequence[Annotated[float, Option("", gt=0)]],
+        Option(
+            "Reference point of the hypervolume: error and latency, scaled so that the frontier spans 0 to 1.",
+            min_length=2,
+            max_length=2,
+        ),
+    ] = (1.1, 1.1)
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """The searches that the target `compare` compares; each is one job."""
+
+    strategies: Annotated[Sequence[str], Option("Names of strategies, or of variants.")] = ("random", "evolution")
+    evaluations: Annotated[
+        Sequence[Annotated[int, Option("", ge=1)]], Option("Numbers of evaluations of the searches.")
+    ] = (200,)
+    seeds: Annotated[int, Option("Searches with each strategy and effort; their seeds are 0, 1, 2, ….", ge=1)] = 5
+    separately: Annotated[bool, Option("Whether each device is searched alone instead of all in one search.")] = False
+    variants: Annotated[
+        Mapping[str, Any],
+        Option(
+            "Strategies with options, by the name under which they are compared.",
+            each=VariantSection,
+            keys=r"^[A-Za-z0-9_]+$",
+        ),
+    ] = field(default_factory=dict)
+    reference: Annotated[
+        Mapping[str, str],
+        Option(
+            "For spaces that cannot be listed: by device, a table with accuracies and latencies of the best frontier"
+            " known.",
+            path=True,
+        ),
+    ] = field(default_factory=dict)
+
+    def __post_init__(self):
+        known = [*STRATEGIES, *self.variants]
+        wrong = [unknown("strategy", name, known) for name in self.strategies if name not in known]
+        if wrong:
+            raise ConfigError(f"strategies: {'; '.join(wrong)}")
+
+
+@dataclass(frozen=True)
+class Sections:
+    """A nagevo experiment. Accuracies are in percent and latencies in milliseconds."""
+
+    space: Annotated[Mapping[str, Any], Option("The search space.", of=SpaceSection)]
+    accuracy: Annotated[Mapping[str, Any], Option("How accuracies are read.", of=AccuracySection)]
+    devices: Annotated[
+        Mapping[str, Any],
+        Option(
+            "The devices whose frontiers are learned, by name; all share the accuracies.",
+            each=DeviceSection,
+            keys=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+            min_length=1,
+        ),
+    ]
+    experiment: Annotated[
+        str,
+        Option(
+            "Name of the experiment; its files lie in results/<experiment>/.", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+        ),
+    ] = "experiment"
+    seed: Annotated[int, Option("Seed of every random number of the experiment.", ge=0)] = 0
+    search: Annotated[Mapping[str, Any], Option("The search.", of=SearchSection)] = field(default_factory=dict)
+    evolve: Annotated[Mapping[str, Any], Option("The evolution on the surrogates.", of=EvolveConfig)] = field(
+        default_factory=dict
+    )
+    generator: Annotated[Mapping[str, Any], Option("The generator and its distillation.", of=GeneratorConfig)] = field(
+        default_factory=dict
+    )
+    evaluation: Annotated[Mapping[str, Any], Option("The check of the answers.", of=EvaluationConfig)] = field(
+        default_factory=dict
+    )
+    compare: Annotated[Mapping[str, Any], Option("The comparison of strategies.", of=CompareConfig)] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self):
+        if "accuracy" in self.devices:
+            raise ConfigError('devices: "accuracy" cannot be the name of a device')
+
 
 @dataclass(frozen=True)
 class Component:
-    """A named part of the experiment, its options, and what its jobs ask the executor for."""
+    """A component of the experiment, its options, and the resources that its jobs ask the executor for."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -38,7 +192,7 @@ class Component:
 
 @dataclass(frozen=True)
 class DeviceConfig:
-    """One device: its backend, how many latencies beyond the evaluated architectures are read, and in how many jobs."""
+    """A device of the experiment."""
 
     name: str
     backend: Component
@@ -47,21 +201,24 @@ class DeviceConfig:
 
     @property
     def measures(self) -> str:
-        """What the device measures: a key of :data:`nagevo.foundation.quantities.QUANTITIES`."""
+        """Quantity that the device measures: a key of :data:`nagevo.foundation.quantities.QUANTITIES`."""
         from nagevo.measure.latency import quantity
 
         return quantity(self.backend.name, self.backend.options)
 
-    def create(self) -> Device:
-        """Open the device."""
-        from nagevo.measure.latency import create_device
+    @property
+    def exact(self) -> bool:
+        """Whether a second measurement gives the same number."""
+        return BACKENDS.resolve(self.backend.name).exact
 
-        return create_device(self.backend.name, **self.backend.options)
+    def create(self) -> Device:
+        """Return the device."""
+        return BACKENDS.create(self.backend.name, **self.backend.options)
 
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """What is measured: the strategy, the number of evaluations and their rounds."""
+    """The strategy, the number of evaluations and their rounds."""
 
     strategy: Component
     evaluations: int
@@ -70,51 +227,7 @@ class SearchConfig:
 
     def round_sizes(self) -> list[int]:
         """Return how many architectures each round proposes."""
-        from nagevo.search import resolve_strategy
-
-        return resolve_strategy(self.strategy.name).round_sizes(self.evaluations, self.rounds)
-
-
-@dataclass(frozen=True)
-class EvolveConfig:
-    """Size of the evolution on the surrogates."""
-
-    population: int
-    generations: int
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """Size of the generator and its distillation."""
-
-    hidden: int
-    steps: int
-    batch: int
-    learning_rate: float
-    candidates: int
-    probes: int
-    synthetic_devices: int
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """How the answers are checked."""
-
-    budgets: int
-    confidence: float
-    reference_point: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class CompareConfig:
-    """Which searches are compared."""
-
-    strategies: tuple[str, ...]
-    evaluations: tuple[int, ...]
-    seeds: int
-    separately: bool
-    variants: Mapping[str, Mapping[str, Any]]
-    reference: Mapping[str, str]
+        return STRATEGIES.resolve(self.strategy.name).round_sizes(self.evaluations, self.rounds)
 
 
 @dataclass(frozen=True)
@@ -137,29 +250,35 @@ class Experiment:
     raw: Mapping[str, Any]
 
     @property
+    def exact(self) -> list[str]:
+        """Names of the devices of which a second measurement gives the same number."""
+        return [name for name, device in self.devices.items() if device.exact]
+
+    @property
     def dataset(self) -> str | None:
         """Name of the images on which accuracies are read, where there are any."""
         options = self.accuracy.options.get("dataset")
         return options["name"] if isinstance(options, Mapping) else None
 
+    def _given(self, name: str, section: Component | None) -> Component:
+        if section is None:
+            raise ConfigError(f"the section {name} is missing from the given configuration")
+        return section
+
     def create_space(self) -> SearchSpace:
         """Return the search space."""
-        from nagevo.spaces import create_space
-
-        return create_space(self.space.name, **self.space.options)
+        space = self._given("space", self.space)
+        return SPACES.create(space.name, **space.options)
 
     def create_evaluator(self, space: SearchSpace) -> Evaluator:
         """Return the evaluator for the space."""
-        from nagevo.measure.accuracy import create_evaluator
-
-        return create_evaluator(self.accuracy.name, space, seed=self.seed, **self.accuracy.options)
+        accuracy = self._given("accuracy", self.accuracy)
+        return EVALUATORS.create(accuracy.name, space, seed=self.seed, **accuracy.options)
 
     def create_strategy(self, space: SearchSpace, devices: tuple[str, ...]) -> Strategy:
         """Return the strategy that serves the devices, told nothing yet."""
-        from nagevo.search import create_strategy
-
         strategy, evaluations = self.search.strategy, self.search.evaluations
-        return create_strategy(
+        return STRATEGIES.create(
             strategy.name, space, devices, seed=self.seed, evaluations=evaluations, **strategy.options
         )
 
@@ -210,6 +329,8 @@ class Experiment:
         ConfigError
             If the experiment has no such device.
         """
+        if not self.devices:
+            raise ConfigError("the section devices is missing from the given configuration")
         if name not in self.devices:
             raise ConfigError(unknown("device", name, self.devices))
         return self.devices[name]
@@ -226,9 +347,11 @@ def load_config(source: str | Path) -> Experiment:
     inline = str(source).lstrip().startswith("{")
     where, text = ("the given configuration", str(source)) if inline else (str(source), _read(Path(source)))
     try:
-        raw = load_yaml(text)
+        raw = _parsed(text)
     except ValueError as error:
         raise ConfigError(f"{where} is not YAML: {error}") from None
+    if raw is None:
+        raise ConfigError(f"{where}: the file is empty")
     try:
         return parse_config(raw, partial=inline)
     except ConfigError as error:
@@ -245,67 +368,45 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
     """
     try:
         problems = list(_no_data(raw, ""))
+        raw = deepcopy(raw)
     except RecursionError:
         problems = ["it is nested too deeply"]
+    filled: dict[str, Any] = {}
     if not problems:
-        filled = _filled(schema(), deepcopy(raw))
-        problems = list(_problems(filled, partial))
+        filled, problems = signature(Sections).check(raw, "", partial=partial)
     if problems:
         raise ConfigError("; ".join(problems))
-    for part, definition in _components(filled):
-        part |= _filled(definition, part)
+    search = filled["search"]
     return Experiment(
         name=filled["experiment"],
         seed=filled["seed"],
-        space=_component(filled["space"], "name") if "space" in filled else None,
-        accuracy=_component(filled["accuracy"], "evaluator", "resources") if "accuracy" in filled else None,
+        space=_component(filled["space"], SpaceSection) if "space" in filled else None,
+        accuracy=_component(filled["accuracy"], AccuracySection) if "accuracy" in filled else None,
         devices={
-            name: DeviceConfig(
-                name,
-                _component(device, "backend", "resources", "extra_measurements", "shards"),
-                device.get("extra_measurements", 0),
-                device.get("shards", 1),
-            )
+            name: DeviceConfig(name, _component(device, DeviceSection), device["extra_measurements"], device["shards"])
             for name, device in filled.get("devices", {}).items()
         },
         search=SearchConfig(
-            strategy=_component(filled["search"], "strategy", "evaluations", "rounds", "shards"),
-            evaluations=filled["search"]["evaluations"],
-            rounds=filled["search"]["rounds"],
-            shards=filled["search"]["shards"],
+            _component(search, SearchSection), search["evaluations"], search["rounds"], search["shards"]
         ),
         evolve=EvolveConfig(**filled["evolve"]),
         generator=GeneratorConfig(**filled["generator"]),
-        evaluation=EvaluationConfig(
-            **filled["evaluation"] | {"reference_point": tuple(filled["evaluation"]["reference_point"])}
-        ),
-        compare=CompareConfig(
-            strategies=tuple(filled["compare"]["strategies"]),
-            evaluations=tuple(filled["compare"]["evaluations"]),
-            seeds=filled["compare"]["seeds"],
-            separately=filled["compare"]["separately"],
-            variants=filled["compare"]["variants"],
-            reference=filled["compare"]["reference"],
-        ),
+        evaluation=EvaluationConfig(**filled["evaluation"]),
+        compare=CompareConfig(**filled["compare"]),
         raw=filled,
     )
 
 
-@cache
-def schema() -> dict[str, Any]:
-    """Return the schema of the configuration."""
-    return yaml.safe_load((project_root() / "workflow/schemas/config.schema.yaml").read_text())
-
-
-_KINDS = {"space": "name", "accuracy": "evaluator", "search": "strategy", "device": "backend", "dataset": "name"}
-
-
-def component_schema(kind: str, name: str) -> dict[str, Any] | None:
-    """Return the schema of a built-in component's options, or None where the component is the user's own class."""
-    return schema()["$defs"].get(f"{kind}.{name}")
+def _parsed(text: str) -> Any:
+    """Return the value of a text in JSON, or else in YAML."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return load_yaml(text)
 
 
 def _read(path: Path) -> str:
+    path = path.expanduser()
     try:
         return path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -313,28 +414,15 @@ def _read(path: Path) -> str:
         raise ConfigError(f"the configuration {path} cannot be read: {reason}") from None
 
 
-def _component(section: Mapping[str, Any], name_key: str, *other_keys: str) -> Component:
-    options = {key: value for key, value in section.items() if key not in {name_key, *other_keys}}
-    return Component(section[name_key], options, section.get("resources", {}) if "resources" in other_keys else {})
-
-
-def _filled(definition: Mapping[str, Any], value: Any) -> Any:
-    """Return the value with the schema's defaults in the places of absent keys."""
-    if not isinstance(value, dict):
-        return value
-    for key, sub in definition.get("properties", {}).items():
-        if key not in value and "default" in sub:
-            value[key] = deepcopy(sub["default"])
-        if key in value:
-            value[key] = _filled(sub, value[key])
-    every = definition.get("additionalProperties")
-    if isinstance(every, dict):
-        value = {key: _filled(every, item) for key, item in value.items()}
-    return value
+def _component(section: Mapping[str, Any], kind: type) -> Component:
+    """Return the component that a section of some kind names; what is not a key of the kind is an option."""
+    own = signature(kind)
+    options = {key: value for key, value in section.items() if key not in own.parameters}
+    return Component(section[own.component], options, section.get("resources", {}))
 
 
 def _no_data(value: Any, where: str) -> Iterator[str]:
-    """Yield one sentence for each part that JSON could not say: keys that are no text, NaN and infinity, dates."""
+    """Yield one sentence for each part that JSON cannot hold: keys other than text, NaN and infinity, dates."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -345,129 +433,7 @@ def _no_data(value: Any, where: str) -> Iterator[str]:
             yield from _no_data(item, f"{where}.{number}".strip("."))
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{where}: expected a finite number, got {value}"
+    elif isinstance(value, int) and abs(value) >= LARGEST:
+        yield f"{where}: expected a whole number below 2 to the power of 63, got one of {value.bit_length()} bits"
     elif not isinstance(value, str | int | float | None):
         yield f"{where}: expected text, a number, a list or a mapping, got {value!r}"[:200]
-
-
-def _problems(filled: Any, partial: bool) -> Iterator[str]:
-    """Yield one sentence for each mistake, in the order of the file."""
-    whole = {key: value for key, value in schema().items() if not (partial and key == "required")}
-    yield from _violations(whole, filled, "")
-    if not isinstance(filled, dict):
-        return
-    for kind, section, where in _sections(filled):
-        name, key = section.get(_KINDS[kind]), _KINDS[kind]
-        if not isinstance(name, str) or ":" in name:
-            continue
-        definition = component_schema(kind, name)
-        if definition is None:
-            names = [entry.split(".", 1)[1] for entry in schema()["$defs"] if entry.startswith(f"{kind}.")]
-            yield f"{where}: {unknown(key, name, [*names, 'package.module:Class'])}"
-            continue
-        shared = _shared_properties(kind)
-        allowed = {**shared, **definition["properties"]}
-        closed = {**definition, "type": "object", "properties": allowed, "additionalProperties": False}
-        own = {item: value for item, value in section.items() if item not in shared}
-        yield from _violations(closed, own, where)
-    yield from _unknown_strategies(filled)
-
-
-def _unknown_strategies(filled: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one sentence for each name in ``compare.strategies``, which names files, that is none."""
-    compare = filled["compare"] if isinstance(filled["compare"], dict) else {}
-    names, variants = (compare.get(key) for key in ("strategies", "variants"))
-    known = [entry.removeprefix("search.") for entry in schema()["$defs"] if entry.startswith("search.")]
-    known += variants if isinstance(variants, dict) else []
-    for name in names if isinstance(names, list) else ():
-        if isinstance(name, str) and name not in known:
-            yield f"compare.strategies: {unknown('strategy', name, known)}"
-
-
-def _shared_properties(kind: str) -> dict[str, Any]:
-    """Return the keys that a section of this kind has whichever component it names."""
-    if kind == "dataset":
-        return schema()["$defs"]["accuracy.supernet"]["properties"]["dataset"]["properties"]
-    properties = schema()["properties"]
-    return (properties["devices"]["additionalProperties"] if kind == "device" else properties[kind])["properties"]
-
-
-def _sections(filled: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """Yield kind, content and place of every section that names a component."""
-    for kind in ("space", "accuracy", "search"):
-        if isinstance(filled.get(kind), dict):
-            yield kind, filled[kind], kind
-    compare = filled.get("compare")
-    variants = compare.get("variants") if isinstance(compare, dict) else None
-    for name, variant in (variants if isinstance(variants, dict) else {}).items():
-        if isinstance(variant, dict):
-            yield "search", variant, f"compare.variants.{name}"
-    for where in ("accuracy", "search.supernet"):
-        section: Any = filled
-        for key in [*where.split("."), "dataset"]:
-            section = section.get(key) if isinstance(section, dict) else None
-        if isinstance(section, dict):
-            yield "dataset", section, f"{where}.dataset"
-    devices = filled.get("devices")
-    if isinstance(devices, dict):
-        for name, device in devices.items():
-            if isinstance(device, dict):
-                yield "device", device, f"devices.{name}"
-
-
-def _components(filled: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Yield each built-in component's section with the schema of its options."""
-    for kind, section, _ in _sections(filled):
-        definition = component_schema(kind, section[_KINDS[kind]])
-        if definition is not None:
-            yield section, definition
-
-
-def _violations(definition: Mapping[str, Any], value: Any, where: str) -> Iterator[str]:
-    """Yield one sentence for each violation of a schema."""
-    for error in _validator()(definition).iter_errors(value):
-        place = ".".join([where, *map(str, error.absolute_path)]).strip(".")
-        prefix = f"{place}: " if place else ""
-        if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-            known = error.schema.get("properties", {})
-            yield from (f"{prefix}{unknown('key', key, known)}" for key in error.instance if key not in known)
-        elif error.validator == "required":
-            yield f"{prefix}{error.message.replace(' is a required property', ' is missing')}"
-        else:
-            yield f"{prefix}expected {_expectation(error)}, got {json.dumps(error.instance, default=str)[:80]}"
-
-
-@cache
-def _validator() -> type:
-    """Return the validator of schemas, to which 3.0 is no integer: Python cannot count to it."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
-    types = Draft202012Validator.TYPE_CHECKER
-    strict = types.redefine("integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool))
-    return extend(Draft202012Validator, type_checker=strict)
-
-
-def _expectation(error: Any) -> str:
-    """Return what a violated keyword of the schema asks for, in words."""
-    words = {
-        "type": lambda v: " or ".join(v) if isinstance(v, list) else v,
-        "minimum": lambda v: f"at least {v}",
-        "maximum": lambda v: f"at most {v}",
-        "exclusiveMinimum": lambda v: f"more than {v}",
-        "exclusiveMaximum": lambda v: f"less than {v}",
-        "enum": lambda v: f"one of {', '.join(map(str, v))}",
-        "pattern": lambda v: f"text that matches {v}",
-        "not": lambda v: f"another name than {v['const']}",
-        "minProperties": lambda v: f"at least {v} entry",
-        "minItems": lambda v: f"at least {v} values",
-        "maxItems": lambda v: f"at most {v} values",
-        "oneOf": lambda v: " or ".join(_alternative(option) for option in v),
-        "anyOf": lambda v: " or ".join(_alternative(option) for option in v),
-    }
-    describe = words.get(error.validator)
-    return describe(error.validator_value) if describe else f"{error.validator} {error.validator_value}"
-
-
-def _alternative(option: Mapping[str, Any]) -> str:
-    kind = option.get("const", option.get("type", "a value"))
-    return f"{kind} of at least {option['minimum']}" if "minimum" in option else str(kind)

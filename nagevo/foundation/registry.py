@@ -5,14 +5,96 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from nagevo.foundation.errors import ConfigError, optional_packages, unknown
+from nagevo.foundation.errors import ConfigError, MissingDependency, optional_packages, unknown
+from nagevo.foundation.options import Signature, checked, signature
 
 _TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 
 
-def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = object) -> type:
+@dataclass(frozen=True, eq=False)
+class Kind(Mapping[str, str]):
+    """The components of one kind, by name: a mapping from each built-in name to its ``package.module:Class``.
+
+    Attributes
+    ----------
+    what : str
+        What a component is called in messages (``"strategy"``).
+    builtin : mapping of str to str
+    base : type
+        The class that every component derives from; ``object`` where components are functions.
+    provided : tuple of str
+        Parameters of every component that nagevo provides; all others are options of the config.
+    """
+
+    what: str
+    builtin: Mapping[str, str]
+    base: type = object
+    provided: tuple[str, ...] = ()
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, name: str) -> str:
+        return self.builtin[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.builtin)
+
+    def __len__(self) -> int:
+        return len(self.builtin)
+
+    def resolve(self, name: str) -> Any:
+        """Return the class or function called ``name``; see :func:`resolve`."""
+        return resolve(self.what, name, self.builtin, self.base)
+
+    def create(self, name: str, *provided: Any, **options: Any) -> Any:
+        """Return the component called ``name`` with its options, of which those that nagevo provides are not checked.
+
+        Raises
+        ------
+        ConfigError
+            Naming every mistake in the options at once.
+        """
+        found = self.resolve(name)
+        given = {key: value for key, value in options.items() if key not in self.provided}
+        checked(f"{self.what} {name}", found, given, self.provided)
+        return create(self.what, found, *provided, **options)
+
+    def restore(self, name: str, *provided: Any, **options: Any) -> Any:
+        """Return the component called ``name`` with options that were checked when they were written."""
+        return create(self.what, self.resolve(name), *provided, **options)
+
+    def signature(self, name: str) -> Signature:
+        """Return the options of the component called ``name``."""
+        return signature(self.resolve(name), self.provided)
+
+    def check(
+        self, name: str, options: Mapping[str, Any], where: str, beside: Sequence[str] = ()
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return options with their defaults filled in, and one sentence for each mistake in them.
+
+        Those of a component that needs a package that is not installed are left as they are.
+        """
+        try:
+            found = self.signature(name)
+        except MissingDependency:
+            return dict(options), []
+        except ConfigError as error:
+            return dict(options), [f"{where}: {error}" if where else str(error)]
+        return found.check(options, where, beside)
+
+    def paths(self, name: str, section: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the files and folders that the options of a component name."""
+        try:
+            yield from self.signature(name).paths(section)
+        except MissingDependency:
+            return
+
+
+def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = object) -> Any:
     """Return the class called ``name``.
 
     Parameters
@@ -24,13 +106,13 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
     builtin : mapping of str to str
         From name to ``package.module:Class``.
     base : type
-        What the class has to be a subclass of. Names come from bundles too, whose authors must not get to call just
-        anything that is installed.
+        The class has to be a subclass of it. Names come from bundles too, whose authors must not get to call anything
+        that is installed.
 
     Raises
     ------
     ConfigError
-        If the name is neither, the class cannot be imported, or it is no subclass of ``base``.
+        If the name is neither, the class cannot be imported, or it is not a subclass of ``base``.
     MissingDependency
         If the class needs an optional package that is not installed.
     """
@@ -41,26 +123,32 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
     try:
         with optional_packages(f'{what} "{name}"'):
             found = getattr(importlib.import_module(module), attribute)
+    except MissingDependency:
+        raise
     except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            raise ConfigError(f'{what} "{name}" is not found: put the module {error.name} on PYTHONPATH') from None
         raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
     except AttributeError:
         raise ConfigError(f'{what} "{name}" cannot be imported: {module} has no {attribute}') from None
+    except (ImportError, SyntaxError) as error:
+        raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
     if base is not object and not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(f'{what} "{name}" is no subclass of {base.__module__}.{base.__name__}')
     return found
 
 
-def create(what: str, cls: type, *args, **options):
-    """Return ``cls(*args, **options)``, naming the option when one is missing or unknown.
+def create(what: str, function: Callable, *args: Any, **options: Any) -> Any:
+    """Return ``function(*args, **options)``, naming the option when one is missing or unknown.
 
     Raises
     ------
     ConfigError
-        If an option is not one of the constructor's, or a required one is missing.
+        If an option is not one of the signature's, or a required one is missing.
     """
     try:
-        inspect.signature(cls).bind(*args, **options)
+        inspect.signature(function).bind(*args, **options)
     except TypeError as error:
-        raise ConfigError(f"{what} {cls.__name__}: {error}") from None
-    with optional_packages(f"{what} {cls.__name__}"):
-        return cls(*args, **options)
+        raise ConfigError(f"{what} {function.__name__}: {error}") from None
+    with optional_packages(f"{what} {function.__name__}"):
+        return function(*args, **options)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nagevo.experiment.config import GeneratorConfig
 from nagevo.foundation.progress import track
 from nagevo.generator.adaptation import choose_probes
 from nagevo.generator.conditions import DeviceView, limited
+from nagevo.generator.config import GeneratorConfig
 from nagevo.generator.model import FrontierModel
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
 from nagevo.learn.predictor import Predictor

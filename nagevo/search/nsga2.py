@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from deap import base, creator, tools
 
-from nagevo.experiment.config import EvolveConfig
 from nagevo.foundation.progress import track
 from nagevo.learn.predictor import Predictor
+from nagevo.search.config import EvolveConfig
 from nagevo.spaces.base import SearchSpace, row_keys, unique
 
 Objective = Callable[[np.ndarray], np.ndarray]

@@ -9,10 +9,12 @@ Field Metamodels": expected improvement of the hypervolume; see :mod:`nagevo.sea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
 from nagevo.foundation.frontier import frontier
+from nagevo.foundation.options import Option
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.surrogate import LatencySurrogate
 from nagevo.measure.measurements import Measurements
@@ -31,17 +33,7 @@ MOST_KNOWN = 20_000
 
 
 class SurrogateEvolution(Strategy):
-    """Fit surrogates, evolve on them, and propose what promises the largest hypervolumes of all devices together.
-
-    Parameters
-    ----------
-    space, devices, seed, evaluations
-        As for every strategy.
-    population, generations : int
-        Of the evolution on the surrogates, which each round runs once for each device.
-    optimism : float
-        Factor of the standard deviation of predicted accuracies: the higher, the more is explored.
-    """
+    """Fit surrogates, evolve on them, and propose what promises the largest hypervolumes of all devices together."""
 
     default_rounds = 40
 
@@ -52,9 +44,12 @@ class SurrogateEvolution(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        population: int = 200,
-        generations: int = 100,
-        optimism: float = 1.0,
+        population: Annotated[int, Option("Architectures in a generation on the surrogates.", ge=4)] = 200,
+        generations: Annotated[int, Option("Generations on the surrogates in each round.", ge=1)] = 100,
+        optimism: Annotated[
+            float,
+            Option("Factor of the standard deviation of predicted accuracies; a higher one explores more.", ge=0),
+        ] = 1.0,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.population, self.generations, self.optimism = population, generations, optimism

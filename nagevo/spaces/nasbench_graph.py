@@ -11,18 +11,21 @@ from collections.abc import Sequence
 from functools import cache
 from math import comb
 from types import ModuleType
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, optional_packages, unknown
+from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 
 OPERATIONS = ("skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat")
 """From the cheapest to the dearest on most of the datasets."""
 NO_MESSAGES = ("skip", "fc")
 """Operations that take nothing from the neighbors of a vertex."""
-DATASETS = ("cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv", "proteins")
+GraphDataset = Literal["cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv", "proteins"]
+DATASETS = get_args(GraphDataset)
 N_NODES = 4
 N_LINKS = N_NODES - 1
 """Links that are choices: the first node always reads the input."""
@@ -30,12 +33,6 @@ N_LINKS = N_NODES - 1
 
 class NASBenchGraphSpace(SearchSpace):
     """Trees of four operations; what no operation reads goes to the output.
-
-    Parameters
-    ----------
-    operations : sequence of str
-        Those of ``OPERATIONS`` that may occur. The dataset ``proteins`` was measured with ``skip``, ``fc``, ``sage``,
-        ``arma`` and ``gcn`` only.
 
     Notes
     -----
@@ -45,10 +42,17 @@ class NASBenchGraphSpace(SearchSpace):
     having one of the cheapest other operation.
     """
 
-    def __init__(self, *, operations: Sequence[str] = OPERATIONS):
-        for name in operations:
-            if name not in OPERATIONS:
-                raise ConfigError(unknown("space.operations:", name, OPERATIONS))
+    def __init__(
+        self,
+        *,
+        operations: Annotated[
+            Sequence[Literal["skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat"]],
+            Option(
+                "Operations that may occur; `proteins` was measured with skip, fc, sage, arma and gcn only.",
+                min_length=1,
+            ),
+        ] = OPERATIONS,
+    ):
         self.operations = tuple(name for name in OPERATIONS if name in operations)
         if not set(self.operations) - {"skip"}:
             raise ConfigError('space.operations: expected at least one operation that is not "skip"')

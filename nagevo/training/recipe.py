@@ -1,51 +1,36 @@
-"""How networks are trained."""
+"""How networks are trained: the options of a section ``training``."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: SGD with Nesterov momentum under a linear warm-up and a cosine schedule.
+    """How a network is trained: SGD with Nesterov momentum under a linear warm-up and a cosine schedule."""
 
-    Attributes
-    ----------
-    epochs, batch_size : int
-    learning_rate : float
-        The peak.
-    warmup_epochs : float
-    momentum, weight_decay : float
-        Weights of batch normalization and biases do not decay.
-    label_smoothing : float
-        Share of the target that is spread evenly over all classes.
-    shift_pixels : int
-        Images are shifted at random by up to so many pixels each way (a random crop of the zero-padded image).
-    flip : bool
-        Half of the images are mirrored left to right.
-    rotate_degrees : float
-        Images are turned at random by up to so many degrees either way.
-    zoom : float
-        Images are magnified at random up to so many times.
-    light : float
-        Contrast and brightness change at random by up to this share.
-    """
-
-    epochs: int = 30
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    warmup_epochs: float = 2.0
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    label_smoothing: float = 0.1
-    shift_pixels: int = 2
-    flip: bool = False
-    rotate_degrees: float = 0.0
-    zoom: float = 1.0
-    light: float = 0.0
+    epochs: Annotated[int, Option("Passes over the training images.", ge=1)] = 30
+    batch_size: Annotated[int, Option("Images in a step.", ge=1)] = 64
+    learning_rate: Annotated[float, Option("Peak learning rate.", gt=0)] = 0.1
+    warmup_epochs: Annotated[float, Option("Passes over the training images until the learning rate peaks.", ge=0)] = (
+        2.0
+    )
+    momentum: Annotated[float, Option("Nesterov momentum.", ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Option("Weight decay, except of batch normalization and biases.", ge=0)] = 1e-4
+    label_smoothing: Annotated[float, Option("Share of the target spread over all classes.", ge=0, lt=1)] = 0.1
+    shift_pixels: Annotated[int, Option("Largest random shift of an image.", "pixels", ge=0)] = 2
+    flip: Annotated[bool, Option("Whether half of the images are mirrored.")] = False
+    rotate_degrees: Annotated[
+        float,
+        Option("Largest random rotation of an image, either way.", "degrees", ge=0, le=180),
+    ] = 0.0
+    zoom: Annotated[float, Option("Largest random magnification of an image.", ge=1)] = 1.0
+    light: Annotated[float, Option("Largest random change of contrast and brightness, as a share.", ge=0, le=1)] = 0.0
 
     def __post_init__(self):
         if self.epochs <= self.warmup_epochs:

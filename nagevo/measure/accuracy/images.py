@@ -5,48 +5,46 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
-import torch
-from torch import nn
 
+from nagevo.foundation.options import EMPTY, Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.registry import create
 from nagevo.measure.accuracy.base import OK, Evaluator
 from nagevo.spaces.base import SearchSpace
-from nagevo.training.datasets import ImageDataset, check_classes, load_images
-from nagevo.training.images import Images, prepare
-from nagevo.training.loop import accuracy
+from nagevo.training.datasets import IMAGES, ImageDataset, check_classes, load_images
 from nagevo.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nagevo.training.images import Images
 
 
 class ImageEvaluator(Evaluator):
-    """Reads accuracies of trained networks on images.
-
-    Parameters
-    ----------
-    dataset : mapping
-        ``name`` and the options of the dataset.
-    training : mapping
-        The recipe: see :class:`nagevo.training.recipe.Recipe`.
-    calibration_images : int
-        Training images from which the statistics of batch normalization are taken after training.
-    """
+    """Reads accuracies of trained networks on images."""
 
     def __init__(
         self,
         space: SearchSpace,
         *,
         seed: int = 0,
-        dataset: Mapping[str, Any],
-        training: Mapping[str, Any] | None = None,
-        calibration_images: int = 512,
+        dataset: Annotated[Mapping[str, Any], Option("Images that are trained on.", of=IMAGES)],
+        training: Annotated[
+            Mapping[str, Any],
+            Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
+        ] = EMPTY,
+        calibration_images: Annotated[
+            int,
+            Option("Training images from which the statistics of batch normalization are taken after training.", ge=1),
+        ] = 512,
     ):
         super().__init__(space, seed=seed)
         self.dataset_options, self.calibration_images = dict(dataset), calibration_images
-        self.recipe = create("training", Recipe, **(training or {}))
+        self.recipe = create("training", Recipe, **training)
 
     @cached_property
     def dataset(self) -> ImageDataset:
@@ -71,6 +69,8 @@ class ImageEvaluator(Evaluator):
 
     def images(self, split: str) -> Images:
         """Return one split in the shape that the space takes."""
+        from nagevo.training.images import prepare
+
         return prepare(self.dataset.split(split), self.statistics)
 
     @cached_property
@@ -83,6 +83,10 @@ class ImageEvaluator(Evaluator):
         raise NotImplementedError
 
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
+        import torch
+
+        from nagevo.training.loop import accuracy
+
         images = self.images(split)
         torch.set_num_threads(1)  # twice as fast for networks of this size as two threads on two cores
         accuracies = [accuracy(self.network(row), images) for row in track(choices, f"Scoring ({split})")]

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
 from nagevo.measure.accuracy.base import OK, Evaluator
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.nasbench_graph import NASBenchGraphSpace, measured
+from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measured
 
 
 class NASBenchGraphEvaluator(Evaluator):
-    """Read the accuracies that the package ``nas-bench-graph`` carries, means of three trainings.
-
-    Parameters
-    ----------
-    dataset : str
-        One of the nine datasets of the benchmark.
-    """
+    """Read the accuracies that the package ``nas-bench-graph`` carries, means of three trainings."""
 
     exact = True
 
-    def __init__(self, space: SearchSpace, *, seed: int = 0, dataset: str = "cora"):
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        dataset: Annotated[GraphDataset, Option("Dataset of the benchmark.")] = "cora",
+    ):
         super().__init__(space, seed=seed)
         if not isinstance(space, NASBenchGraphSpace):
             raise ConfigError(f"accuracy.evaluator: nasbench_graph knows the space nasbench_graph only, got {space}")

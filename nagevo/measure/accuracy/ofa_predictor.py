@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.options import Option
 from nagevo.measure.accuracy.base import OK, Evaluator
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import N_SLOTS, N_STAGES
@@ -21,13 +23,6 @@ N_INPUTS = 2 * 3 * N_SLOTS + len(RESOLUTIONS)
 
 class OFAPredictorEvaluator(Evaluator):
     """Predict ImageNet accuracies of sub-networks of Once-for-All's MobileNetV3, width 1.2.
-
-    Parameters
-    ----------
-    path : str
-        State dict of the published predictor, ``acc_predictor.pth``.
-    resolution : int, optional
-        Input resolution in pixels, one of 112, 128, …, 224; the space's where it is not given.
 
     References
     ----------
@@ -48,7 +43,17 @@ class OFAPredictorEvaluator(Evaluator):
 
     exact = True
 
-    def __init__(self, space: SearchSpace, *, seed: int = 0, path: str | os.PathLike, resolution: int | None = None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int = 0,
+        path: Annotated[str | os.PathLike, Option("State dict of the predictor, acc_predictor.pth.", path=True)],
+        resolution: Annotated[
+            Literal[112, 128, 144, 160, 176, 192, 208, 224] | None,
+            Option("Height and width of the images; null for the space's.", "pixels"),
+        ] = None,
+    ):
         super().__init__(space, seed=seed)
         if not isinstance(space, MobileNetV3Space):
             raise ConfigError(f"accuracy.evaluator: ofa_predictor knows the space mobilenetv3 only, got {space}")

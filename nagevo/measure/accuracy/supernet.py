@@ -7,36 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional
 
 from nagevo.foundation.errors import DataError
+from nagevo.foundation.options import EMPTY, Option
 from nagevo.measure.accuracy.images import ImageEvaluator
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.mobilenetv3 import once_for_all
-from nagevo.training.images import Images
-from nagevo.training.loop import Step, fit, recalibrate
-from nagevo.training.tensors import load_tensors, save_tensors, under_prefix
+from nagevo.training.datasets import IMAGES
+from nagevo.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from nagevo.training.loop import Step
 
 
 class SupernetEvaluator(ImageEvaluator):
     """Train one elastic network once; read the accuracy of each architecture from its part of the weights.
-
-    Parameters
-    ----------
-    checkpoint : str, optional
-        Published weights of Once-for-All (``ofa_mbv3_d234_e346_k357_w1.0`` or ``…_w1.2``), which take the place of
-        training: only statistics of batch normalization are then taken from the training images.
-    random_networks : int
-        Architectures drawn at random for each batch, beside the smallest and the largest.
-    kernel_transform : bool
-        Whether smaller kernels pass through learned matrices, as in Once-for-All.
-    threads : int
-        Networks of a batch that are trained at the same time.
 
     References
     ----------
@@ -51,13 +41,28 @@ class SupernetEvaluator(ImageEvaluator):
         space: SearchSpace,
         *,
         seed: int = 0,
-        dataset: Mapping[str, Any],
-        training: Mapping[str, Any] | None = None,
-        calibration_images: int = 512,
-        random_networks: int = 2,
-        kernel_transform: bool = True,
-        threads: int = 2,
-        checkpoint: str | os.PathLike | None = None,
+        dataset: Annotated[Mapping[str, Any], Option("Images that are trained on.", of=IMAGES)],
+        training: Annotated[
+            Mapping[str, Any],
+            Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
+        ] = EMPTY,
+        calibration_images: Annotated[
+            int,
+            Option("Training images from which the statistics of batch normalization are taken after training.", ge=1),
+        ] = 512,
+        random_networks: Annotated[
+            int,
+            Option("Random networks in a step beside the smallest and the largest.", ge=0),
+        ] = 2,
+        kernel_transform: Annotated[bool, Option("Whether smaller kernels pass through learned matrices.")] = True,
+        threads: Annotated[int, Option("Networks of a step that are trained at the same time.", ge=1)] = 2,
+        checkpoint: Annotated[
+            str | os.PathLike | None,
+            Option(
+                "Published weights of Once-for-All's MobileNetV3, used in place of training (docs/spaces.md).",
+                path=True,
+            ),
+        ] = None,
     ):
         super().__init__(space, seed=seed, dataset=dataset, training=training, calibration_images=calibration_images)
         self.checkpoint = checkpoint
@@ -65,6 +70,9 @@ class SupernetEvaluator(ImageEvaluator):
         self.supernet: nn.Module | None = None
 
     def train(self, path: str | os.PathLike) -> None:
+        from nagevo.spaces.mobilenetv3 import once_for_all
+        from nagevo.training.tensors import save_tensors
+
         path, supernet = Path(path), self._untrained()
         about = self.about(supernet) | {"random_networks": self.random_networks}
         if self.checkpoint is None:
@@ -74,6 +82,10 @@ class SupernetEvaluator(ImageEvaluator):
         save_tensors(self._tensors(supernet), about | {"classes": self.classes}, path)
 
     def _train(self, supernet: nn.Module, checkpoint: Path, about: Mapping[str, Any]) -> None:
+        import torch
+
+        from nagevo.training.loop import fit
+
         torch.set_num_threads(1)
         images = self.images("train")
         with ThreadPoolExecutor(self.threads) as pool:
@@ -89,6 +101,9 @@ class SupernetEvaluator(ImageEvaluator):
             )
 
     def load(self, path: str | os.PathLike) -> None:
+        from nagevo.training.images import Images
+        from nagevo.training.tensors import load_tensors, under_prefix
+
         supernet = self._untrained()
         tensors, about = load_tensors(path)
         if about.get("network") != self.about(supernet)["network"]:
@@ -104,10 +119,16 @@ class SupernetEvaluator(ImageEvaluator):
         return weights | {f"calibration.{name}": tensor for name, tensor in vars(self.calibration).items()}
 
     def network(self, choices: np.ndarray) -> nn.Module:
+        import torch
+
+        from nagevo.training.loop import recalibrate
+
         network = self.supernet.subnetwork(choices).to(memory_format=torch.channels_last)
         return recalibrate(network, self.calibration)
 
     def _untrained(self) -> nn.Module:
+        import torch
+
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             supernet = self.space.supernet(kernel_transform=self.kernel_transform)
@@ -115,6 +136,9 @@ class SupernetEvaluator(ImageEvaluator):
 
     def _sandwich_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
         """Return the step that trains the largest network on the labels and others on what the largest answers."""
+        import torch
+        from torch.nn import functional
+
         smallest, largest = self.space.extremes()
         parameters = list(supernet.parameters())
 
@@ -138,12 +162,16 @@ class SupernetEvaluator(ImageEvaluator):
 
 def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Sequence[torch.Tensor | None]]) -> None:
     """Set the gradient of each parameter to the sum, always in the same order, of those that there are."""
+    import torch
+
     for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
         present = [part for part in parts if part is not None]
         parameter.grad = torch.stack(present).sum(0) if present else None
 
 
 def _numpy_rng(rng: torch.Generator) -> np.random.Generator:
+    import torch
+
     return np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
 
 

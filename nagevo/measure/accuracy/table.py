@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
+from nagevo.foundation.options import Option
 from nagevo.measure.accuracy.base import OK, Evaluator
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces.base import SearchSpace
@@ -14,15 +16,6 @@ from nagevo.spaces.base import SearchSpace
 
 class TableEvaluator(Evaluator):
     """Read the accuracy of an architecture from a table.
-
-    Parameters
-    ----------
-    path : str
-        Parquet or CSV file with a column ``architecture``.
-    column : str
-        Name of the column of accuracies in percent that the search reads.
-    test_column : str, optional
-        Name of the column of accuracies of the test split; ``column`` where it is not given.
 
     Raises
     ------
@@ -37,9 +30,12 @@ class TableEvaluator(Evaluator):
         space: SearchSpace,
         *,
         seed: int = 0,
-        path: str | os.PathLike,
-        column: str,
-        test_column: str | None = None,
+        path: Annotated[str | os.PathLike, Option("Parquet or CSV file with a column `architecture`.", path=True)],
+        column: Annotated[str, Option("Column of accuracies in percent.")],
+        test_column: Annotated[
+            str | None,
+            Option("Column of test accuracies in percent; the same column by default."),
+        ] = None,
     ):
         super().__init__(space, seed=seed)
         self.tables = {

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
-from torch import nn
 
 from nagevo.measure.accuracy.images import ImageEvaluator
-from nagevo.training.loop import cross_entropy_step, fit, recalibrate
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class TrainingEvaluator(ImageEvaluator):
     """Train each architecture from its own initial weights, all by the same recipe."""
 
     def network(self, choices: np.ndarray) -> nn.Module:
+        import torch
+
+        from nagevo.training.loop import cross_entropy_step, fit, recalibrate
+
         torch.set_num_threads(1)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)

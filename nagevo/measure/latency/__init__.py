@@ -6,23 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from nagevo.foundation.quantities import checked
-from nagevo.foundation.registry import create, resolve
+from nagevo.foundation.registry import Kind
 from nagevo.measure.latency.base import Device
 
-BACKENDS = {
-    "torch": "nagevo.measure.latency.torch:TorchDevice",
-    "onnxruntime": "nagevo.measure.latency.onnxruntime:ONNXRuntimeDevice",
-    "command": "nagevo.measure.latency.command:CommandDevice",
-    "table": "nagevo.measure.latency.table:TableDevice",
-    "lookup": "nagevo.measure.latency.lookup:LookupDevice",
-    "onnx_file": "nagevo.measure.latency.onnx_file:ONNXFileDevice",
-    "nasbench_graph": "nagevo.measure.latency.nasbench_graph:NASBenchGraphDevice",
-}
+BACKENDS = Kind(
+    "backend",
+    {
+        "torch": "nagevo.measure.latency.torch:TorchDevice",
+        "onnxruntime": "nagevo.measure.latency.onnxruntime:ONNXRuntimeDevice",
+        "command": "nagevo.measure.latency.command:CommandDevice",
+        "table": "nagevo.measure.latency.table:TableDevice",
+        "lookup": "nagevo.measure.latency.lookup:LookupDevice",
+        "onnx_file": "nagevo.measure.latency.onnx_file:ONNXFileDevice",
+        "nasbench_graph": "nagevo.measure.latency.nasbench_graph:NASBenchGraphDevice",
+    },
+    Device,
+)
 
 
-def create_device(backend: str, **options) -> Device:
+def create_device(backend: str, **options: Any) -> Device:
     """Return the device with this backend (built in, or ``package.module:Class``) and its options."""
-    return create("backend", resolve("backend", backend, BACKENDS, Device), **options)
+    return BACKENDS.create(backend, **options)
 
 
 def quantity(backend: str, options: Mapping[str, Any]) -> str:
@@ -33,9 +37,9 @@ def quantity(backend: str, options: Mapping[str, Any]) -> str:
     ConfigError
         If the backend is unknown, or says that it measures what nagevo knows nothing of.
     """
-    return checked(options.get("measures", resolve("backend", backend, BACKENDS, Device).measures))
+    return checked(options.get("measures", BACKENDS.resolve(backend).measures))
 
 
 def is_exact(backend: str) -> bool:
     """Return whether a second measurement by this backend gives the same number."""
-    return resolve("backend", backend, BACKENDS, Device).exact
+    return BACKENDS.resolve(backend).exact

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from nagevo.foundation.errors import ConfigError, DeviceError
-from nagevo.foundation.quantities import LATENCY, QUANTITIES, Quantity, checked
+from nagevo.foundation.options import Option
+from nagevo.foundation.quantities import LATENCY, QUANTITIES, Quantity
 from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice
 
 if TYPE_CHECKING:
@@ -33,39 +34,30 @@ class CommandDevice(TimedDevice):
     The program times its own runs and is called once for each network in each round. The last line of its standard
     output has to be the latency in milliseconds: a positive number, ``ms`` after it allowed, and nothing else; or the
     quantity that the device measures, with its unit.
-
-    Parameters
-    ----------
-    command : str
-        The program and its arguments, split into words as a shell would; no shell sees it. In each word ``{model}`` is
-        replaced by the path of the ONNX file and ``{batch}`` by the batch it takes.
-    timeout_s : float
-        A call that takes longer is ended, with all that it started, and is a failure.
-    rounds : int
-        Calls for each network; the calls of a round go through all networks.
-    measures : str
-        The quantity: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
-    batch, spread_s, statistic
-        See :class:`~nagevo.measure.latency.timing.TimedDevice`.
     """
 
-    command: str
-    timeout_s: float = 60.0
-    rounds: int = 3
-    spread_s: float = 0.0
-    measures: str = LATENCY
+    command: Annotated[
+        str,
+        Option(
+            "Program and arguments, run without a shell: `{model}` is the path of the ONNX file, `{batch}` the batch.",
+            pattern=r"\{model\}",
+        ),
+    ]
+    timeout_s: Annotated[float, Option("Time after which a call has failed.", gt=0)] = 60.0
+    rounds: Annotated[int, Option("Calls for each network.", ge=1)] = 3
+    spread_s: Annotated[float, Option("Seconds over which the calls are spread.", ge=0)] = 0.0
+    measures: Annotated[
+        Literal["latency_ms", "energy_mj", "file_kb"],
+        Option("Quantity that the program reports: a latency in ms, an energy in mJ or the size of a file in kB."),
+    ] = LATENCY
 
     def __post_init__(self):
-        super().__post_init__()
         try:
             words = shlex.split(self.command)
         except ValueError as error:
             raise ConfigError(f"command: {self.command!r} cannot be split into words: {error}") from None
         if not any("{model}" in word for word in words[1:]):
             raise ConfigError(f"command: expected an argument with {{model}} in {self.command!r}")
-        checked(self.measures)
-        if not self.timeout_s > 0:
-            raise ConfigError(f"timeout_s: expected a positive number of seconds, got {self.timeout_s}")
 
     @contextmanager
     def opened(self) -> Iterator[Prepare]:

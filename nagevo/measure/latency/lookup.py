@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.files import load_yaml
+from nagevo.foundation.options import Option
 from nagevo.measure.latency.base import Device, known_values
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import EXPANSIONS, KERNELS, N_SLOTS, SLOTS, Block, reduced_size
@@ -26,14 +27,6 @@ OVERHEAD = "overhead"
 class LookupDevice(Device):
     """Add up the latencies of the blocks that an architecture consists of.
 
-    Parameters
-    ----------
-    path : str
-        YAML file as Once-for-All publishes them and ``nagevo lut`` writes them: from the name of a block to a mapping
-        with its ``mean`` in ms. It has to be for the space's widths.
-    resolution : int, optional
-        Pixels of the images that the table is for; the space's by default.
-
     References
     ----------
     Cai, Gan, Wang, Zhang, Han 2020, "Once-for-All: Train One Network and Specialize it for Efficient Deployment",
@@ -42,7 +35,15 @@ class LookupDevice(Device):
 
     exact = True
 
-    def __init__(self, path: str | os.PathLike, resolution: int | None = None):
+    def __init__(
+        self,
+        path: Annotated[
+            str | os.PathLike, Option("YAML file from the names of blocks to their `mean` in ms.", path=True)
+        ],
+        resolution: Annotated[
+            int | None, Option("Height and width of the images of the table; null for the space's.", "pixels", ge=1)
+        ] = None,
+    ):
         self.path, self.resolution = Path(path), resolution
 
     @cached_property

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.options import Option
 from nagevo.measure.accuracy.base import OK
 from nagevo.measure.latency.base import Device
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.nasbench_graph import NASBenchGraphSpace, measured
+from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measured
 
 
 class NASBenchGraphDevice(Device):
-    """Read the latencies that the package ``nas-bench-graph`` carries.
-
-    Parameters
-    ----------
-    dataset : str
-        One of the nine datasets of the benchmark: the graph that a network is run on.
-    """
+    """Read the latencies that the package ``nas-bench-graph`` carries."""
 
     exact = True
 
-    def __init__(self, dataset: str = "cora"):
+    def __init__(self, dataset: Annotated[GraphDataset, Option("Graph on which networks are run.")] = "cora"):
         self.dataset, self.table = dataset, measured(dataset)
 
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:

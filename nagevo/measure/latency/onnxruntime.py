@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.options import Option
 from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
 
 if TYPE_CHECKING:
@@ -21,23 +22,12 @@ class ONNXRuntimeDevice(TimedDevice):
     """Time the network as its ONNX file runs in onnxruntime, with all graph optimizations.
 
     Images and logits lie in the memory of the processor; with the provider of a GPU their transfer is in the latency.
-
-    Parameters
-    ----------
-    provider : str
-        Execution provider, one of those that the installed onnxruntime has.
-    threads : int
-        Threads within an operation.
-    warmup, runs : int
-        Untimed and timed runs in a burst.
-    batch, rounds, spread_s, statistic
-        See :class:`~nagevo.measure.latency.timing.TimedDevice`.
     """
 
-    provider: str = "CPUExecutionProvider"
-    threads: int = 1
-    warmup: int = 2
-    runs: int = 10
+    provider: Annotated[str, Option("Execution provider.")] = "CPUExecutionProvider"
+    threads: Annotated[int, Option("Threads within an operation.", ge=1)] = 1
+    warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
+    runs: Annotated[int, Option("Timed runs in a burst.", ge=1)] = 10
 
     @contextmanager
     def opened(self) -> Iterator[Prepare]:

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import os
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 
-from nagevo.foundation.quantities import LATENCY, checked
+from nagevo.foundation.options import Option
+from nagevo.foundation.quantities import LATENCY
 from nagevo.measure.latency.base import Device, known_values
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces.base import SearchSpace
 
 
 class TableDevice(Device):
-    """Read the latency, or another quantity, of an architecture from a table.
-
-    Parameters
-    ----------
-    path : str
-        Parquet or CSV file with a column ``architecture``.
-    column : str, optional
-        Name of the column, in the unit of the quantity; that of the quantity by default.
-    measures : str
-        The quantity: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
-    """
+    """Read the latency, or another quantity, of an architecture from a table."""
 
     exact = True
 
-    def __init__(self, path: str | os.PathLike, column: str | None = None, measures: str = LATENCY):
-        self.measures = checked(measures)
+    def __init__(
+        self,
+        path: Annotated[str | os.PathLike, Option("Parquet or CSV file with a column `architecture`.", path=True)],
+        column: Annotated[
+            str | None, Option("Column of the numbers; null for the one named like the quantity.")
+        ] = None,
+        measures: Annotated[
+            Literal["latency_ms", "energy_mj", "file_kb"],
+            Option("Quantity that is measured: latencies in ms, energies in mJ or sizes of files in kB."),
+        ] = LATENCY,
+    ):
+        self.measures = measures
         self.table = ArchitectureTable(path, column or measures)
 
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:

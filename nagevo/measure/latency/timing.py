@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import pandas as pd
 
-from nagevo.foundation.errors import ConfigError, NagevoError, unknown
+from nagevo.foundation.errors import NagevoError
+from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import LATENCY
 from nagevo.measure.accuracy.base import OK
@@ -43,31 +44,15 @@ HELD = 32
 
 @dataclass(frozen=True, kw_only=True)
 class TimedDevice(Device):
-    """A device that times real runs of networks.
+    """A device that times real runs of networks."""
 
-    Parameters
-    ----------
-    batch : int
-        Images in one inference.
-    rounds : int
-        Bursts of runs of each network.
-    spread_s : float
-        The rounds begin evenly over so many seconds, or follow each other where they take longer.
-    statistic : {"min", "median", "p95"}
-        What is called the latency: the minimum of the bursts' medians, the median or the 95th percentile of all runs.
-    """
-
-    batch: int = 1
-    rounds: int = 20
-    spread_s: float = 4.0
-    statistic: str = "min"
-
-    def __post_init__(self):
-        if self.statistic not in STATISTICS:
-            raise ConfigError(unknown("statistic", self.statistic, STATISTICS))
-        for name in {"batch", "rounds", "runs", "threads"} & set(vars(self)):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: expected at least 1, got {getattr(self, name)}")
+    batch: Annotated[int, Option("Images in one inference.", ge=1)] = 1
+    rounds: Annotated[int, Option("Bursts of runs of each network.", ge=1)] = 20
+    spread_s: Annotated[float, Option("Seconds over which the bursts are spread.", ge=0)] = 4.0
+    statistic: Annotated[
+        Literal["min", "median", "p95"],
+        Option("Statistic of the runs that is called the latency; `min` is the minimum of the bursts' medians."),
+    ] = "min"
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[Prepare]:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from nagevo.foundation.errors import ConfigError, DeviceError, unknown
+from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.options import Option
 from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-PROCESSORS = ("cpu", "cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,31 +22,13 @@ class TorchDevice(TimedDevice):
 
     Batch normalization is not folded into the convolutions, nothing is compiled, and the images lie in the memory of
     the processor already.
-
-    Parameters
-    ----------
-    processor : {"cpu", "cuda"}
-        Where the network runs. A GPU is timed by CUDA events.
-    threads : int
-        Threads within an operation, on the processor.
-    channels_last : bool
-        Whether weights and images lie in memory with the channels innermost.
-    warmup, runs : int
-        Untimed and timed runs in a burst.
-    batch, rounds, spread_s, statistic
-        See :class:`~nagevo.measure.latency.timing.TimedDevice`.
     """
 
-    processor: str = "cpu"
-    threads: int = 1
-    channels_last: bool = False
-    warmup: int = 2
-    runs: int = 10
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.processor not in PROCESSORS:
-            raise ConfigError(unknown("processor", self.processor, PROCESSORS))
+    processor: Annotated[Literal["cpu", "cuda"], Option("Processor that runs the network.")] = "cpu"
+    threads: Annotated[int, Option("Threads within an operation.", ge=1)] = 1
+    channels_last: Annotated[bool, Option("Whether channels lie innermost in memory.")] = False
+    warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
+    runs: Annotated[int, Option("Timed runs in a burst.", ge=1)] = 10
 
     @contextmanager
     def opened(self) -> Iterator[Prepare]:

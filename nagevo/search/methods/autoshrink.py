@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 
-from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace, unique, without
 
@@ -20,16 +21,6 @@ class AutoShrink(Strategy):
     A step of a path draws ``candidates`` random removals (one choice, a lower option), measures each, and keeps the one
     with the largest ``accuracy - beta * log10(latency)``. A path ends where nothing is left to remove. Every device has
     paths of its own: the first with the given ``beta``, later ones with up to three times more or less.
-
-    Parameters
-    ----------
-    candidates : int
-        Removals that are measured at each step.
-    beta : float
-        What a tenfold latency may cost, in points of accuracy.
-    removals : int, optional
-        How many of the best removals, each of another choice, a step keeps at once; by default so many that one path
-        for each device fits into the evaluations, if every removal is by one option.
 
     References
     ----------
@@ -51,16 +42,14 @@ class AutoShrink(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        candidates: int = 10,
-        beta: float = 10.0,
-        removals: int | None = None,
+        candidates: Annotated[int, Option("Removals that are measured at each step.", ge=1)] = 10,
+        beta: Annotated[float, Option("Accuracy that a tenfold latency may cost.", "points", gt=0)] = 10.0,
+        removals: Annotated[
+            int | None,
+            Option("Removals that a step keeps; null for as many as let a path fit into the evaluations.", ge=1),
+        ] = None,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        if candidates < 1 or beta <= 0 or (removals is not None and removals < 1):
-            raise ConfigError(
-                "autoshrink expects candidates >= 1, beta > 0 and removals >= 1, "
-                f"got candidates={candidates}, beta={beta}, removals={removals}"
-            )
         self.candidates, self.beta = candidates, beta
         self.removals = removals or self._affordable_removals()
         self._n_finished = dict.fromkeys(self.devices, 0)

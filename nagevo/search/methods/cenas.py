@@ -12,6 +12,7 @@ Jin 2019, "A Classification-Based Surrogate-Assisted Evolutionary Algorithm for 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import moocore
 import numpy as np
@@ -22,6 +23,7 @@ from sklearn.metrics import f1_score, roc_auc_score, silhouette_score
 from torch import nn
 
 from nagevo.foundation.frontier import frontier, scale
+from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.learning import (
@@ -205,18 +207,6 @@ class CENAS(Strategy):
     children by two-point crossover and mutation, and of the children it is confident about those are measured that
     spread best over the predicted latency.
 
-    Parameters
-    ----------
-    pool : int
-        Children for each architecture to measure.
-    generations : int
-        How often the best of parents and children, by the classifier, have children in one round.
-    epochs, hidden : int
-    learning_rate : float
-        Of the classifier.
-    predictor_steps : int
-        Updates of the latency predictor that spreads the proposals.
-
     Notes
     -----
     Different from the description: the classifier is trained anew in every round instead of going on from the last
@@ -233,12 +223,15 @@ class CENAS(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        pool: int = 10,
-        generations: int = 1,
-        epochs: int = 200,
-        hidden: int = 128,
-        learning_rate: float = 1e-3,
-        predictor_steps: int = 100,
+        pool: Annotated[int, Option("Children for each architecture to measure.", ge=1)] = 10,
+        generations: Annotated[int, Option("Generations of children in each round.", ge=1)] = 1,
+        epochs: Annotated[int, Option("Passes of the classifier over its pairs in each round.", ge=1)] = 200,
+        hidden: Annotated[int, Option("Width of the classifier.", ge=1)] = 128,
+        learning_rate: Annotated[float, Option("Learning rate of the classifier.", gt=0)] = 1e-3,
+        predictor_steps: Annotated[
+            int,
+            Option("Updates of the latency predictor that spreads the proposals.", ge=1),
+        ] = 100,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.pool, self.generations, self.predictor_steps = pool, generations, predictor_steps

@@ -10,13 +10,14 @@ memory and count as design choices here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import moocore
 import numpy as np
 import torch
 from torch import nn
 
-from nagevo.foundation.errors import ConfigError, unknown
+from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.search.methods.learning import descend, fit_latency, seeded, single_thread
 from nagevo.spaces.base import SearchSpace, unique, without
@@ -129,20 +130,6 @@ class DPPNet(Strategy):
     measures those that accuracy and the latencies on all devices, as predicted, put into the first nondominated ranks,
     the least crowded first.
 
-    Parameters
-    ----------
-    start : {"measured", "smallest"}
-        With ``smallest``, as published, the first round makes as many choices as give it enough networks, the others
-        staying at their first option, the cheapest, and measures a random part of them. That needs a space whose
-        smallest networks work; in nasbench201 most edges are then absent and every cell is dead. With ``measured`` the
-        first round is random, with the smallest and the largest architecture, and growth goes on from there.
-    members, steps : int
-        Recurrent regressors of accuracy whose mean is used, and updates of each.
-    predictor_steps : int
-        Updates of the latency predictors (:class:`MLPPredictor`).
-    learning_rate : float
-        Of the regressors' Adam.
-
     Notes
     -----
     Published are cells that grow layer by layer from two kinds of operations; here the choices of any space are made
@@ -162,15 +149,18 @@ class DPPNet(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        start: str = "measured",
-        members: int = 3,
-        steps: int = 100,
-        predictor_steps: int = 200,
-        learning_rate: float = 1e-2,
+        start: Annotated[
+            Literal["measured", "smallest"],
+            Option(
+                "Start of the growth: the best of a random first round, or (as published) the smallest architectures."
+            ),
+        ] = "measured",
+        members: Annotated[int, Option("Recurrent regressors of accuracy.", ge=1)] = 3,
+        steps: Annotated[int, Option("Updates of each regressor in each round.", ge=1)] = 100,
+        predictor_steps: Annotated[int, Option("Updates of the latency predictors in each round.", ge=1)] = 200,
+        learning_rate: Annotated[float, Option("Learning rate of the regressors.", gt=0)] = 1e-2,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        if start not in STARTS:
-            raise ConfigError(unknown("start", start, STARTS))
         self.start, self.members, self.steps, self.predictor_steps = start, members, steps, predictor_steps
         self.learning_rate = learning_rate
 

@@ -15,11 +15,6 @@ from nagevo.spaces.nasbench201.cell import INCOMING_EDGES, N_EDGES
 class GAEA(RelaxedStrategy):
     """Move mixtures by exponentiated gradient steps, for which the simplex is the natural geometry.
 
-    Parameters
-    ----------
-    mode, initial, steps, rate, penalty, supernet
-        See :class:`~nagevo.search.methods.budget_sweep.RelaxedStrategy`. The published learning rate is 0.1.
-
     References
     ----------
     Li, Khodak, Balcan, Talwalkar (2021), "Geometry-Aware Gradient Algorithms for Neural Architecture Search", ICLR. The

@@ -10,12 +10,14 @@ the rewards and the hyper-parameters are from memory and count as design choices
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 
 from nagevo.foundation.errors import ConfigError, unknown
 from nagevo.foundation.frontier import ERROR, VALUE, frontier, scale
+from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.controller import Controller, policy_step, reinforce
@@ -53,25 +55,6 @@ SOURCES = ("predictors", "measurements")
 class MONAS(Strategy):
     """Search by one policy for each device and trade-off, with an equal share of the evaluations.
 
-    Parameters
-    ----------
-    reward : {"mixed", "latency_constraint", "accuracy_constraint"}
-    trade_offs : int
-        Policies of each device: as many weights of accuracy, or limits, evenly spaced over [0, 1]. Accuracy and latency
-        are scaled so that the measured frontier of the device spans [0, 1].
-    rewards_from : {"predictors", "measurements"}
-        ``measurements`` is the published method: a policy learns from what it proposed itself, one update for each
-        round. With few evaluations that is hardly any update, so by default the policies are trained anew in every
-        round on predictors (:class:`MLPPredictor`) fitted to all measurements.
-    iterations, batch : int
-        Updates, and architectures of each policy in one; with ``predictors`` only.
-    predictor_steps : int
-        Updates of each predictor.
-    hidden : int
-        Size of the controllers' state.
-    learning_rate, entropy, decay : float
-        Of Adam; weight of the policy's entropy; decay of the moving average of rewards that serves as baseline.
-
     Notes
     -----
     The published space is the numbers of filters of a small network; here the controller makes the choices of any
@@ -87,16 +70,24 @@ class MONAS(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        reward: str = "mixed",
-        trade_offs: int = 11,
-        rewards_from: str = "predictors",
-        iterations: int = 100,
-        batch: int = 16,
-        predictor_steps: int = 200,
-        hidden: int = 64,
-        learning_rate: float = 1e-2,
-        entropy: float = 1e-3,
-        decay: float = 0.9,
+        reward: Annotated[
+            Literal["mixed", "latency_constraint", "accuracy_constraint"],
+            Option("Reward: weighted sum, or accuracy or latency under a constraint on the other."),
+        ] = "mixed",
+        trade_offs: Annotated[int, Option("Policies of each device: weights or limits, evenly spaced.", ge=2)] = 11,
+        rewards_from: Annotated[
+            Literal["predictors", "measurements"],
+            Option("Source of rewards; `measurements` is the published method, with one update in each round."),
+        ] = "predictors",
+        iterations: Annotated[int, Option("Updates of the policies in each round.", ge=1)] = 100,
+        batch: Annotated[int, Option("Architectures of each policy in one update.", ge=1)] = 16,
+        predictor_steps: Annotated[int, Option("Updates of each predictor in each round.", ge=1)] = 200,
+        hidden: Annotated[int, Option("Size of the controllers' state.", ge=1)] = 64,
+        learning_rate: Annotated[float, Option("Learning rate of the policies.", gt=0)] = 1e-2,
+        entropy: Annotated[float, Option("Weight of the policies' entropy.", ge=0)] = 1e-3,
+        decay: Annotated[
+            float, Option("Decay of the moving average of rewards that serves as baseline.", ge=0, lt=1)
+        ] = 0.9,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         if reward not in REWARDS:

@@ -23,11 +23,6 @@ N_COMPARED = 16
 class NADARTS(RelaxedStrategy):
     """Move mixtures so that their perturbed versions err little, which leads to architectures in flat surroundings.
 
-    Parameters
-    ----------
-    mode, initial, steps, rate, penalty, supernet
-        See :class:`~nagevo.search.methods.budget_sweep.RelaxedStrategy`.
-
     References
     ----------
     Wang, Cao, Li, Kitani (2021), "Neighborhood-Aware Neural Architecture Search", BMVC, arXiv 2105.06369. The paper's

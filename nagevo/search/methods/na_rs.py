@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 
 from nagevo.foundation.errors import ConfigError, unknown
 from nagevo.foundation.frontier import frontier
+from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace
 
 AGGREGATES = {"mean": np.nanmean, "median": np.nanmedian, "worst": np.nanmax}
-"""How the errors of a neighborhood become one."""
+"""Statistic of the errors of a neighborhood."""
 
 MODES = ("surrogate", "measured")
 
 
 class NeighborhoodRandomSearch(Strategy):
     """Draw architectures at random and judge each by the errors of its neighborhood, itself included.
-
-    Parameters
-    ----------
-    mode : {"surrogate", "measured"}
-        Whether the neighborhoods of many drawn architectures are predicted, and those measured that are nondominated by
-        predicted aggregate and latency; or every drawn architecture is measured together with its neighbors, as
-        published.
-    aggregate : {"mean", "median", "worst"}
-        Of the errors of a neighborhood.
-    n_neighbors : int
-        Random neighbors that stand for all.
-    draws : int
-        Architectures drawn in a round (mode ``surrogate``).
-    initial : int
-        Random architectures before the first surrogate, at most a quarter of the evaluations (mode ``surrogate``).
 
     References
     ----------
@@ -54,11 +41,17 @@ class NeighborhoodRandomSearch(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        mode: str = "surrogate",
-        aggregate: str = "mean",
-        n_neighbors: int = 10,
-        draws: int = 1000,
-        initial: int = 40,
+        mode: Annotated[
+            Literal["surrogate", "measured"],
+            Option("Whether the errors of neighborhoods are predicted, or measured as published."),
+        ] = "surrogate",
+        aggregate: Annotated[
+            Literal["mean", "median", "worst"],
+            Option("Statistic of the errors of a neighborhood."),
+        ] = "mean",
+        n_neighbors: Annotated[int, Option("Random neighbors that represent a neighborhood.", ge=1)] = 10,
+        draws: Annotated[int, Option("Architectures drawn in a round (mode surrogate).", ge=1)] = 1000,
+        initial: Annotated[int, Option("Random architectures before the first surrogate.", ge=4)] = 40,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         if aggregate not in AGGREGATES:

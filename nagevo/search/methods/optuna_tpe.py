@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import optuna
@@ -10,6 +11,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import create_trial
 
+from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace, without
@@ -22,11 +24,6 @@ MOST_ASKED = 10
 
 class OptunaTPE(Strategy):
     """Let Optuna's multi-objective tree-structured Parzen estimator propose, one study for each device.
-
-    Parameters
-    ----------
-    n_startup : int
-        Evaluations before the estimator takes over from random search.
 
     References
     ----------
@@ -44,7 +41,7 @@ class OptunaTPE(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        n_startup: int = 10,
+        n_startup: Annotated[int, Option("Evaluations before the estimator takes over from random search.", ge=1)] = 10,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.n_startup = n_startup

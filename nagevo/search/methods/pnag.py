@@ -11,6 +11,7 @@ memory and is a design choice here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import nn
 
 from nagevo.foundation.errors import ConfigError, DataError, unknown
 from nagevo.foundation.frontier import frontier
+from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.controller import Controller, reinforce
@@ -304,15 +306,6 @@ class PNAG(Strategy):
     The first round is random, with the smallest and the largest architecture. In every later round a generator is
     trained anew for each device on all measurements, for ``budgets`` budgets evenly spaced over the measured frontier,
     and asked for as many budgets, most of them between trained ones, as the device has proposals.
-
-    Parameters
-    ----------
-    budgets : int
-        Trained budgets of each device.
-    samples : int
-        Architectures sampled for each budget asked.
-    options
-        Of :class:`PNAGGenerator`.
     """
 
     default_rounds = 4
@@ -324,16 +317,22 @@ class PNAG(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        budgets: int = 5,
-        samples: int = 10,
-        reward: str = "ranking",
-        iterations: int = 160,
-        batch: int = 64,
-        evaluator_steps: int = 200,
-        predictor_steps: int = 200,
-        hidden: int = 256,
-        learning_rate: float = 1e-2,
-        entropy: float = 0.05,
+        budgets: Annotated[int, Option("Budgets of each device that the controller is trained for.", ge=1)] = 5,
+        samples: Annotated[
+            int,
+            Option("Architectures sampled for each budget asked, of which the best are measured.", ge=2),
+        ] = 10,
+        reward: Annotated[
+            Literal["ranking", "mnasnet", "tunas"],
+            Option("Reward: a learned judge of Pareto dominance, or those of MnasNet and TuNAS."),
+        ] = "ranking",
+        iterations: Annotated[int, Option("Updates of the policy in each round.", ge=1)] = 160,
+        batch: Annotated[int, Option("Architectures in each update of the policy.", ge=1)] = 64,
+        evaluator_steps: Annotated[int, Option("Updates of the judge in each round.", ge=1)] = 200,
+        predictor_steps: Annotated[int, Option("Updates of each predictor in each round.", ge=1)] = 200,
+        hidden: Annotated[int, Option("Width of judge and predictors.", ge=1)] = 256,
+        learning_rate: Annotated[float, Option("Learning rate of the policy.", gt=0)] = 1e-2,
+        entropy: Annotated[float, Option("Weight of the policy's entropy.", ge=0)] = 0.05,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.budgets, self.samples = budgets, samples

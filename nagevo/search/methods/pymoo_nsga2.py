@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -15,18 +16,13 @@ from pymoo.core.variable import Choice
 from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.mutation.rm import ChoiceRandomMutation
 
-from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace, row_keys
 
 
 class PymooNSGA2(Strategy):
     """Let pymoo's NSGA-II propose, one population for each device.
-
-    Parameters
-    ----------
-    population : int
-        Architectures that survive a generation; the first so many are random.
 
     References
     ----------
@@ -46,11 +42,9 @@ class PymooNSGA2(Strategy):
         *,
         seed: int = 0,
         evaluations: int = 200,
-        population: int = 20,
+        population: Annotated[int, Option("Architectures that survive a generation.", ge=2)] = 20,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        if population < 2:
-            raise ConfigError(f"pymoo_nsga2 expects population >= 2, got {population}")
         self.population = population
         self.searches = {device: Generations(self, device) for device in self.devices}
 

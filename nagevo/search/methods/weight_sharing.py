@@ -11,20 +11,21 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
 from nagevo.measure.measurements import Measurements
 from nagevo.search.methods.relaxation import Mixture, Simplices
 from nagevo.spaces.nasbench201.cell import N_EDGES, OPERATIONS
 from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.spaces.nasbench201.supernet import MixtureNetwork
-from nagevo.training.datasets import check_classes, load_images
+from nagevo.training.datasets import IMAGES, check_classes, load_images
 from nagevo.training.images import Images, prepare
 from nagevo.training.recipe import Recipe
 
@@ -34,54 +35,34 @@ MakeMixture = Callable[..., Mixture]
 
 @dataclass(frozen=True)
 class SupernetRecipe:
-    """How the weight-sharing network is trained; defaults are those of GAEA's configuration for NAS-Bench-201.
+    """How the weight-sharing network is trained; defaults are those of GAEA's configuration for NAS-Bench-201."""
 
-    Attributes
-    ----------
-    dataset : mapping
-        ``name`` and the options of the images.
-    epochs, batch_size : int
-    width, cells : int
-        Channels of the first stage, and cells of each stage, of the weight-sharing network.
-    learning_rate, final_learning_rate : float
-        Of the weights: a cosine schedule from one to the other.
-    momentum, weight_decay, clip : float
-        Of the weights; ``clip`` is the largest norm of their gradient.
-    single_level : bool
-        Whether the mixture is moved on the batch on which the weights are trained next; else on batches of its own,
-        from the half of the training images that the weights do not see.
-    exclude_zero : bool
-        Whether the operation ``none`` is no candidate: 4,096 cells in place of 15,625. The published results of GAEA
-        are those without it.
-    edge_weights : bool
-        Whether the edges into a node have weights of their own that are learned too.
-    penalties : sequence of float
-        What the logarithm of the expected latency counts beside the cross-entropy, one run for each; 0 is the published
-        search for accuracy alone.
-    shift_pixels : int
-    flip : bool
-        Random shifts and mirroring of the training images, see :class:`nagevo.training.recipe.Recipe`.
-    accelerator : {"auto", "cpu", "cuda"}
-        Where the network is trained; ``auto`` is ``cuda`` where there is one.
-    """
-
-    dataset: Mapping[str, Any]
-    epochs: int = 25
-    batch_size: int = 64
-    width: int = 24
-    cells: int = 5
-    learning_rate: float = 0.025
-    final_learning_rate: float = 0.001
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
-    single_level: bool = True
-    exclude_zero: bool = True
-    edge_weights: bool = False
-    penalties: Sequence[float] = (0.0, 0.1, 0.3, 1.0)
-    shift_pixels: int = 4
-    flip: bool = True
-    accelerator: str = "auto"
+    dataset: Annotated[Mapping[str, Any], Option("Images that the weights are trained on.", of=IMAGES)]
+    epochs: Annotated[int, Option("Passes over the training images.", ge=1)] = 25
+    batch_size: Annotated[int, Option("Images in a step.", ge=1)] = 64
+    width: Annotated[int, Option("Channels of the first stage.", ge=1)] = 24
+    cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 5
+    learning_rate: Annotated[float, Option("Learning rate of the weights at the start.", gt=0)] = 0.025
+    final_learning_rate: Annotated[float, Option("Learning rate of the weights at the end.", ge=0)] = 0.001
+    momentum: Annotated[float, Option("Momentum of the weights.", ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Option("Decay of the weights.", ge=0)] = 3e-4
+    clip: Annotated[float, Option("Largest norm of the gradient of the weights.", gt=0)] = 5.0
+    single_level: Annotated[
+        bool,
+        Option("Whether mixture and weights see the same batches; else either has half of the images."),
+    ] = True
+    exclude_zero: Annotated[bool, Option("Whether the operation none is left out.")] = True
+    edge_weights: Annotated[bool, Option("Whether the edges into a node have learned weights too (gaea only).")] = False
+    penalties: Annotated[
+        Sequence[Annotated[float, Option("", ge=0)]],
+        Option(
+            "Weights of the logarithm of the expected latency beside the cross-entropy; one run for each and device.",
+            min_length=1,
+        ),
+    ] = (0.0, 0.1, 0.3, 1.0)
+    shift_pixels: Annotated[int, Option("Largest random shift of an image.", "pixels", ge=0)] = 4
+    flip: Annotated[bool, Option("Whether half of the images are mirrored.")] = True
+    accelerator: Annotated[Literal["auto", "cpu", "cuda"], Option("Where the network is trained.")] = "auto"
 
     @property
     def augmentation(self) -> Recipe:

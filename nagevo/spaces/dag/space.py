@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb, prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
 from nagevo.foundation.errors import ConfigError, unknown
+from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.dag.cell import OPERATIONS, STAGES
 
@@ -24,23 +25,6 @@ if TYPE_CHECKING:
 
 class DAGSpace(SearchSpace):
     """Graphs of nodes in a fixed order; whether a node reads an earlier one is a choice.
-
-    Parameters
-    ----------
-    nodes : int
-        Nodes of a graph, the input among them.
-    operations : sequence of str, length nodes - 1, optional
-        The operation of each node but the input, of ``OPERATIONS``; by default both in equal numbers, shuffled.
-    operation_seed : int
-        Fixes that shuffle.
-    width : int
-        Channels that a node of the first stage puts out.
-    cells : int
-        Cells of each stage, all with the same graph.
-    resolution : int
-        Height and width of the images, in pixels.
-    channels, classes : int
-        Channels of the images (1 for grey, 3 for color) and number of their classes.
 
     Notes
     -----
@@ -53,17 +37,18 @@ class DAGSpace(SearchSpace):
     def __init__(
         self,
         *,
-        nodes: int = 8,
-        operations: Sequence[str] | None = None,
-        operation_seed: int = 0,
-        width: int = 16,
-        cells: int = 1,
-        resolution: int = 32,
-        channels: int = 3,
-        classes: int = 10,
+        nodes: Annotated[int, Option("Nodes of a graph, the input among them.", ge=2)] = 8,
+        operations: Annotated[
+            Sequence[Literal["separable_3x3", "conv_1x1"]] | None,
+            Option("Operation of each node but the input; null for equal numbers of both, shuffled."),
+        ] = None,
+        operation_seed: Annotated[int, Option("Seed of the shuffle of `operations`.", ge=0)] = 0,
+        width: Annotated[int, Option("Channels of a node of the first stage; each later one doubles them.", ge=1)] = 16,
+        cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 1,
+        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=4)] = 32,
+        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
+        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 10,
     ):
-        if nodes < 2:
-            raise ConfigError(f"space.nodes: expected at least 2, the input and another one, got {nodes}")
         self.nodes, self.width, self.cells = nodes, width, cells
         self.resolution, self.channels, self.classes = resolution, channels, classes
         self.operations = _operations(nodes - 1, operations, operation_seed)

@@ -8,11 +8,11 @@ Howard et al. 2019, "Searching for MobileNetV3", table 2: the layers. Section 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION, Block, Layout, rounded_width
 
@@ -41,21 +41,6 @@ LAYERS = (
 class MobileNetV3SmallSpace(SearchSpace):
     """MobileNetV3-Small at 40 width multipliers from 0.05 to 2.
 
-    Parameters
-    ----------
-    resolution : int
-        Height and width of the images, in pixels.
-    channels, classes : int
-        Channels of the images (1 for grey, 3 for color) and number of their classes.
-    divisor : int
-        All widths are rounded to its multiples; 8 as published.
-    stem_stride : int
-        Stride of the first convolution.
-    strides : sequence of int, length 4
-        Of layers 1, 2, 4 and 9; 2 as published, for images of 224 pixels.
-    dropout : float
-        Probability of dropping a feature before the classifier.
-
     Notes
     -----
     The only choice is the width; the text is its multiplier, such as ``0.75``.
@@ -68,16 +53,17 @@ class MobileNetV3SmallSpace(SearchSpace):
     def __init__(
         self,
         *,
-        resolution: int = 224,
-        channels: int = 3,
-        classes: int = 1000,
-        divisor: int = 8,
-        stem_stride: int = 2,
-        strides: Sequence[int] = (2, 2, 2, 2),
-        dropout: float = 0.2,
+        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=8)] = 224,
+        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
+        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
+        divisor: Annotated[int, Option("All widths are rounded to its multiples.", ge=1)] = 8,
+        stem_stride: Annotated[Literal[1, 2], Option("Stride of the first convolution.")] = 2,
+        strides: Annotated[
+            Sequence[Literal[1, 2]],
+            Option("Strides of layers 1, 2, 4 and 9.", min_length=4, max_length=4),
+        ] = (2, 2, 2, 2),
+        dropout: Annotated[float, Option("Probability of dropping a feature before the classifier.", ge=0, lt=1)] = 0.2,
     ):
-        if len(strides) != 4:
-            raise ConfigError(f"space.strides: expected 4 values, got {len(strides)}")
         self.resolution, self.channels, self.classes, self.divisor = resolution, channels, classes, divisor
         self.stem_stride, self.strides, self.dropout = stem_stride, tuple(strides), dropout
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from nagevo.foundation.errors import ConfigError, unknown
+from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import (
-    ACTIVATIONS,
     DEPTHS,
     EXPANSIONS,
     KERNELS,
@@ -42,30 +41,6 @@ class MobileNetV3Space(SearchSpace):
 
     The defaults are the ImageNet space of Once-for-All at width 1.2, which PNAG searches.
 
-    Parameters
-    ----------
-    resolution : int
-        Height and width of the images, in pixels.
-    channels, classes : int
-        Channels of the images (1 for grey, 3 for color) and number of their classes.
-    width_multiplier : float
-        Factor of all widths below.
-    divisor : int
-        All widths are rounded to its multiples; 8 as published, smaller for narrow networks.
-    stem_width, stem_stride : int
-        Channels and stride of the first convolution.
-    first_width : int
-        Channels of the first block, which is the same in all architectures.
-    stage_widths, strides : sequence of int, length 5
-        Channels of each stage, and the stride of its first layer.
-    activations : sequence of {"relu", "hswish"}, length 5
-    squeeze_excite : sequence of bool, length 5
-        Which stages squeeze and excite.
-    head_width, feature_width : int
-        Channels before and after global pooling.
-    dropout : float
-        Probability of dropping a feature before the classifier.
-
     Notes
     -----
     The 45 choices are five depths, then 20 kernels, then 20 expansions (four layer slots for each stage). The text is
@@ -86,30 +61,34 @@ class MobileNetV3Space(SearchSpace):
     def __init__(
         self,
         *,
-        resolution: int = 224,
-        channels: int = 3,
-        classes: int = 1000,
-        width_multiplier: float = 1.2,
-        divisor: int = 8,
-        stem_width: int = 16,
-        stem_stride: int = 2,
-        first_width: int = 16,
-        stage_widths: Sequence[int] = (24, 40, 80, 112, 160),
-        strides: Sequence[int] = (2, 2, 2, 1, 2),
-        activations: Sequence[str] = ("relu", "relu", "hswish", "hswish", "hswish"),
-        squeeze_excite: Sequence[bool] = (False, True, False, True, True),
-        head_width: int = 960,
-        feature_width: int = 1280,
-        dropout: float = 0.1,
+        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=8)] = 224,
+        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
+        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
+        width_multiplier: Annotated[float, Option("Factor of all widths.", gt=0)] = 1.2,
+        divisor: Annotated[int, Option("All widths are rounded to its multiples.", ge=1)] = 8,
+        stem_width: Annotated[int, Option("Channels of the first convolution.", ge=1)] = 16,
+        stem_stride: Annotated[Literal[1, 2], Option("Stride of the first convolution.")] = 2,
+        first_width: Annotated[int, Option("Channels of the first block.", ge=1)] = 16,
+        stage_widths: Annotated[
+            Sequence[Annotated[int, Option("", ge=1)]],
+            Option("Channels of each stage.", min_length=5, max_length=5),
+        ] = (24, 40, 80, 112, 160),
+        strides: Annotated[
+            Sequence[Literal[1, 2]],
+            Option("Stride of the first layer of each stage.", min_length=5, max_length=5),
+        ] = (2, 2, 2, 1, 2),
+        activations: Annotated[
+            Sequence[Literal["relu", "hswish"]],
+            Option("Activation of each stage.", min_length=5, max_length=5),
+        ] = ("relu", "relu", "hswish", "hswish", "hswish"),
+        squeeze_excite: Annotated[
+            Sequence[bool],
+            Option("Which stages squeeze and excite.", min_length=5, max_length=5),
+        ] = (False, True, False, True, True),
+        head_width: Annotated[int, Option("Channels before global pooling.", ge=1)] = 960,
+        feature_width: Annotated[int, Option("Channels after global pooling.", ge=1)] = 1280,
+        dropout: Annotated[float, Option("Probability of dropping a feature before the classifier.", ge=0, lt=1)] = 0.1,
     ):
-        lists = {"stage_widths": stage_widths, "strides": strides}
-        lists |= {"activations": activations, "squeeze_excite": squeeze_excite}
-        for name, values in lists.items():
-            if len(values) != N_STAGES:
-                raise ConfigError(f"space.{name}: expected {N_STAGES} values, one for each stage, got {len(values)}")
-        for name in set(activations) - set(ACTIVATIONS):
-            raise ConfigError(unknown("space.activations:", name, ACTIVATIONS))
-
         def scaled(width: int) -> int:
             return rounded_width(width * width_multiplier, divisor)
 

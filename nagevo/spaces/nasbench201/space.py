@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
+from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.nasbench201.cell import (
     CONV_1X1,
@@ -45,19 +46,6 @@ if TYPE_CHECKING:
 class NASBench201Space(SearchSpace):
     """Cells of six edges with five operations, stacked in three stages that are separated by residual reductions.
 
-    Parameters
-    ----------
-    merge_equal : bool
-        Whether cells that compute the same function are proposed, measured and counted as one. See the notes.
-    width : int
-        Channels of the first stage; each later stage has twice as many as the one before.
-    cells : int
-        Cells of each stage.
-    resolution : int
-        Height and width of the images, in pixels.
-    channels, classes : int
-        Channels of the images (1 for grey, 3 for color) and number of their classes.
-
     Notes
     -----
     Of the 15,625 cells 5,425 compute different functions: an edge that lies on no path from input to output does
@@ -74,12 +62,17 @@ class NASBench201Space(SearchSpace):
     def __init__(
         self,
         *,
-        merge_equal: bool = False,
-        width: int = 16,
-        cells: int = 5,
-        resolution: int = 32,
-        channels: int = 3,
-        classes: int = 10,
+        merge_equal: Annotated[
+            bool,
+            Option(
+                "Whether cells that compute the same function are measured once; false for tables with a row for each."
+            ),
+        ] = False,
+        width: Annotated[int, Option("Channels of the first stage; each later one doubles them.", ge=1)] = 16,
+        cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 5,
+        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=4)] = 32,
+        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
+        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 10,
     ):
         self.merge_equal, self.width, self.cells = merge_equal, width, cells
         self.resolution, self.channels, self.classes = resolution, channels, classes

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from datasets import ClassLabel, Dataset, Image, load_dataset
 
 from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.options import Option
 from nagevo.training.datasets.base import SPLITS, Pool, Source
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def huggingface(
     *,
-    path: str,
-    subset: str | None = None,
-    image_column: str = "image",
-    label_column: str = "label",
-    classes: Sequence[str] | None = None,
-    splits: Mapping[str, str] | None = None,
+    path: Annotated[
+        str,
+        Option(
+            "Folder with a folder for each class or with Parquet files, or the name of a dataset of the hub.", path=True
+        ),
+    ],
+    subset: Annotated[str | None, Option("Subset, of a dataset that has several.")] = None,
+    image_column: Annotated[str, Option("Column of the images.")] = "image",
+    label_column: Annotated[str, Option("Column of the classes.")] = "label",
+    classes: Annotated[
+        Sequence[str] | None,
+        Option("Names of the classes in the order of the labels; null for the dataset's own, else the labels."),
+    ] = None,
+    splits: Annotated[
+        Mapping[str, str] | None,
+        Option("Splits of the dataset that serve as train, validation and test; null for those of these names."),
+    ] = None,
 ) -> Source:
     """Return the images of a local folder or of the hub.
-
-    Parameters
-    ----------
-    path : str
-        A folder with a folder of images for each class, or with Parquet files; or the name of a dataset of the hub.
-        Folders or files called ``train``, ``validation`` and ``test`` are splits.
-    subset : str, optional
-        Of a dataset that has several.
-    image_column, label_column : str
-        In class folders they are ``image`` and ``label``.
-    classes : sequence of str, optional
-        Names in the order of the labels; the dataset's own by default, else the labels themselves.
-    splits : mapping of str to str, optional
-        Which of the dataset's splits serve as ``train``, ``validation`` and ``test``; by default those of these names.
 
     Raises
     ------
@@ -44,6 +45,8 @@ def huggingface(
     DataError
         If it cannot be read.
     """
+    from datasets import Image, load_dataset
+
     try:
         tables = load_dataset(path, subset)
     except Exception as error:  # the library raises many kinds, of the file system and of the network
@@ -95,6 +98,8 @@ def _checked(table: Dataset, path: str, *columns: str) -> Dataset:
 
 def _labels(tables: Mapping[str, Dataset], column: str) -> tuple[Sequence[str], dict[str, np.ndarray]]:
     """Return the names of the classes and, for each table, their indices, int64 of shape (n,)."""
+    from datasets import ClassLabel
+
     values = {split: np.asarray(table.with_format(None)[column][:]) for split, table in tables.items()}
     feature = next(iter(tables.values())).features[column]
     if isinstance(feature, ClassLabel):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from nagevo.foundation.errors import DataError
+from nagevo.foundation.options import Option
 from nagevo.training.datasets.base import Pool, Source
 
 PREFIXES = {"train": "train", "test": "t10k"}
@@ -17,15 +20,14 @@ PREFIXES = {"train": "train", "test": "t10k"}
 UNSIGNED_BYTE = 0x08
 
 
-def idx(*, path: str, classes: Sequence[str] | None = None) -> Source:
+def idx(
+    *,
+    path: Annotated[str | os.PathLike, Option("Folder of the files.", path=True)],
+    classes: Annotated[
+        Sequence[str] | None, Option("Names of the classes in the order of the labels; null for the labels.")
+    ] = None,
+) -> Source:
     """Return the images of a folder with ``{train,t10k}-{images-idx3,labels-idx1}-ubyte``, gzipped or not.
-
-    Parameters
-    ----------
-    path : str
-        The folder.
-    classes : sequence of str, optional
-        Names in the order of the labels; the labels themselves by default.
 
     Raises
     ------

@@ -1,17 +1,21 @@
-"""The configuration: defaults, mistakes, and agreement of the schema with the constructors."""
+"""The configuration: defaults, mistakes, and agreement of the schema with the declared options."""
 
-import inspect
+import json
+import subprocess
+import sys
+from typing import Annotated
 
+import jsonschema
+import numpy as np
 import pytest
+import yaml
+from separable import SeparableSpace
 
-from nagevo.experiment.config import component_schema, load_config, parse_config
+from nagevo.experiment.config import load_config, parse_config
+from nagevo.experiment.schema import KINDS, reference, schema, schema_text
 from nagevo.foundation.errors import ConfigError
-from nagevo.foundation.registry import resolve
-from nagevo.measure.accuracy import EVALUATORS
-from nagevo.measure.latency import BACKENDS
-from nagevo.search import STRATEGIES
-from nagevo.spaces import SPACES
-from nagevo.training.datasets import DATASETS, load_images
+from nagevo.foundation.options import Option, Signature
+from nagevo.foundation.paths import project_root
 
 MINIMAL = {
     "space": {"name": "nasbench201"},
@@ -65,9 +69,57 @@ def test_a_rule_may_give_its_command_some_sections_only():
     assert (experiment.seed, experiment.space.name, experiment.accuracy) == (3, "nasbench201", None)
 
 
-def test_the_options_of_a_users_own_class_are_passed_on_unchecked():
-    own = {**MINIMAL, "space": {"name": "mypackage.spaces:MySpace", "anything": [1, 2]}}
-    assert parse_config(own).space.options == {"anything": [1, 2]}
+class OwnSpace(SeparableSpace):
+    """A space whose options are declared by annotations, or not at all."""
+
+    def __init__(self, width: int, names: list[str] = [], *, anything=None, table: np.ndarray | None = None):  # noqa: B006
+        self.width, self.names, self.anything, self.table = width, names, anything, table
+
+
+def own_space(**options) -> dict:
+    """Return a config with the user's own space."""
+    return {**MINIMAL, "space": {"name": "test_config:OwnSpace", **options}}
+
+
+def test_the_signature_of_a_users_own_class_declares_its_options():
+    experiment = parse_config(own_space(width=3, anything=[1, {"a": 2}], table=[0.5]))
+    assert experiment.create_space().anything == [1, {"a": 2}]
+    assert experiment.space.options["names"] == []
+    with pytest.raises(ConfigError) as caught:
+        parse_config(own_space(width="3", nmes=[]))
+    assert 'space.width: expected a whole number, got "3"' in str(caught.value)
+    assert 'space: key "nmes" is unknown; did you mean "names"?' in str(caught.value)
+    with pytest.raises(ConfigError, match="space: 'width' is missing"):
+        parse_config(own_space())
+
+
+def test_a_module_that_is_not_on_the_path_is_named_with_what_to_do():
+    with pytest.raises(ConfigError, match="space: .* put the module sensornet on PYTHONPATH"):
+        parse_config({**MINIMAL, "space": {"name": "sensornet.spaces:Space"}})
+
+
+@pytest.mark.parametrize("text", ["3e-4", "1e-9", "0.00004", "4E-05", "1e5"])
+@pytest.mark.parametrize("form", ["yaml", "json", "text of Snakemake", "own"])
+def test_a_number_with_an_exponent_is_a_number_in_every_form(tmp_path, text, form):
+    config = {**MINIMAL, "generator": {"learning_rate": float(text)}}
+    if form == "yaml":
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(MINIMAL) + f"generator: {{learning_rate: {text}}}\n")
+        experiment = load_config(path)
+    elif form == "json":
+        experiment = load_config(json.dumps(config))
+    elif form == "text of Snakemake":  # whose YAML reader takes 3e-4 for text
+        experiment = parse_config({**MINIMAL, "generator": yaml.safe_load(f"learning_rate: {text}")})
+    else:
+        own = parse_config(own_space(width=1, anything=yaml.safe_load(f"[{text}]")))
+        assert own.space.options["anything"] == [float(text)]
+        return
+    assert experiment.generator.learning_rate == float(text)
+
+
+def test_a_text_that_looks_like_a_number_stays_text_where_text_is_asked_for():
+    devices = {"phone": {"backend": "table", "path": "t.parquet", "column": "1e5"}}
+    assert parse_config({**MINIMAL, "devices": devices}).device("phone").backend.options["column"] == "1e5"
 
 
 def test_mistakes_in_the_options_of_a_dataset_and_of_the_training_are_named():
@@ -86,22 +138,13 @@ def test_mistakes_in_the_images_of_a_weight_sharing_search_are_named_too():
         parse_config({**MINIMAL, "search": search})
 
 
-def test_the_schema_lists_what_all_datasets_share():
-    parameters = inspect.signature(load_images).parameters
-    defaults = {key: value.default for key, value in parameters.items() if value.kind is inspect.Parameter.KEYWORD_ONLY}
-    shared = component_schema("accuracy", "supernet")["properties"]["dataset"]["properties"]
-    assert {key: value.get("default") for key, value in shared.items() if key != "name"} == {
-        key: value for key, value in defaults.items() if key != "seed"
-    }
-
-
 def test_an_unknown_device_is_named_with_those_there_are():
     with pytest.raises(ConfigError, match=r'device "phne" is unknown; did you mean "phone"\?'):
         parse_config(MINIMAL).device("phne")
 
 
 @pytest.mark.parametrize(
-    ("text", "what"), [("a: [", "is not YAML"), ("- 1", "expected object"), ("", "expected object")]
+    ("text", "what"), [("a: [", "is not YAML"), ("- 1", "expected a mapping"), ("", "the file is empty")]
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, what):
     path = tmp_path / "config.yaml"
@@ -115,31 +158,75 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         load_config(tmp_path / "nothing.yaml")
 
 
-BUILTIN = [
-    (kind, what, name, registry)
-    for kind, what, registry in (
-        ("space", "space", SPACES),
-        ("accuracy", "evaluator", EVALUATORS),
-        ("device", "backend", BACKENDS),
-        ("search", "strategy", STRATEGIES),
-        ("dataset", "dataset", DATASETS),
+def test_combinations_that_cannot_be_are_refused_when_the_config_is_read():
+    accuracy = {"evaluator": "training", "dataset": {"name": "mnist5k"}, "training": {"epochs": 1}}
+    with pytest.raises(
+        ConfigError, match=r"accuracy\.training: .*expected more epochs than warmup_epochs = 2\.0, got 1"
+    ):
+        parse_config({**MINIMAL, "accuracy": accuracy})
+
+
+def test_a_name_says_which_signs_are_allowed():
+    with pytest.raises(ConfigError, match=r"experiment: expected letters, digits and the signs _ \. -, .*got \"a/b\""):
+        parse_config({**MINIMAL, "experiment": "a/b"})
+    with pytest.raises(ConfigError, match=r"devices: expected names of letters, digits and the signs _ -"):
+        parse_config({**MINIMAL, "devices": {"my phone": {"backend": "onnx_file"}}})
+
+
+def test_a_tilde_in_every_path_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    experiment = parse_config(
+        {
+            **MINIMAL,
+            "accuracy": {"evaluator": "table", "path": "~/t.parquet", "column": "accuracy"},
+            "devices": {"phone": {"backend": "table", "path": "~/t.parquet"}},
+            "compare": {"reference": {"phone": "~/frontier.parquet"}},
+        }
     )
-    for name in registry
-]
+    assert experiment.accuracy.options["path"] == "/home/someone/t.parquet"
+    assert experiment.device("phone").backend.options["path"] == "/home/someone/t.parquet"
+    assert experiment.compare.reference == {"phone": "/home/someone/frontier.parquet"}
 
 
-@pytest.mark.parametrize(("kind", "what", "name", "registry"), BUILTIN, ids=lambda value: str(value)[:30])
-def test_the_schema_lists_the_options_and_defaults_of_every_built_in_component(kind, what, name, registry):
-    provided = {"space", "devices", "seed", "evaluations"}
-    parameters = inspect.signature(resolve(what, name, registry)).parameters
-    options = {key: value.default for key, value in parameters.items() if key not in provided}
-    definition = component_schema(kind, name)
-    assert definition is not None, f"no schema for {kind}.{name}"
-    assert set(definition["properties"]) == set(options)
-    for key, default in options.items():
-        if default is inspect.Parameter.empty:
-            assert key in definition["required"]
-        else:
-            expected = list(default) if isinstance(default, tuple) else default
-            expected = {} if expected is None and definition["properties"][key].get("type") == "object" else expected
-            assert definition["properties"][key]["default"] == expected, key
+def test_reading_a_config_does_not_import_torch():
+    code = "import sys; from nagevo.experiment.config import load_config; load_config('config.yaml'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=project_root(), check=True)
+    assert done.stdout == "False\n"
+
+
+def test_the_schema_and_the_reference_of_keys_are_those_of_the_declared_options():
+    root = project_root()
+    assert (root / "workflow/schemas/config.schema.yaml").read_text() == schema_text(), (
+        "python -m nagevo.experiment.schema"
+    )
+    assert (root / "docs/config.md").read_text() == reference(), "python -m nagevo.experiment.schema"
+
+
+def test_the_schema_accepts_the_default_experiment_and_refuses_a_mistake_in_a_component():
+    config = yaml.safe_load((project_root() / "config.yaml").read_text())
+    jsonschema.validate(config, schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**config, "space": {"name": "mobilenetv3", "resolution": 2}}, schema())
+
+
+BUILTIN = [(what, name) for what, kind in KINDS.items() for name in kind]
+
+
+@pytest.mark.parametrize(("what", "name"), BUILTIN)
+def test_every_option_of_a_built_in_component_is_declared_with_a_sentence(what, name):
+    for key, parameter in KINDS[what].signature(name).parameters.items():
+        assert parameter.option.text.endswith("."), key
+
+
+def test_an_option_may_be_a_list_a_choice_or_two_kinds():
+    def function(
+        *, sizes: Annotated[list[Annotated[int, Option("", ge=1)]], Option("Sizes.", min_length=2)], many: int | str = 1
+    ):
+        pass
+
+    assert Signature(function).check({"sizes": [1, 2]}, "")[0] == {"sizes": [1, 2], "many": 1}
+    assert Signature(function).check({"sizes": [0, 1.5], "many": []}, "x")[1] == [
+        "x.sizes.0: expected at least 1, got 0",
+        "x.sizes.1: expected a whole number, got 1.5",
+        "x.many: expected a whole number or text, got []",
+    ]
