@@ -70,10 +70,9 @@ def _read(path: Path) -> tuple[dict[str, float], str]:
 def _measured(generator, device: str, config: str, n: int | None) -> tuple[dict[str, float], str, bool]:
     """Return what the probes measure on a device, what that is, and whether it is exact."""
     from nagevo.experiment.config import load_config
-    from nagevo.measure.latency import is_exact
 
     settings = load_config(config).device(device)
     texts = generator.probes_for(device, n)
     rows = settings.create().measure(generator.space, generator.space.from_text(texts))
     known = {text: value for text, value in zip(texts, rows[settings.measures], strict=True) if value == value}
-    return known, settings.measures, is_exact(settings.backend.name)
+    return known, settings.measures, settings.exact

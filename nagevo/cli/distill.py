@@ -26,14 +26,13 @@ def run(
     from nagevo.generator.distillation import learn_frontiers
     from nagevo.generator.storage import save_generator
     from nagevo.learn.predictor import Predictor
-    from nagevo.measure.latency import is_exact
     from nagevo.measure.measurements import Measurements
     from nagevo.measure.tables import read_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()
     measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
-    exact = [name for name, device in experiment.devices.items() if is_exact(device.backend.name)]
+    exact = experiment.exact
     predictor = Predictor.from_files(space, measured, surrogates, list(experiment.devices), exact)
     members = np.concatenate([read_architectures(path, space) for path in frontiers])
     torch.set_num_threads(1)  # the matrices are too small for more

@@ -24,7 +24,6 @@ def run(
     from nagevo.experiment.config import load_config
     from nagevo.foundation.tables import write_table
     from nagevo.learn.predictor import Predictor
-    from nagevo.measure.latency import is_exact
     from nagevo.measure.measurements import Measurements, read_shards
     from nagevo.search.nsga2 import evolve_frontier
 
@@ -32,7 +31,7 @@ def run(
     space = experiment.create_space()
     measurements = Measurements.from_frame(read_shards(tables).reset_index().assign(round=0), space)
     settings = experiment.device(device)
-    exact = [device] if is_exact(settings.backend.name) else []
+    exact = [device] if settings.exact else []
     predictor = Predictor.from_files(space, measurements, surrogates, [device], exact)
     evolved = evolve_frontier(predictor, device, experiment.evolve, seed=experiment.seed)
     frontier = pd.DataFrame(

@@ -23,7 +23,6 @@ def run(
     from nagevo.foundation.tables import write_table
     from nagevo.learn.fitting import fit_accuracy, fit_latency
     from nagevo.learn.validation import validation_table
-    from nagevo.measure.latency import is_exact
     from nagevo.measure.measurements import read_occasions, read_shards
 
     experiment = load_config(config)
@@ -41,7 +40,7 @@ def run(
             features,
             measured[column_name(settings.measures, quantity)].to_numpy(float),
             accuracy=accuracy,
-            occasions=None if is_exact(settings.backend.name) else occasions,
+            occasions=None if settings.exact else occasions,
             seed=experiment.seed,
         )
         quality = validation_table(surrogate.left_out, surrogate.residuals)

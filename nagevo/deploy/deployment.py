@@ -79,12 +79,12 @@ class Deployment:
         DataError
             If the folder is absent, damaged or of another kind.
         """
-        from nagevo.spaces import create_space
+        from nagevo.spaces import SPACES
 
         description = read_json(Path(folder) / DESCRIPTION)
         tensors, _ = load_tensors(Path(folder) / WEIGHTS)
         try:
-            space = create_space(**description["space"])
+            space = SPACES.create(**description["space"])
             network = space.network(space.from_text([description["architecture"]])[0])
             network.load_state_dict(tensors)
         except NagevoError:

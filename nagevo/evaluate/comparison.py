@@ -11,6 +11,7 @@ from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
 from nagevo.foundation.quantities import measured_quantity
 from nagevo.foundation.tables import number_column, read_table
+from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
@@ -39,19 +40,13 @@ def references(experiment: Experiment, space: SearchSpace, histories: Iterable[M
 
 def is_enumerable(experiment: Experiment, space: SearchSpace) -> bool:
     """Return whether the true frontiers can be read: a small space with tables for accuracies and latencies."""
-    from nagevo.measure.latency import is_exact
-
-    exact = reads_accuracies(experiment) and all(
-        is_exact(device.backend.name) for device in experiment.devices.values()
-    )
+    exact = reads_accuracies(experiment) and len(experiment.exact) == len(experiment.devices)
     return exact and space.size <= ENUMERABLE
 
 
 def reads_accuracies(experiment: Experiment) -> bool:
     """Return whether accuracies come from a table or a formula, so that any number of them costs next to nothing."""
-    from nagevo.measure.accuracy import is_exact
-
-    return is_exact(experiment.accuracy.name)
+    return EVALUATORS.resolve(experiment.accuracy.name).exact
 
 
 def neighborhood_spread(space: SearchSpace, evaluator: Evaluator, choices: np.ndarray) -> np.ndarray:

@@ -15,7 +15,6 @@ from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.storage import load_generator, save_generator
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
-from nagevo.measure.latency import is_exact
 from nagevo.measure.measurements import Measurements
 from nagevo.search.nsga2 import evolve_frontier
 from nagevo.spaces.base import SearchSpace
@@ -51,7 +50,7 @@ def learn(
         If fewer than two accuracies, or latencies on a device, are known.
     """
     space, devices = experiment.create_space(), list(experiment.devices)
-    exact = [name for name, device in experiment.devices.items() if is_exact(device.backend.name)]
+    exact = experiment.exact
     measurements = measurements.for_devices(devices)
     with tempfile.TemporaryDirectory(prefix="nagevo-") as surrogates:
         _fit(experiment, space, measurements, exact, Path(surrogates))

@@ -59,8 +59,7 @@ def _section(options: Signature) -> dict[str, Any]:
     if options.component is None:
         return definition | {"additionalProperties": False}
     parameter = options.parameters[options.component]
-    kind = parameter.option.component
-    assert kind is not None
+    kind: Kind = parameter.option.component
     named = {
         name: {"properties": {options.component: {"const": name}}}
         | ({"required": [options.component]} if parameter.default != name else {})

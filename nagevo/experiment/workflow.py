@@ -25,10 +25,9 @@ from typing import Any
 from nagevo.experiment.config import Component, parse_config
 from nagevo.foundation.errors import NagevoError
 from nagevo.foundation.machine import describe_machine
-from nagevo.foundation.registry import resolve
 from nagevo.generator.bundle import checksum
 from nagevo.measure.accuracy import EVALUATORS
-from nagevo.measure.latency import BACKENDS, is_exact
+from nagevo.measure.latency import BACKENDS
 from nagevo.search import STRATEGIES
 from nagevo.spaces import SPACES
 from nagevo.training.datasets import DATASETS
@@ -71,9 +70,8 @@ class Plan:
             self.experiment = parse_config(dict(config))
             self.rounds = range(len(self.experiment.search.round_sizes()))
             self.experiment.check_size()
-            devices = self.experiment.devices
-            self._exact = {name for name, device in devices.items() if is_exact(device.backend.name)}
-            needs_training = resolve("evaluator", self.experiment.accuracy.name, EVALUATORS).needs_training
+            self._exact = set(self.experiment.exact)
+            needs_training = EVALUATORS.resolve(self.experiment.accuracy.name).needs_training
         except NagevoError as error:
             print(f"nagevo: the configuration is wrong: {error}", file=sys.stderr)
             sys.exit(error.exit_code)

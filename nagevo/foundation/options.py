@@ -12,6 +12,7 @@ no :class:`Option`: plain annotations are checked, and parameters without any ta
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import inspect
 import json
 import math
@@ -21,12 +22,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from nagevo.foundation.errors import ConfigError, NagevoError, unknown
-
-if TYPE_CHECKING:
-    from nagevo.foundation.registry import Kind
 
 PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits and the signs _ . -, of which a letter or digit is the first",
@@ -69,7 +67,7 @@ class Option:
         Whose parameters are the keys of each mapping in this mapping.
     keys : str, optional
         A key of :data:`PATTERNS`, which the keys of this mapping match.
-    component : Kind, optional
+    component : nagevo.foundation.registry.Kind, optional
         The text names a component of this kind, whose options stand beside it.
     """
 
@@ -87,7 +85,7 @@ class Option:
     of: Any = None
     each: Any = None
     keys: str | None = None
-    component: Kind | None = None
+    component: Any = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         from pydantic import Field
@@ -240,7 +238,7 @@ class Signature:
         errors: list[dict[str, Any]] = []
         for _ in range(2):  # a second time after numbers were read that YAML 1.1 takes for text
             try:
-                self.adapter.validate_json(json.dumps(own))
+                self.adapter.validate_json(json.dumps(own, default=str))
                 errors = []
             except ValidationError as error:
                 errors = error.errors(include_url=False)
@@ -309,7 +307,7 @@ def _nested(option: Option, value: Any, where: str) -> tuple[Any, list[str]]:
     if option.keys is not None:
         words = PATTERNS[option.keys]
         problems = [
-            f"{where}: expected a name of {words}, got {shown(key)}"
+            f"{where}: expected names of {words}, got {shown(key)}"
             for key in value
             if not re.fullmatch(option.keys, key)
         ]
@@ -384,8 +382,21 @@ def _sentences(errors: Sequence[Mapping[str, Any]], own: Mapping[str, Any], wher
             sentences.append(f"{_place(holder)}'{key}' is missing")
         else:
             words = dict.fromkeys(_expectation(error) for error in group)
-            sentences.append(f"{place}: expected {' or '.join(words)}, got {shown(group[0]['input'])}")
+            value = group[0]["input"]
+            sentences.append(f"{place}: expected {' or '.join(words)}, got {shown(value)}{_nearest(group, value)}")
     return sentences
+
+
+def _choices(error: Mapping[str, Any]) -> list[str]:
+    """Return the choices that pydantic lists in the error of a value that is none of them."""
+    return re.split(", | or ", error["ctx"]["expected"].replace("'", ""))
+
+
+def _nearest(errors: Sequence[Mapping[str, Any]], value: Any) -> str:
+    """Return the question whether the nearest choice was meant, if there is one near a value."""
+    choices = [choice for error in errors if error["type"] == "literal_error" for choice in _choices(error)]
+    near = difflib.get_close_matches(str(value), choices, n=1)
+    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def _expectation(error: Mapping[str, Any]) -> str:
@@ -409,7 +420,7 @@ def _expectation(error: Mapping[str, Any]) -> str:
         "string_too_short": "a text that is not empty",
     }  # fmt: skip
     if error["type"] == "literal_error":
-        return f"one of {', '.join(re.split(', | or ', context['expected'].replace(chr(39), '')))}"
+        return f"one of {', '.join(_choices(error))}"
     if error["type"] == "string_pattern_mismatch":
         return PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
     if error["type"] in words:

@@ -80,9 +80,9 @@ class Kind(Mapping[str, str]):
         """
         try:
             found = self.signature(name)
-        except MissingDependency:
-            return dict(options), []
-        except ConfigError as error:
+        except (ConfigError, MissingDependency) as error:
+            if isinstance(error, MissingDependency) and name in self:
+                return dict(options), []
             return dict(options), [f"{where}: {error}" if where else str(error)]
         return found.check(options, where, beside)
 
@@ -114,7 +114,7 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
     ConfigError
         If the name is neither, the class cannot be imported, or it is not a subclass of ``base``.
     MissingDependency
-        If the class needs an optional package that is not installed.
+        If the class needs an optional package that is not installed, or its own module is not on the path.
     """
     target = _TARGET.fullmatch(builtin.get(name, name)) if isinstance(name, str) else None
     if target is None:
@@ -127,7 +127,7 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
         raise
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
-            raise ConfigError(f'{what} "{name}" is not found: put the module {error.name} on PYTHONPATH') from None
+            raise MissingDependency(f'{what} "{name}": put the module {error.name} on PYTHONPATH') from None
         raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
     except AttributeError:
         raise ConfigError(f'{what} "{name}" cannot be imported: {module} has no {attribute}') from None

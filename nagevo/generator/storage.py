@@ -157,9 +157,9 @@ def load_generator(folder: str | os.PathLike | None = None) -> Generator:
 def _read(folder: Path, manifest: Mapping[str, Any]) -> Generator:
     """Return the generator in the files of a bundle, whose checksums are right."""
     from nagevo.generator.answers import Generator
-    from nagevo.spaces import create_space
+    from nagevo.spaces import SPACES
 
-    space = create_space(**manifest["space"])
+    space = SPACES.restore(**manifest["space"])
     tensors = load_file(folder / DEVICES)
     views = {
         device: DeviceView(*(tensors[f"view.{k}.{part}"] for part in ("probe_latency_ms", "lower", "upper")))
@@ -252,13 +252,13 @@ def latest_bundle(results: str | os.PathLike = "results") -> Path:
 
 def open_evaluator(folder: Path, space: SearchSpace) -> Evaluator | None:
     """Return the evaluator with the trained weights of a bundle, or None where the bundle has no weights."""
-    from nagevo.measure.accuracy import create_evaluator
+    from nagevo.measure.accuracy import EVALUATORS
 
     manifest = files.open_manifest(folder)
     if WEIGHTS not in manifest["files"]:
         return None
     options = dict(manifest["accuracy"])
-    evaluator = create_evaluator(options.pop("evaluator"), space, seed=manifest["seed"], **options)
+    evaluator = EVALUATORS.create(options.pop("evaluator"), space, seed=manifest["seed"], **options)
     evaluator.load(files.verified(folder, manifest, WEIGHTS))
     return evaluator
 

@@ -21,14 +21,9 @@ EVALUATORS = Kind(
     provided=("space", "seed"),
 )
 
-__all__ = ["EVALUATORS", "OK", "Evaluator", "create_evaluator", "is_exact"]
+__all__ = ["EVALUATORS", "OK", "Evaluator", "create_evaluator"]
 
 
 def create_evaluator(name: str, space: SearchSpace, *, seed: int = 0, **options: Any) -> Evaluator:
     """Return the evaluator called ``name`` (built in, or ``package.module:Class``) with its options."""
     return EVALUATORS.create(name, space, seed=seed, **options)
-
-
-def is_exact(name: str) -> bool:
-    """Return whether this evaluator reads accuracies at no cost and always the same."""
-    return EVALUATORS.resolve(name).exact

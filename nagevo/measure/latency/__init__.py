@@ -38,8 +38,3 @@ def quantity(backend: str, options: Mapping[str, Any]) -> str:
         If the backend is unknown, or says that it measures what nagevo knows nothing of.
     """
     return checked(options.get("measures", BACKENDS.resolve(backend).measures))
-
-
-def is_exact(backend: str) -> bool:
-    """Return whether a second measurement by this backend gives the same number."""
-    return BACKENDS.resolve(backend).exact

@@ -25,7 +25,6 @@ from nagevo.spaces.base import SearchSpace, unique, without
 Objectives = Callable[[np.ndarray], np.ndarray]
 """From choices, shape (n, n_choices), to error (percent) and latency (ms) on each device, shape (n, 1 + n_devices)."""
 
-STARTS = ("measured", "smallest")
 
 LARGEST = 4096
 """Architectures kept while choices are made that bring no new networks."""

@@ -15,7 +15,6 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 
-from nagevo.foundation.errors import ConfigError, unknown
 from nagevo.foundation.frontier import ERROR, VALUE, frontier, scale
 from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
@@ -48,8 +47,6 @@ REWARDS: dict[str, Scaled] = {
     "latency_constraint": latency_constraint,
     "accuracy_constraint": accuracy_constraint,
 }
-
-SOURCES = ("predictors", "measurements")
 
 
 class MONAS(Strategy):
@@ -90,10 +87,6 @@ class MONAS(Strategy):
         ] = 0.9,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        if reward not in REWARDS:
-            raise ConfigError(unknown("reward", reward, REWARDS))
-        if rewards_from not in SOURCES:
-            raise ConfigError(unknown("rewards_from", rewards_from, SOURCES))
         self.reward, self.rewards_from = REWARDS[reward], rewards_from
         self.trade_offs = np.linspace(0.0, 1.0, trade_offs)
         self.iterations, self.batch, self.predictor_steps = iterations, batch, predictor_steps

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from nagevo.foundation.errors import ConfigError, unknown
 from nagevo.foundation.frontier import frontier
 from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
@@ -15,8 +14,6 @@ from nagevo.spaces.base import SearchSpace
 
 AGGREGATES = {"mean": np.nanmean, "median": np.nanmedian, "worst": np.nanmax}
 """Statistic of the errors of a neighborhood."""
-
-MODES = ("surrogate", "measured")
 
 
 class NeighborhoodRandomSearch(Strategy):
@@ -54,15 +51,6 @@ class NeighborhoodRandomSearch(Strategy):
         initial: Annotated[int, Option("Random architectures before the first surrogate.", ge=4)] = 40,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        if aggregate not in AGGREGATES:
-            raise ConfigError(unknown("na_rs aggregate", aggregate, AGGREGATES))
-        if mode not in MODES:
-            raise ConfigError(unknown("na_rs mode", mode, MODES))
-        if min(n_neighbors, draws) < 1 or initial < 4:
-            raise ConfigError(
-                "na_rs expects n_neighbors >= 1, draws >= 1 and initial >= 4, "
-                f"got n_neighbors={n_neighbors}, draws={draws}, initial={initial}"
-            )
         self.mode, self.aggregate, self.n_neighbors = mode, AGGREGATES[aggregate], n_neighbors
         self.draws, self.initial = draws, min(initial, max(evaluations // 4, 4))
 

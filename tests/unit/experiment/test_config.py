@@ -94,7 +94,7 @@ def test_the_signature_of_a_users_own_class_declares_its_options():
 
 
 def test_a_module_that_is_not_on_the_path_is_named_with_what_to_do():
-    with pytest.raises(ConfigError, match="space: .* put the module sensornet on PYTHONPATH"):
+    with pytest.raises(ConfigError, match=r"space: .* put the module sensornet on PYTHONPATH"):
         parse_config({**MINIMAL, "space": {"name": "sensornet.spaces:Space"}})
 
 
@@ -189,7 +189,8 @@ def test_a_tilde_in_every_path_is_expanded(monkeypatch):
 
 
 def test_reading_a_config_does_not_import_torch():
-    code = "import sys; from nagevo.experiment.config import load_config; load_config('config.yaml'); print('torch' in sys.modules)"
+    code = """import sys; from nagevo.experiment.config import load_config
+load_config("config.yaml"); print("torch" in sys.modules)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=project_root(), check=True)
     assert done.stdout == "False\n"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nagevo.foundation.errors import ConfigError, DeviceError
+from nagevo.measure.latency import create_device
 from nagevo.measure.latency.command import CommandDevice, last_line, output_of, parse_quantity
 
 BENCHMARK = Path(__file__).parents[3] / "resources/devices/onnx_benchmark.py"
@@ -131,15 +132,15 @@ def test_an_absent_program_cannot_be_opened(convolution_space):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"command": "bench"}, "expected an argument with {model}"),
-        ({"command": ""}, "expected an argument with {model}"),
+        ({"command": "bench"}, "expected a command with {model} in it"),
+        ({"command": "{model}"}, "expected an argument with {model}"),
         ({"command": "bench '{model}"}, "cannot be split into words"),
-        ({"command": "bench {model}", "timeout_s": 0}, "timeout_s: expected a positive number"),
+        ({"command": "bench {model}", "timeout_s": 0}, "timeout_s: expected more than 0, got 0"),
     ],
 )
 def test_commands_that_cannot_work_are_errors(options, message):
     with pytest.raises(ConfigError, match=message):
-        CommandDevice(**options)
+        create_device("command", **options)
 
 
 @pytest.mark.parametrize(("text", "latency_ms"), [("3", 3.0), ("warming up\n1.5e1 ms\n\n", 15.0), ("0.25ms", 0.25)])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nagevo.foundation.errors import ConfigError, DeviceError
-from nagevo.measure.latency import timing
+from nagevo.measure.latency import create_device, timing
 from nagevo.measure.latency.timing import TimedDevice, burst_of, statistics_table, time_in_turn
 
 
@@ -155,8 +155,8 @@ def test_no_networks_make_a_table_without_rows():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"rounds": 0}, "rounds: expected at least 1, got 0"), ({"statistic": "mean"}, 'statistic "mean" is unknown')],
+    [({"rounds": 0}, "rounds: expected at least 1, got 0"), ({"statistic": "mean"}, "statistic: expected one of min")],
 )
 def test_options_out_of_range_are_errors(options, message):
     with pytest.raises(ConfigError, match=message):
-        Scripted(**options)
+        create_device("torch", **options)

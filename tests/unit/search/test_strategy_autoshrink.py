@@ -5,6 +5,7 @@ import pytest
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.measure.measurements import Measurements
+from nagevo.search import create_strategy
 from nagevo.search.methods.autoshrink import AutoShrink
 from nagevo.spaces.dag.space import DAGSpace
 
@@ -80,5 +81,5 @@ def test_a_whole_path_fits_into_the_evaluations(evaluations, removals):
 
 
 def test_no_candidates_are_refused():
-    with pytest.raises(ConfigError, match="candidates >= 1"):
-        AutoShrink(SPACE, ["phone"], candidates=0)
+    with pytest.raises(ConfigError, match="candidates: expected at least 1, got 0"):
+        create_strategy("autoshrink", SPACE, ["phone"], seed=0, evaluations=9, candidates=0)

@@ -10,6 +10,7 @@ from scipy.stats import kendalltau
 from separable import SeparableSpace, accuracy, mean_shortfall, measure
 
 from nagevo.foundation.errors import ConfigError
+from nagevo.search import create_strategy
 from nagevo.search.methods.dpp_net import DPPNet, RecurrentEnsemble, crowding_distance, expanded, pareto_order
 
 SPACE = SeparableSpace()
@@ -74,5 +75,5 @@ def test_growth_beats_random_search(start):
 
 
 def test_an_unknown_start_is_named():
-    with pytest.raises(ConfigError, match='start "small" is unknown; did you mean "smallest"'):
-        DPPNet(SPACE, ["phone"], start="small")
+    with pytest.raises(ConfigError, match=r'start: expected one of .* did you mean "smallest"'):
+        create_strategy("dpp_net", SPACE, ["phone"], seed=0, evaluations=9, start="small")

@@ -8,6 +8,7 @@ from separable import SeparableSpace, accuracy, latency_ms, mean_shortfall, sear
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.measure.measurements import Measurements
+from nagevo.search import create_strategy
 from nagevo.search.methods.monas import MONAS, accuracy_constraint, latency_constraint, mixed
 
 SPACE = SeparableSpace()
@@ -56,5 +57,5 @@ def test_failed_measurements_teach_a_policy_nothing_and_stop_nothing():
 
 
 def test_unknown_rewards_are_named():
-    with pytest.raises(ConfigError, match='rewards_from "measurement" is unknown; did you mean "measurements"'):
-        MONAS(SPACE, ["phone"], rewards_from="measurement")
+    with pytest.raises(ConfigError, match=r'rewards_from: expected one of .* did you mean "measurements"'):
+        create_strategy("monas", SPACE, ["phone"], seed=0, evaluations=9, rewards_from="measurement")

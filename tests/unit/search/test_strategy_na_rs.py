@@ -9,6 +9,7 @@ from nagevo.evaluate.comparison import neighborhood_spread
 from nagevo.foundation.errors import ConfigError
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.measurements import Measurements
+from nagevo.search import create_strategy
 from nagevo.search.methods.na_rs import NeighborhoodRandomSearch, nondominated_first, random_neighbors
 from nagevo.spaces.base import unique, without
 
@@ -84,5 +85,5 @@ def test_the_spread_is_that_over_the_neighborhood():
 
 @pytest.mark.parametrize("options", [{"mode": "guessed"}, {"aggregate": "best"}, {"n_neighbors": 0}])
 def test_options_that_mean_nothing_are_refused(options):
-    with pytest.raises(ConfigError, match="na_rs"):
-        NeighborhoodRandomSearch(SPACE, ["phone"], **options)
+    with pytest.raises(ConfigError, match=r"strategy na_rs: .*: expected"):
+        create_strategy("na_rs", SPACE, ["phone"], seed=0, evaluations=9, **options)

@@ -10,6 +10,7 @@ pytest.importorskip("optuna")
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.frontier import is_nondominated
 from nagevo.measure.measurements import Measurements
+from nagevo.search import create_strategy
 from nagevo.search.methods.optuna_tpe import OptunaTPE
 from nagevo.search.methods.pymoo_nsga2 import PymooNSGA2
 
@@ -45,5 +46,5 @@ def test_tpe_proposes_accurate_architectures_where_latency_does_not_matter():
 
 
 def test_a_population_of_one_is_refused():
-    with pytest.raises(ConfigError, match="population >= 2"):
-        PymooNSGA2(SPACE, ["phone"], population=1)
+    with pytest.raises(ConfigError, match="population: expected at least 2, got 1"):
+        create_strategy("pymoo_nsga2", SPACE, ["phone"], seed=0, evaluations=9, population=1)
