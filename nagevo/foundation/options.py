@@ -242,7 +242,11 @@ class Signature:
                 errors = []
             except ValidationError as error:
                 errors = error.errors(include_url=False)
-            read = [_set(own, error["loc"]) for error in errors if error["type"] in ("float_type", "int_type")]
+            read = [
+                _set(own, _keys_to(own, error["loc"]))
+                for error in errors
+                if error["type"] in ("float_type", "int_type")
+            ]
             if not any(read):
                 break
         errors = [error for error in errors if not (partial and error["type"] == "missing" and len(error["loc"]) == 1)]
@@ -332,23 +336,30 @@ def shown(value: Any) -> str:
     return "nothing" if value is None else json.dumps(value, default=str)[:80]
 
 
-def _set(own: dict[str, Any], place: Sequence[int | str]) -> bool:
-    """Replace a text that is a number with an exponent by the number; return whether it is one."""
-    holder: Any = own
-    for key in place[:-1]:
-        if not isinstance(holder, list | dict) or (isinstance(holder, dict) and key not in holder):
+def _keys_to(value: Any, location: Sequence[int | str]) -> list[int | str]:
+    """Return the keys of the value that pydantic's location is about; what follows is the alternative of a union."""
+    keys: list[int | str] = []
+    for key in location:
+        within = key in value if isinstance(value, dict) else isinstance(value, list) and key in range(len(value))
+        if not within:
             break
-        if not isinstance(holder[key], list | dict):
-            return _replace(holder, key)
+        keys.append(key)
+        value = value[key]
+    return keys
+
+
+def _set(own: dict[str, Any], keys: Sequence[int | str]) -> bool:
+    """Replace a text that is a number with an exponent by the number; return whether it is one."""
+    if not keys:
+        return False
+    *outer, last = keys
+    holder: Any = own
+    for key in outer:
         holder = holder[key]
-    return _replace(holder, place[-1])
-
-
-def _replace(holder: Any, key: int | str) -> bool:
-    text = holder[key]
+    text = holder[last]
     if not isinstance(text, str) or not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
         return False
-    holder[key] = float(text)
+    holder[last] = float(text)
     return True
 
 
@@ -365,13 +376,7 @@ def _sentences(errors: Sequence[Mapping[str, Any]], own: Mapping[str, Any], wher
     """Return one sentence for each place at which pydantic found errors."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for error in errors:
-        place, value = [where] if where else [], own
-        for key in error["loc"]:  # what follows the place of the value is the alternative of a union
-            inside = key in value if isinstance(value, dict) else isinstance(value, list) and isinstance(key, int)
-            if not inside or (isinstance(value, list) and key >= len(value)):
-                break
-            place.append(str(key))
-            value = value[key]
+        place = [*([where] if where else []), *map(str, _keys_to(own, error["loc"]))]
         if error["type"] == "missing" and isinstance(error["loc"][-1], str):
             place.append(str(error["loc"][-1]))
         found.setdefault(".".join(place), []).append(error)
