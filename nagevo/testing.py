@@ -149,7 +149,7 @@ def costs_belong_to_the_network(space: SearchSpace, rng: np.random.Generator) ->
 def networks_run(space: SearchSpace, rng: np.random.Generator) -> None:
     """Where a space builds networks they take its images, and have the parameters and operations it counts."""
     try:
-        shape = space.input_shape
+        space.input_shape  # noqa: B018
     except ConfigError:
         return
     import torch
@@ -158,7 +158,7 @@ def networks_run(space: SearchSpace, rng: np.random.Generator) -> None:
     for row in np.concatenate([space.extremes(), space.sample(1, rng=rng)]):
         network = space.network(row).eval()
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            outputs = network(torch.zeros(2, *shape))  # (2, classes)
+            outputs = network(torch.zeros(2, *space.input_shape_of(row)))  # (2, classes)
         _require(outputs.ndim == 2 and len(outputs) == 2, "a network returns one row of scores for each image")
         _require(bool(outputs.isfinite().all()), "a new network returns finite scores")
         macs = counter.get_total_flops() // 2 // len(outputs)  # a multiplication and an addition are two operations

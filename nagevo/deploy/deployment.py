@@ -65,7 +65,7 @@ class Deployment:
             "measures": generator.quantity(answer.device),
             "budget_ms": answer.budget,
             "accuracy": accuracy,
-            "input_shape": list(generator.space.input_shape),
+            "input_shape": list(generator.space.input_shape_of(generator.space.from_text([answer.architecture])[0])),
             **generator.preprocessing(),
         }
         return cls(answer.network(), description)

@@ -60,16 +60,17 @@ def finetune(
         raise ConfigError("fine-tuning needs trained weights: take supernet as accuracy.evaluator of the experiment")
     recipe = replace(evaluator.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)
     begun = Deployment.of(answer)
-    network, validation, test = begun.network, evaluator.images("validation"), evaluator.images("test")
+    network, shape = begun.network, begun.input_shape
+    validation, test = evaluator.images("validation", shape), evaluator.images("test", shape)
 
     def score() -> float:
-        return accuracy(recalibrate(network, evaluator.calibration), validation)
+        return accuracy(recalibrate(network, evaluator.calibration(shape)), validation)
 
     test_before = accuracy(network, test)
     scores = fit(
         network,
         cross_entropy_step(network, recipe),
-        evaluator.images("train"),
+        evaluator.images("train", shape),
         recipe,
         seed=evaluator.seed,
         description="Fine-tuning",

@@ -292,7 +292,7 @@ def _paths(section: Any, key: str = "") -> Iterator[str]:
     """Yield the values of all keys ``path`` in nested sections, and what ``compare.reference`` names."""
     if isinstance(section, Mapping):
         for name, value in section.items():
-            yield from _paths(value, "path" if key == "reference" else name)
+            yield from _paths(value, "path" if key in ("reference", "path") else name)
     elif key == "path" and isinstance(section, str):
         yield section
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.dag.space import DAGSpace
-from nagevo.spaces.mobilenetv3.layout import DEPTHS, EXPANSIONS, KERNELS, N_STAGES, SLOTS
+from nagevo.spaces.mobilenetv3.layout import DEPTHS, EXPANSIONS, KERNELS, N_LAYER_CHOICES, N_STAGES, SLOTS
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 from nagevo.spaces.nasbench201.cell import EDGES, NONE, OPERATIONS
 from nagevo.spaces.nasbench201.space import NASBench201Space, pruned
@@ -47,12 +47,13 @@ def drawing(space: SearchSpace, choices: np.ndarray) -> dict[str, Any]:
 
 @drawing.register
 def _(space: MobileNetV3Space, choices: np.ndarray) -> dict[str, Any]:
-    kernels, expansions = choices[N_STAGES:].reshape(2, N_STAGES, SLOTS)
-    depths, used, sizes = DEPTHS[choices[:N_STAGES]], space.used(choices[None])[0], space.resolution_of_stages
+    kernels, expansions = choices[N_STAGES:N_LAYER_CHOICES].reshape(2, N_STAGES, SLOTS)
+    depths, used, layout = DEPTHS[choices[:N_STAGES]], space.used(choices[None])[0], space.layout(choices)
+    ends = np.cumsum(depths)  # the first block comes before the stages
     stages = [
         {
-            "width": space.stage_widths[stage],
-            "size": sizes[stage + 1],
+            "width": layout.blocks[ends[stage]].out_width,
+            "size": layout.sizes[ends[stage] + 1],
             "squeeze_excite": space.squeeze_excite[stage],
             "layers": [
                 {"kernel": int(KERNELS[kernels[stage, slot]]), "expansion": int(EXPANSIONS[expansions[stage, slot]])}
@@ -67,10 +68,10 @@ def _(space: MobileNetV3Space, choices: np.ndarray) -> dict[str, Any]:
     return {
         "kind": "stages",
         "summary": summary,
-        "input": f"{space.channels} × {space.resolution} × {space.resolution}",
-        "stem": {"width": space.first_width, "size": sizes[0]},
+        "input": f"{layout.channels} × {layout.resolution} × {layout.resolution}",
+        "stem": {"width": layout.blocks[0].out_width, "size": layout.sizes[0]},
         "stages": stages,
-        "head": {"width": space.feature_width, "classes": space.classes},
+        "head": {"width": layout.feature_width, "classes": layout.classes},
     }
 
 

@@ -31,6 +31,9 @@ class SearchSpace(ABC):
         exists: index 0 everywhere is the smallest architecture.
     choice_names : tuple of str, length n_choices
         What each choice decides, for people.
+    resolutions : tuple of int
+        Heights (and widths) in pixels of the images among which architectures choose, in increasing order; empty or
+        one where they have no choice.
 
     Notes
     -----
@@ -39,6 +42,7 @@ class SearchSpace(ABC):
 
     n_options: tuple[int, ...]
     choice_names: tuple[str, ...]
+    resolutions: tuple[int, ...] = ()
 
     @property
     def n_choices(self) -> int:
@@ -176,8 +180,15 @@ class SearchSpace(ABC):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Shape (channels, height, width) of what the networks take."""
+        """Shape (channels, height, width) of what the networks take, the largest of them where it differs."""
         raise ConfigError(f"{self} has no networks to build; use a table for its accuracies and latencies")
+
+    def input_shape_of(self, choices: np.ndarray) -> tuple[int, int, int]:
+        """Return the shape of what the network of one architecture takes; ``choices`` has shape (n_choices,).
+
+        It is :attr:`input_shape` unless architectures choose their resolution.
+        """
+        return self.input_shape
 
     def network(self, choices: np.ndarray) -> torch.nn.Module:
         """Return the untrained torch module of one architecture; ``choices`` has shape (n_choices,)."""

@@ -10,7 +10,7 @@ import yaml
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.measure.latency import BACKENDS, create_device
-from nagevo.measure.latency.lookup import block_name, shared_names, slot_blocks
+from nagevo.measure.latency.lookup import block_name, end_names
 from nagevo.spaces import create_space
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
@@ -25,7 +25,8 @@ def tables(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     rows = {"architecture": SPACE.to_text(SPACE.extremes()), "latency_ms": [1.0, 4.0]}
     pd.DataFrame(rows).to_parquet(folder / "latencies.parquet")
-    names = [*shared_names(SPACE), *(block_name(block, size) for _, block, size in slot_blocks(SPACE))]
+    names = [name for _, layout in SPACE.ends() for name in end_names(layout)]
+    names += [block_name(block, size) for _, _, block, size in SPACE.slot_blocks()]
     (folder / "blocks.yaml").write_text(yaml.safe_dump({name: {"mean": 0.1} for name in names}))
     return folder
 

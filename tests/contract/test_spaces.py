@@ -19,6 +19,11 @@ SMALL = {
 """Options that make networks small enough to be built in a test."""
 VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
     "dag of four nodes": ("dag", SMALL["dag"] | {"nodes": 4, "cells": 2}),
+    "mobilenetv3 elastic": ("mobilenetv3", SMALL["mobilenetv3"] | {"resolutions": [8, 16], "widths": [0.5, 1, 1.1, 2]}),
+    "mobilenetv3 elastic by stage": (
+        "mobilenetv3",
+        SMALL["mobilenetv3"] | {"resolutions": [9, 12, 16], "widths": [0.5, 1], "widths_by": "stage"},
+    ),
     "nasbench201 merged": ("nasbench201", SMALL["nasbench201"] | {"merge_equal": True}),
     "nasbench_graph without skip": ("nasbench_graph", {"operations": ["fc", "gcn", "gat"]}),
 }

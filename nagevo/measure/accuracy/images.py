@@ -48,10 +48,14 @@ class ImageEvaluator(Evaluator):
 
     @cached_property
     def dataset(self) -> ImageDataset:
-        """The images, read when first needed."""
+        """The images in the largest shape that the space takes, read when first needed."""
         dataset = load_images(shape=self.space.input_shape, seed=self.seed, **self.dataset_options)
         check_classes(dataset, self.space)
         return dataset
+
+    @cached_property
+    def _resized(self) -> dict[tuple[int, int, int], ImageDataset]:
+        return {self.dataset.shape: self.dataset}
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -67,16 +71,18 @@ class ImageEvaluator(Evaluator):
         mean, std = (values.tolist() for values in self.statistics)
         return {"classes": list(self.classes), "mean": mean, "std": std}
 
-    def images(self, split: str) -> Images:
-        """Return one split in the shape that the space takes."""
+    def images(self, split: str, shape: tuple[int, int, int] | None = None) -> Images:
+        """Return one split in a shape, by default the largest that the space takes."""
+        shape = self.dataset.shape if shape is None else shape
+        if shape not in self._resized:
+            self._resized[shape] = self.dataset.resized(shape)
         from nagevo.training.images import prepare
 
-        return prepare(self.dataset.split(split), self.statistics)
+        return prepare(self._resized[shape].split(split), self.statistics)
 
-    @cached_property
-    def calibration(self) -> Images:
-        """The images from which statistics are taken."""
-        return self.images("train").first(self.calibration_images)
+    def calibration(self, shape: tuple[int, int, int]) -> Images:
+        """Return the images from which statistics are taken, in a shape."""
+        return self.images("train", shape).first(self.calibration_images)
 
     def network(self, choices: np.ndarray) -> nn.Module:
         """Return the trained network of one architecture in evaluation mode; ``choices`` has shape (n_choices,)."""
@@ -87,9 +93,11 @@ class ImageEvaluator(Evaluator):
 
         from nagevo.training.loop import accuracy
 
-        images = self.images(split)
         torch.set_num_threads(1)  # twice as fast for networks of this size as two threads on two cores
-        accuracies = [accuracy(self.network(row), images) for row in track(choices, f"Scoring ({split})")]
+        accuracies = [
+            accuracy(self.network(row), self.images(split, self.space.input_shape_of(row)))
+            for row in track(choices, f"Scoring ({split})")
+        ]
         return pd.DataFrame({"accuracy": np.array(accuracies, dtype=float), "status": OK})
 
     def about(self, network: nn.Module) -> dict[str, Any]:

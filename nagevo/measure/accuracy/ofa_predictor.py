@@ -13,7 +13,7 @@ from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.options import Option
 from nagevo.measure.accuracy.base import OK, Evaluator
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.mobilenetv3.layout import N_SLOTS, N_STAGES
+from nagevo.spaces.mobilenetv3.layout import N_LAYER_CHOICES, N_SLOTS, N_STAGES
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 RESOLUTIONS = tuple(range(112, 225, 16))
@@ -57,11 +57,14 @@ class OFAPredictorEvaluator(Evaluator):
         super().__init__(space, seed=seed)
         if not isinstance(space, MobileNetV3Space):
             raise ConfigError(f"accuracy.evaluator: ofa_predictor knows the space mobilenetv3 only, got {space}")
-        self.resolution = space.resolution if resolution is None else resolution
-        if self.resolution not in RESOLUTIONS:
-            raise ConfigError(
-                f"accuracy.resolution: expected one of {', '.join(map(str, RESOLUTIONS))}, got {self.resolution}"
-            )
+        if len(space.multipliers) > 1:
+            raise ConfigError("accuracy.evaluator: ofa_predictor knows no widths to choose: leave out space.widths")
+        self.resolution = resolution
+        for pixels in space.resolutions if resolution is None else [resolution]:
+            if pixels not in RESOLUTIONS:
+                raise ConfigError(
+                    f"accuracy.resolution: expected one of {', '.join(map(str, RESOLUTIONS))}, got {pixels}"
+                )
         self.layers = _read_layers(path)
 
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
@@ -78,9 +81,10 @@ class OFAPredictorEvaluator(Evaluator):
         20 kernels, then 20 expansions as one-hot triples, all zero for unused layers; then the resolution as one-hot.
         """
         used = self.space.used(choices).reshape(len(choices), 1, N_SLOTS, 1)
-        options = choices[:, N_STAGES:].reshape(len(choices), 2, N_SLOTS, 1)
+        options = choices[:, N_STAGES:N_LAYER_CHOICES].reshape(len(choices), 2, N_SLOTS, 1)
         layers = (options == np.arange(3)) & used  # (n, kernel or expansion, slot, option)
-        resolution = np.tile(np.equal(RESOLUTIONS, self.resolution), (len(choices), 1))
+        resolutions = [self.resolution or self.space.input_shape_of(row)[-1] for row in choices]
+        resolution = np.equal(np.array(resolutions)[:, None], RESOLUTIONS)
         return np.concatenate([layers.reshape(len(choices), 2 * 3 * N_SLOTS), resolution], axis=1).astype(np.float32)
 
 

@@ -68,6 +68,7 @@ class SupernetEvaluator(ImageEvaluator):
         self.checkpoint = checkpoint
         self.random_networks, self.kernel_transform, self.threads = random_networks, kernel_transform, threads
         self.supernet: nn.Module | None = None
+        self._stored: dict[tuple[int, int, int], Images] = {}
 
     def train(self, path: str | os.PathLike) -> None:
         from nagevo.spaces.mobilenetv3 import once_for_all
@@ -79,7 +80,7 @@ class SupernetEvaluator(ImageEvaluator):
             self._train(supernet, path.with_name(f".{path.name}.checkpoint"), about)
         else:
             once_for_all.load_published(supernet, self.checkpoint)
-        save_tensors(self._tensors(supernet), about | {"classes": self.classes}, path)
+        save_tensors(self._tensors(supernet), about | {"classes": self.classes, "shapes": self._shapes()}, path)
 
     def _train(self, supernet: nn.Module, checkpoint: Path, about: Mapping[str, Any]) -> None:
         import torch
@@ -109,14 +110,27 @@ class SupernetEvaluator(ImageEvaluator):
         if about.get("network") != self.about(supernet)["network"]:
             raise DataError(f"weights {path} were trained for other options of the space: train them again")
         supernet.load_state_dict(under_prefix("network.", tensors))
-        self.supernet, self.calibration = supernet, Images(**under_prefix("calibration.", tensors))
+        self.supernet = supernet
+        shapes = [tuple(shape) for shape in about["shapes"]]
+        self._stored = {shape: Images(**under_prefix(f"{_key(shape)}.", tensors)) for shape in shapes}
         self.classes = tuple(about["classes"])
-        self.statistics = tuple(values.flatten().numpy() for values in (self.calibration.mean, self.calibration.std))
+        images = next(iter(self._stored.values()))
+        self.statistics = tuple(values.flatten().numpy() for values in (images.mean, images.std))
+
+    def calibration(self, shape: tuple[int, int, int]) -> Images:
+        return self._stored[shape] if shape in self._stored else super().calibration(shape)
 
     def _tensors(self, supernet: nn.Module) -> dict[str, torch.Tensor]:
         """Return what :meth:`network` needs, so that the file serves where the dataset is not: weights and images."""
-        weights = {f"network.{name}": tensor for name, tensor in supernet.state_dict().items()}
-        return weights | {f"calibration.{name}": tensor for name, tensor in vars(self.calibration).items()}
+        tensors = {f"network.{name}": tensor for name, tensor in supernet.state_dict().items()}
+        for shape in self._shapes():
+            tensors |= {f"{_key(shape)}.{name}": value for name, value in vars(self.calibration(shape)).items()}
+        return tensors
+
+    def _shapes(self) -> list[tuple[int, int, int]]:
+        """Return all shapes of images that architectures take."""
+        channels, _, largest = self.space.input_shape
+        return [(channels, pixels, pixels) for pixels in self.space.resolutions or (largest,)]
 
     def network(self, choices: np.ndarray) -> nn.Module:
         import torch
@@ -124,7 +138,7 @@ class SupernetEvaluator(ImageEvaluator):
         from nagevo.training.loop import recalibrate
 
         network = self.supernet.subnetwork(choices).to(memory_format=torch.channels_last)
-        return recalibrate(network, self.calibration)
+        return recalibrate(network, self.calibration(self.space.input_shape_of(choices)))
 
     def _untrained(self) -> nn.Module:
         import torch
@@ -158,6 +172,11 @@ class SupernetEvaluator(ImageEvaluator):
             add_gradients(parameters, list(pool.map(_call, jobs)))
 
         return step
+
+
+def _key(shape: tuple[int, int, int]) -> str:
+    """Return the name of the images of a shape among the tensors of a file."""
+    return f"calibration.{shape[-1]}"
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Sequence[torch.Tensor | None]]) -> None:

@@ -25,5 +25,6 @@ class TrainingEvaluator(ImageEvaluator):
             torch.manual_seed(self.seed)
             network = self.space.network(choices).to(memory_format=torch.channels_last)
         step = cross_entropy_step(network, self.recipe)
-        fit(network, step, self.images("train"), self.recipe, seed=self.seed)
-        return recalibrate(network, self.calibration)
+        shape = self.space.input_shape_of(choices)
+        fit(network, step, self.images("train", shape), self.recipe, seed=self.seed)
+        return recalibrate(network, self.calibration(shape))

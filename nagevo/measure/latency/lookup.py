@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ from nagevo.foundation.files import load_yaml
 from nagevo.foundation.options import Option
 from nagevo.measure.latency.base import Device, known_values
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.mobilenetv3.layout import EXPANSIONS, KERNELS, N_SLOTS, SLOTS, Block, reduced_size
+from nagevo.spaces.mobilenetv3.layout import Block, Layout, reduced_size
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 OVERHEAD = "overhead"
@@ -38,18 +37,39 @@ class LookupDevice(Device):
     def __init__(
         self,
         path: Annotated[
-            str | os.PathLike, Option("YAML file from the names of blocks to their `mean` in ms.", path=True)
+            str | os.PathLike | Mapping[str, Any],
+            Option(
+                "YAML file from the names of blocks to their `mean` in ms; or such a file for each resolution among which "
+                "architectures choose: `{160: …, 176: …}`.",
+                path=True,
+            ),
         ],
         resolution: Annotated[
             int | None, Option("Height and width of the images of the table; null for the space's.", "pixels", ge=1)
         ] = None,
     ):
-        self.path, self.resolution = Path(path), resolution
+        self.paths = {int(pixels): Path(file) for pixels, file in path.items()} if isinstance(path, Mapping) else {}
+        self.path, self.resolution = None if self.paths else Path(path), resolution
+        self._means: dict[Path, dict[str, float]] = {}
 
-    @cached_property
-    def means(self) -> dict[str, float]:
-        """Latency in ms of each entry of the table."""
-        return read_block_table(self.path)
+    def means(self, resolution: int) -> dict[str, float]:
+        """Return the latency in ms of each block by its name.
+
+        Raises
+        ------
+        ConfigError
+            If there is no table for the resolution.
+        """
+        path = self._table(resolution)
+        if path not in self._means:
+            self._means[path] = read_block_table(path)
+        return self._means[path]
+
+    def _table(self, resolution: int) -> Path:
+        if self.path is None and resolution not in self.paths:
+            known = ", ".join(map(str, self.paths))
+            raise ConfigError(f"backend lookup: path has tables for {known} pixels, but the space has {resolution}")
+        return self.path or self.paths[resolution]
 
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
         """Return the sum of block latencies of each architecture.
@@ -57,56 +77,56 @@ class LookupDevice(Device):
         Raises
         ------
         ConfigError
-            If the space is not ``mobilenetv3``.
+            If the space is not ``mobilenetv3``, or chooses among resolutions of which one has no table.
         DataError
-            If the table is absent, damaged, or lacks a block of the space.
+            If a table is absent, damaged, or lacks a block of the space.
         """
         if not isinstance(space, MobileNetV3Space):
             raise ConfigError(
                 f"backend lookup: expected the space mobilenetv3, whose blocks the table names, got {space}"
             )
         if self.resolution is not None:
-            space = space.at(self.resolution)
+            space = self._at(space, self.resolution)
+        means = [self.means(resolution) for resolution in space.resolutions]
         try:
             with np.errstate(over="ignore"):  # a sum beyond all numbers gets its status
-                latency_ms = sum_of_blocks(self.means, space, choices)
+                latency_ms = sum_of_blocks(means, space, choices)
         except KeyError as error:
+            tables = ", ".join(str(self._table(resolution)) for resolution in space.resolutions)
             raise DataError(
-                f"lookup table {self.path} has no entry {error.args[0]}: it is for another resolution or other widths"
+                f"lookup table {tables} has no entry {error.args[0]}: it is for another resolution or other widths"
             ) from None
-        return known_values(latency_ms, self.path)
+        return known_values(latency_ms, self.path or next(iter(self.paths.values())))
+
+    def _at(self, space: MobileNetV3Space, resolution: int) -> MobileNetV3Space:
+        if len(space.resolutions) > 1:
+            raise ConfigError("backend lookup: resolution is for spaces of one; give path as {160: …, 176: …}")
+        return space.at(resolution)
 
 
-def sum_of_blocks(means: Mapping[str, float], space: MobileNetV3Space, choices: np.ndarray) -> np.ndarray:
+def sum_of_blocks(means: Sequence[Mapping[str, float]], space: MobileNetV3Space, choices: np.ndarray) -> np.ndarray:
     """Return the latency in ms of each architecture, shape (n,): its blocks, what all share, and the overhead.
 
     Parameters
     ----------
-    means : mapping of str to float
-        Latency in ms by name of block.
+    means : sequence of mapping of str to float
+        For each of the space's resolutions the latency in ms by name of block.
     space : MobileNetV3Space
-    choices : ndarray of int8, shape (n, 45)
+    choices : ndarray of int8, shape (n, n_choices)
 
     Raises
     ------
     KeyError
-        If the mapping lacks a block of the space.
+        If a mapping lacks a block of the space.
     """
-    shared = sum(means[name] for name in shared_names(space)) + means.get(OVERHEAD, 0.0)
-    of_slots = np.empty((N_SLOTS, len(KERNELS), len(EXPANSIONS)))  # ms of what each slot can hold
-    for index, block, size in slot_blocks(space):
-        of_slots[index] = means[block_name(block, size)]
-    kernels, expansions = np.split(choices[:, -2 * N_SLOTS :], 2, axis=1)
-    used = space.used(choices).reshape(len(choices), N_SLOTS)
-    return shared + (of_slots[np.arange(N_SLOTS), kernels, expansions] * used).sum(axis=1)
-
-
-def slot_blocks(space: MobileNetV3Space) -> Iterator[tuple[tuple[int, int, int], Block, int]]:
-    """Yield (slot, kernel, expansion) as indices, the block that this makes, and the height of its input."""
-    for slot, kernel, expansion in np.ndindex(N_SLOTS, len(KERNELS), len(EXPANSIONS)):
-        stage, layer = divmod(slot, SLOTS)
-        block = space.block(stage, layer, KERNELS[kernel], EXPANSIONS[expansion])
-        yield (slot, kernel, expansion), block, space.resolution_of_stages[stage + 1 if layer else stage]
+    of = dict(zip(space.resolutions, means, strict=True))
+    ends = space.table_of_ends(
+        lambda layout: (
+            sum(of[layout.resolution][name] for name in end_names(layout)) + of[layout.resolution].get(OVERHEAD, 0.0)
+        )
+    )
+    slots = space.table_of_slots(lambda resolution, block, size: of[resolution][block_name(block, size)])
+    return space.of_ends(ends, choices) + space.of_slots(slots, choices).sum(axis=1)
 
 
 def block_name(block: Block, size: int) -> str:
@@ -123,17 +143,17 @@ def block_name(block: Block, size: int) -> str:
     )
 
 
-def shared_names(space: MobileNetV3Space) -> tuple[str, str, str, str, str, str]:
-    """Return the names of what all architectures share: stem, first block, head, pooling, features, classifier."""
-    image, stem, last = space.resolution, space.resolution_of_stages[0], space.resolution_of_stages[-1]
-    head, feature = space.head_width, space.feature_width
+def end_names(layout: Layout) -> tuple[str, str, str, str, str, str]:
+    """Return the names of what surrounds the stages: stem, first block, head, pooling, features, classifier."""
+    image, (stem, *_, last) = layout.resolution, layout.sizes
+    head, feature = layout.head_width, layout.feature_width
     return (
-        f"Conv-input:{image}x{image}x{space.channels}-output:{stem}x{stem}x{space.stem_width}",
-        block_name(space.first_block, stem),
-        f"Conv_1-input:{last}x{last}x{space.stage_widths[-1]}-output:{last}x{last}x{head}",
+        f"Conv-input:{image}x{image}x{layout.channels}-output:{stem}x{stem}x{layout.stem_width}",
+        block_name(layout.blocks[0], stem),
+        f"Conv_1-input:{last}x{last}x{layout.blocks[-1].out_width}-output:{last}x{last}x{head}",
         f"AvgPool2D-input:{last}x{last}x{head}-output:1x1x{head}",
         f"Conv_2-input:1x1x{head}-output:1x1x{feature}",
-        f"Logits-input:1x1x{feature}-output:{space.classes}",
+        f"Logits-input:1x1x{feature}-output:{layout.classes}",
     )
 
 

@@ -15,7 +15,7 @@ import yaml
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.files import replacing
 from nagevo.measure.accuracy.base import OK
-from nagevo.measure.latency.lookup import OVERHEAD, block_name, shared_names, slot_blocks, sum_of_blocks
+from nagevo.measure.latency.lookup import OVERHEAD, block_name, end_names, sum_of_blocks
 from nagevo.measure.latency.timing import TimedDevice
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
@@ -109,15 +109,16 @@ def measure_blocks(
         raise ConfigError(f"a lookup table needs the space mobilenetv3, whose blocks it names, got {space}")
     choices = _whole_networks(space, calibration + checks, seed)
     alone, whole_ms = _time(device, space, choices)
+    n = len(space.resolutions)
     overhead_ms, blocks = float(alone.loc[OVERHEAD, "latency_ms"]), alone.drop(index=OVERHEAD)
-    sums = sum_of_blocks((blocks["latency_ms"] - overhead_ms).clip(lower=0.0), space, choices)
+    sums = sum_of_blocks([(blocks["latency_ms"] - overhead_ms).clip(lower=0.0)] * n, space, choices)
     scale = float(np.median((whole_ms - overhead_ms)[:calibration] / sums[:calibration]))
     checked = pd.DataFrame(
         {
             "architecture": space.to_text(choices),
             "latency_ms": whole_ms,
             "predicted_ms": overhead_ms + scale * sums,
-            "uncorrected_ms": sum_of_blocks(blocks["latency_ms"], space, choices),
+            "uncorrected_ms": sum_of_blocks([blocks["latency_ms"]] * n, space, choices),
         }
     )
     return BlockLatencies(blocks, overhead_ms, scale, device.rounds, checked[calibration:])
@@ -126,7 +127,7 @@ def measure_blocks(
 def _time(device: TimedDevice, space: MobileNetV3Space, choices: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the latencies and dispersions of the parts of networks, by name, and the ms of whole networks."""
     of_parts = parts(space)
-    networks = [(partial(space.network, row), space.input_shape) for row in choices]
+    networks = [(partial(space.network, row), space.input_shape_of(row)) for row in choices]
     builders, shapes = zip(*of_parts.values(), *networks, strict=True)
     table = device.time_networks(builders, shapes)
     failed = table["status"][table["status"] != OK]
@@ -138,7 +139,7 @@ def _time(device: TimedDevice, space: MobileNetV3Space, choices: np.ndarray) -> 
 
 
 def _whole_networks(space: MobileNetV3Space, n: int, seed: int) -> np.ndarray:
-    """Return the smallest, the largest and random architectures, shape (n, 45)."""
+    """Return the smallest, the largest and random architectures, shape (n, n_choices)."""
     extremes = space.extremes()
     drawn = space.sample_distinct(n - len(extremes), rng=np.random.default_rng(seed), exclude=extremes)
     return np.concatenate([extremes, drawn])
@@ -148,23 +149,28 @@ def parts(space: MobileNetV3Space) -> dict[str, Part]:
     """Return every block of a space and whatever else its networks consist of, by name; one computes nothing."""
     from torch import nn
 
-    from nagevo.spaces.mobilenetv3.network import InvertedResidual
+    from nagevo.spaces.mobilenetv3.network import InvertedResidual, MobileNetV3
 
-    network = space.network(space.extremes()[0])
-    first, last = space.resolution_of_stages[0], space.resolution_of_stages[-1]
-    features = nn.Sequential(network.feature_mix_layer, nn.Hardswish(), nn.Flatten())
-    shared: list[Part] = [
-        (lambda: network.first_conv, space.input_shape),
-        (lambda: network.blocks[0], (space.stem_width, first, first)),
-        (lambda: network.final_expand_layer, (space.stage_widths[-1], last, last)),
-        (_pooling, (space.head_width, last, last)),
-        (lambda: features, (space.head_width, 1, 1)),
-        (lambda: network.classifier, (space.feature_width,)),
-    ]
-    found = dict(zip(shared_names(space), shared, strict=True))
-    for _, block, size in slot_blocks(space):
+    found: dict[str, Part] = {}
+    for _, layout in space.ends():
+        network, first, last = MobileNetV3(layout), layout.sizes[0], layout.sizes[-1]
+        features = nn.Sequential(network.feature_mix_layer, nn.Hardswish(), nn.Flatten())
+        ends: list[Part] = [
+            (partial(_given, network.first_conv), (layout.channels, layout.resolution, layout.resolution)),
+            (partial(_given, network.blocks[0]), (layout.stem_width, first, first)),
+            (partial(_given, network.final_expand_layer), (layout.blocks[-1].out_width, last, last)),
+            (_pooling, (layout.head_width, last, last)),
+            (partial(_given, features), (layout.head_width, 1, 1)),
+            (partial(_given, network.classifier), (layout.feature_width,)),
+        ]
+        found |= dict(zip(end_names(layout), ends, strict=True))
+    for _, _, block, size in space.slot_blocks():
         found[block_name(block, size)] = partial(InvertedResidual, block), (block.in_width, size, size)
-    return found | {OVERHEAD: (nn.Identity, (space.feature_width,))}
+    return found | {OVERHEAD: (nn.Identity, (layout.feature_width,))}
+
+
+def _given(module: nn.Module) -> nn.Module:
+    return module
 
 
 def _pooling() -> nn.Module:

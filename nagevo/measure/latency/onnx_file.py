@@ -35,10 +35,10 @@ class ONNXFileDevice(Device):
         """
         from nagevo.deploy.export import export_onnx
 
-        shape, sizes = space.input_shape, []
+        sizes = []
         with tempfile.TemporaryDirectory(prefix="nagevo-") as folder:
             path = Path(folder) / "network.onnx"
             for row in track(choices, "exporting"):
-                export_onnx(space.network(row), shape, path)
+                export_onnx(space.network(row), space.input_shape_of(row), path)
                 sizes.append(path.stat().st_size / 1000)
         return pd.DataFrame({self.measures: np.array(sizes, dtype=float), "status": OK})

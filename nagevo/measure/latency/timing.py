@@ -74,8 +74,8 @@ class TimedDevice(Device):
         ConfigError
             If the space has no networks.
         """
-        shape = space.input_shape
-        return self.time_networks([partial(space.network, row) for row in choices], [shape] * len(choices))
+        shapes = [space.input_shape_of(row) for row in choices]
+        return self.time_networks([partial(space.network, row) for row in choices], shapes)
 
     def time_networks(
         self, builders: Sequence[Callable[[], nn.Module]], input_shapes: Sequence[tuple[int, ...]]

@@ -7,7 +7,9 @@ Howard et al. 2019, "Searching for MobileNetV3", table 1: widths, strides, activ
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -18,6 +20,8 @@ EXPANSIONS = np.array([3, 4, 6])
 SLOTS = int(DEPTHS.max())
 """Layer slots of a stage; a stage of depth d uses the first d."""
 N_SLOTS = N_STAGES * SLOTS
+N_LAYER_CHOICES = N_STAGES + 2 * N_SLOTS
+"""Depths, kernels and expansions: the first choices of an architecture."""
 ACTIVATIONS = ("relu", "hswish")
 SQUEEZE_REDUCTION = 4
 
@@ -85,21 +89,64 @@ def reduced_size(size: int, stride: int) -> int:
     return -(-size // stride)
 
 
+def reduced_sizes(size: int, strides: Iterable[int]) -> tuple[int, ...]:
+    """Return the height after each of several such convolutions.
+
+    >>> reduced_sizes(28, [2, 1, 2, 2])
+    (14, 14, 7, 4)
+    """
+    return tuple(accumulate(strides, reduced_size, initial=size))[1:]
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Channels of the parts of a network.
+
+    Attributes
+    ----------
+    stem, first : int
+        Of the first convolution and of the first block.
+    stages : tuple of int, length 5
+    head, feature : int
+        Before and after global pooling.
+    """
+
+    stem: int
+    first: int
+    stages: tuple[int, ...]
+    head: int
+    feature: int
+
+    def scaled(self, multiplier: float, divisor: int) -> Widths:
+        """Return the widths times a multiplier, rounded to multiples of the divisor."""
+
+        def scaled(width: int) -> int:
+            return rounded_width(width * multiplier, divisor)
+
+        stages = tuple(map(scaled, self.stages))
+        return Widths(scaled(self.stem), scaled(self.first), stages, scaled(self.head), scaled(self.feature))
+
+
 @dataclass(frozen=True)
 class Layout:
     """All that determines the layers of one network.
 
     Attributes
     ----------
+    resolution : int
+        Height and width of the images, in pixels.
     channels, stem_width, stem_stride : int
         Channels of the image; channels and stride of the first convolution.
     blocks : tuple of Block
+    slots : tuple of int
+        Which of the 20 layer slots the blocks after the first stand in; empty where there are no slots.
     head_width, feature_width, classes : int
         Channels before and after global pooling, and outputs.
     dropout : float
         Probability of dropping a feature before the classifier.
     """
 
+    resolution: int
     channels: int
     stem_width: int
     stem_stride: int
@@ -108,6 +155,12 @@ class Layout:
     feature_width: int
     classes: int
     dropout: float
+    slots: tuple[int, ...] = ()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Height (and width) at the input of each block and, last, at the output of the last one."""
+        return reduced_sizes(self.resolution, [self.stem_stride, *(block.stride for block in self.blocks)])
 
     @property
     def parameters(self) -> int:
@@ -116,12 +169,11 @@ class Layout:
         head = self.head_width * (self.blocks[-1].out_width + 2) + self.head_width * self.feature_width
         return stem + sum(block.parameters for block in self.blocks) + head + (self.feature_width + 1) * self.classes
 
-    def macs(self, resolution: int) -> int:
-        """Return the multiply–accumulates of convolutions and classifier for an image of so many pixels each way."""
-        size = reduced_size(resolution, self.stem_stride)
-        macs = 9 * self.channels * self.stem_width * size**2
-        for block in self.blocks:
-            macs += block.macs(size)
-            size = reduced_size(size, block.stride)
-        head = self.blocks[-1].out_width * self.head_width * size**2
-        return macs + head + self.feature_width * (self.head_width + self.classes)
+    @property
+    def macs(self) -> int:
+        """Number of multiply–accumulates of convolutions and classifier for one image."""
+        *sizes, last = self.sizes
+        stem = 9 * self.channels * self.stem_width * sizes[0] ** 2
+        head = self.blocks[-1].out_width * self.head_width * last**2
+        blocks = sum(block.macs(size) for block, size in zip(self.blocks, sizes, strict=True))
+        return stem + blocks + head + self.feature_width * (self.head_width + self.classes)

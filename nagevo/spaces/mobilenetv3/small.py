@@ -100,6 +100,7 @@ class MobileNetV3SmallSpace(SearchSpace):
             blocks.append(Block(before, hidden_width, scaled(width), kernel, step, activation, squeeze))
             before = scaled(width)
         return Layout(
+            resolution=self.resolution,
             channels=self.channels,
             stem_width=scaled(STEM_WIDTH),
             stem_stride=self.stem_stride,
@@ -113,5 +114,5 @@ class MobileNetV3SmallSpace(SearchSpace):
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return trainable ``parameters`` and ``macs`` (of convolutions and classifier): int64, shape (n,)."""
         layouts = [self.layout(row) for row in choices]
-        parameters, macs = [each.parameters for each in layouts], [each.macs(self.resolution) for each in layouts]
+        parameters, macs = [each.parameters for each in layouts], [each.macs for each in layouts]
         return {"parameters": np.array(parameters, dtype=np.int64), "macs": np.array(macs, dtype=np.int64)}

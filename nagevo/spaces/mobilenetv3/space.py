@@ -9,8 +9,10 @@ Howard et al. 2019, "Searching for MobileNetV3", table 1: widths, strides, activ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -21,19 +23,34 @@ from nagevo.spaces.mobilenetv3.layout import (
     DEPTHS,
     EXPANSIONS,
     KERNELS,
+    N_LAYER_CHOICES,
     N_SLOTS,
     N_STAGES,
     SLOTS,
     SQUEEZE_REDUCTION,
     Block,
     Layout,
-    reduced_size,
+    Widths,
+    reduced_sizes,
     rounded_width,
 )
+from nagevo.spaces.suffixes import joined, split
 
 if TYPE_CHECKING:
-    from nagevo.spaces.mobilenetv3.network import MobileNetV3
-    from nagevo.spaces.mobilenetv3.supernet import ElasticMobileNetV3
+    from torch import nn
+
+LAYER_OPTIONS = (3,) * N_LAYER_CHOICES
+LAYER_ENDS = [N_STAGES, N_STAGES + N_SLOTS, N_LAYER_CHOICES]
+"""Where depths, kernels and expansions end among the choices."""
+LAYER_NAMES = (
+    *(f"depth of stage {stage}" for stage in range(1, N_STAGES + 1)),
+    *(
+        f"{what} of layer {slot} in stage {stage}"
+        for what in ("kernel", "expansion")
+        for stage in range(1, N_STAGES + 1)
+        for slot in range(1, SLOTS + 1)
+    ),
+)
 
 
 class MobileNetV3Space(SearchSpace):
@@ -43,28 +60,41 @@ class MobileNetV3Space(SearchSpace):
 
     Notes
     -----
-    The 45 choices are five depths, then 20 kernels, then 20 expansions (four layer slots for each stage). The text is
-    ``d×5:k×20:e×20`` with 0 for unused layers.
-    """
+    The first 45 choices are five depths, then 20 kernels, then 20 expansions (four layer slots for each stage); then
+    come the resolution and the width multipliers, where there is a choice. The text is ``d×5:k×20:e×20`` with 0 for
+    unused layers, then ``@r176`` unless the resolution is ``resolution``, then ``@w0.75``, or ``@w0.75,1,…`` with a
+    multiplier for each stage, unless all are 1. With ``widths_by: stage`` the first convolution and the first block have
+    the multiplier of stage 1, the layers behind the stages that of stage 5.
 
-    n_options = (3,) * (N_STAGES + 2 * N_SLOTS)
-    choice_names = (
-        *(f"depth of stage {stage}" for stage in range(1, N_STAGES + 1)),
-        *(
-            f"{what} of layer {slot} in stage {stage}"
-            for what in ("kernel", "expansion")
-            for stage in range(1, N_STAGES + 1)
-            for slot in range(1, SLOTS + 1)
-        ),
-    )
+    References
+    ----------
+    Yu et al. 2020, "BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage Models", table 1, and Wang et
+    al. 2021, "AttentiveNAS: Improving Neural Architecture Search via Attentive Sampling", table 7: spaces whose
+    architectures choose resolution and widths.
+    """
 
     def __init__(
         self,
         *,
-        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=8)] = 224,
+        resolution: Annotated[
+            int | None,
+            Option("Height and width of the images; null for the largest of `resolutions`, or 224.", "pixels", ge=8),
+        ] = None,
+        resolutions: Annotated[
+            Sequence[Annotated[int, Option("", ge=8)]],
+            Option("Resolutions among which an architecture chooses; none: all have `resolution`.", "pixels"),
+        ] = (),
         channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
         classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
         width_multiplier: Annotated[float, Option("Factor of all widths.", gt=0)] = 1.2,
+        widths: Annotated[
+            Sequence[Annotated[float, Option("", gt=0)]],
+            Option("Further factors of all widths, among which an architecture chooses; none: all have 1."),
+        ] = (),
+        widths_by: Annotated[
+            Literal["network", "stage"],
+            Option("Whether an architecture chooses one of `widths`, or one for each stage."),
+        ] = "network",
         divisor: Annotated[int, Option("All widths are rounded to its multiples.", ge=1)] = 8,
         stem_width: Annotated[int, Option("Channels of the first convolution.", ge=1)] = 16,
         stem_stride: Annotated[Literal[1, 2], Option("Stride of the first convolution.")] = 2,
@@ -89,36 +119,75 @@ class MobileNetV3Space(SearchSpace):
         feature_width: Annotated[int, Option("Channels after global pooling.", ge=1)] = 1280,
         dropout: Annotated[float, Option("Probability of dropping a feature before the classifier.", ge=0, lt=1)] = 0.1,
     ):
-        def scaled(width: int) -> int:
-            return rounded_width(width * width_multiplier, divisor)
-
-        self.resolution, self.channels, self.classes = resolution, channels, classes
+        self.resolution = resolution or max(resolutions, default=224)
+        self.resolutions, self.multipliers = _options(resolutions, self.resolution), _options(widths, 1.0)
+        self.widths_by = widths_by
+        self.channels, self.classes = channels, classes
         self.divisor, self.stem_stride, self.dropout = divisor, stem_stride, dropout
-        self.stem_width, self.first_width = scaled(stem_width), scaled(first_width)
-        self.head_width, self.feature_width = scaled(head_width), scaled(feature_width)
-        self.stage_widths, self.strides = tuple(map(scaled, stage_widths)), tuple(strides)
+        full = Widths(stem_width, first_width, tuple(stage_widths), head_width, feature_width)
+        self.widths = tuple(full.scaled(width_multiplier * factor, divisor) for factor in self.multipliers)
+        self.strides = tuple(strides)
         self.activations, self.squeeze_excite = tuple(activations), tuple(map(bool, squeeze_excite))
-        self._slot_parameters, self._slot_macs = self._slot_costs()
+        extra = {"resolution": len(self.resolutions)}
+        extra |= {"width": len(self.multipliers)} if widths_by == "network" else self._width_names()
+        self._extra = {name: n for name, n in extra.items() if n > 1}
+        self.n_options = (*LAYER_OPTIONS, *self._extra.values())
+        self.choice_names = (*LAYER_NAMES, *self._extra)
+
+    def _width_names(self) -> dict[str, int]:
+        return {f"width of stage {stage}": len(self.multipliers) for stage in range(1, N_STAGES + 1)}
 
     @property
     def size(self) -> int:
         """Number of distinct architectures: a stage of depth d has 9^d."""
         of_a_stage = sum((len(KERNELS) * len(EXPANSIONS)) ** int(depth) for depth in DEPTHS)
-        return of_a_stage**N_STAGES
+        classes = self._width_classes[:1] if self.widths_by == "network" else self._width_classes
+        return of_a_stage**N_STAGES * len(self.resolutions) * prod(len(set(row)) for row in classes.tolist())
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        return self.channels, self.resolution, self.resolution
+        """Shape (channels, height, width) of the largest images that an architecture can take."""
+        return self.channels, self.resolutions[-1], self.resolutions[-1]
+
+    def input_shape_of(self, choices: np.ndarray) -> tuple[int, int, int]:
+        resolution = self.resolutions[self._resolution(choices[None])[0]]
+        return self.channels, resolution, resolution
 
     def at(self, resolution: int) -> MobileNetV3Space:
-        """Return the space of the same networks on images of another size, in pixels."""
+        """Return the space of the same networks on images of another size, in pixels; only where all have one size."""
         space = copy(self)
-        space.resolution = resolution
+        space.resolution, space.resolutions = resolution, (resolution,)
+        space.__dict__.pop("_costs", None)
         return space
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
-        """Return the architectures with the choices of unused layers set to 0."""
-        return np.where(self._counts(choices), choices, 0).astype(np.int8)
+        """Return the architectures with the choices of unused layers set to 0, and the least of equal widths."""
+        canonical = np.where(self._counts(choices), choices, 0)
+        n_widths = self.n_choices - N_LAYER_CHOICES - (len(self.resolutions) > 1)
+        if n_widths:
+            stages = np.arange(n_widths)
+            canonical[:, -n_widths:] = self._width_classes[stages, choices[:, -n_widths:]]
+        return canonical.astype(np.int8)
+
+    @cached_property
+    def _width_classes(self) -> np.ndarray:
+        """The first multiplier that, once rounded, gives the same widths: int, shape (5, n_multipliers).
+
+        A row for each stage; where a multiplier is for the whole network, all rows are the same.
+        """
+        of_stages = [
+            [
+                (
+                    widths.stages[stage],
+                    (widths.stem, widths.first) if stage == 0 else (),
+                    (widths.head, widths.feature) if stage == N_STAGES - 1 else (),
+                )
+                for widths in self.widths
+            ]
+            for stage in range(N_STAGES)
+        ]
+        rows = of_stages if self.widths_by == "stage" else [self.widths] * N_STAGES
+        return np.array([[row.index(widths) for widths in row] for row in rows])
 
     def used(self, choices: np.ndarray) -> np.ndarray:
         """Return which layer slots each architecture uses: bool, shape (n, 5, 4)."""
@@ -126,18 +195,45 @@ class MobileNetV3Space(SearchSpace):
 
     def _counts(self, choices: np.ndarray) -> np.ndarray:
         """Return which choices matter: bool, shape (n, n_choices)."""
+        counts = np.ones(choices.shape, dtype=bool)
         used = self.used(choices).reshape(len(choices), N_SLOTS)
-        return np.concatenate([np.ones((len(choices), N_STAGES), dtype=bool), used, used], axis=1)
+        counts[:, N_STAGES:N_LAYER_CHOICES] = np.concatenate([used, used], axis=1)
+        return counts
+
+    def _resolution(self, choices: np.ndarray) -> np.ndarray:
+        """Return the place of each architecture's resolution among :attr:`resolutions`, shape (n,)."""
+        elastic = len(self.resolutions) > 1
+        return choices[:, N_LAYER_CHOICES].astype(int) if elastic else np.zeros(len(choices), dtype=int)
+
+    def _widths(self, choices: np.ndarray) -> np.ndarray:
+        """Return the place of the width multiplier of each stage among :attr:`multipliers`, shape (n, 5)."""
+        if len(self.multipliers) == 1:
+            return np.zeros((len(choices), N_STAGES), dtype=int)
+        chosen = choices[:, N_LAYER_CHOICES + (len(self.resolutions) > 1) :].astype(int)
+        return np.broadcast_to(chosen, (len(choices), N_STAGES))
 
     def to_text(self, choices: np.ndarray) -> list[str]:
-        """Return ``d,d,d,d,d:k×20:e×20`` for each architecture."""
-        depths, kernels, expansions = np.split(choices, [N_STAGES, N_STAGES + N_SLOTS], axis=1)
+        """Return ``d,d,d,d,d:k×20:e×20`` for each architecture, with suffixes for resolution and widths."""
+        depths, kernels, expansions, _ = np.split(choices, LAYER_ENDS, axis=1)
         used = self.used(choices).reshape(len(choices), N_SLOTS)
         parts = DEPTHS[depths], KERNELS[kernels] * used, EXPANSIONS[expansions] * used
-        return [":".join(",".join(map(str, part)) for part in row) for row in zip(*parts, strict=True)]
+        layers = [":".join(",".join(map(str, part)) for part in row) for row in zip(*parts, strict=True)]
+        resolutions = np.array(self.resolutions)[self._resolution(choices)]
+        widths = np.array(self.multipliers)[self._widths(choices)]
+        return [
+            joined(text, {"r": [] if resolution == self.resolution else [resolution], "w": self._written(factors)})
+            for text, resolution, factors in zip(layers, resolutions, widths, strict=True)
+        ]
+
+    def _written(self, factors: np.ndarray) -> Sequence[float]:
+        """Return which of the width multipliers of five stages the text has."""
+        if (factors == 1).all():
+            return []
+        return factors if self.widths_by == "stage" else factors[:1]
 
     def _parse(self, text: str) -> list[int]:
-        parts = [[int(value) for value in part.split(",")] for part in text.split(":")]
+        layers, suffixes = split(text, "rw")
+        parts = [[int(value) for value in part.split(",")] for part in layers.split(":")]
         if [len(part) for part in parts] != [N_STAGES, N_SLOTS, N_SLOTS]:
             raise ValueError(f"expected {N_STAGES} depths, {N_SLOTS} kernels and {N_SLOTS} expansions: d,…:k,…:e,…")
         depths, kernels, expansions = parts
@@ -146,31 +242,53 @@ class MobileNetV3Space(SearchSpace):
             *(_index("depth", depth, DEPTHS, used=True) for depth in depths),
             *(_index("kernel", kernel, KERNELS, used=use) for kernel, use in zip(kernels, used, strict=True)),
             *(_index("expansion", value, EXPANSIONS, used=use) for value, use in zip(expansions, used, strict=True)),
+            *self._parse_extra(suffixes),
         ]
+
+    def _parse_extra(self, suffixes: dict[str, list[float]]) -> list[int]:
+        """Return the indices of resolution and widths, as far as there is a choice of them."""
+        resolution, factors = suffixes.get("r", [self.resolution]), suffixes.get("w", [1.0])
+        by_stage = self.widths_by == "stage" and len(self.multipliers) > 1
+        if by_stage and len(factors) == 1:
+            factors = factors * N_STAGES
+        if len(resolution) != 1 or len(factors) != (N_STAGES if by_stage else 1):
+            raise ValueError(f"expected one resolution and {N_STAGES if by_stage else 1} width multipliers: @r…@w…")
+        options = np.array(self.resolutions), np.array(self.multipliers)
+        chosen = [_index("resolution", resolution[0], options[0], used=True)] * (len(self.resolutions) > 1)
+        widths = [_index("width multiplier", factor, options[1], used=True) for factor in factors]
+        return chosen + widths * (len(self.multipliers) > 1)
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return what surrogates see.
 
         Returns
         -------
-        ndarray of float32, shape (n, 147)
+        ndarray of float32, shape (n, 147 + n_elastic)
             Kernels and expansions as one-hot triples (120, all zero for unused layers, as PNAG encodes them), depths as
             one-hot triples (15), the number of layers (1), and logarithms to base 10 of the parameters and of the
-            multiply–accumulates of each stage (10) and of the multiply–accumulates of the network (1).
+            multiply–accumulates of each stage (10) and of the multiply–accumulates of the network (1). Where they are
+            chosen, logarithms to base 2 of the resolution (1) and of the width multipliers (1 or 5).
         """
         canonical = self.canonical(choices)
-        one_hot = canonical[:, :, None] == np.arange(3)  # (n, 45, 3)
-        one_hot &= self._counts(canonical)[:, :, None]
+        one_hot = canonical[:, :N_LAYER_CHOICES, None] == np.arange(3)  # (n, 45, 3)
+        one_hot &= self._counts(canonical)[:, :N_LAYER_CHOICES, None]
         of_layers, of_depths = one_hot[:, N_STAGES:], one_hot[:, :N_STAGES]
-        stages = self._stage_costs(canonical)
         columns = [
             of_layers.reshape(len(choices), 3 * 2 * N_SLOTS),
             of_depths.reshape(len(choices), 3 * N_STAGES),
             self.used(canonical).sum(axis=(1, 2))[:, None],
-            *(np.log10(stage) for stage in stages),
+            *(np.log10(stage) for stage in self._stage_costs(canonical)),
             np.log10(self.costs(canonical)["macs"])[:, None],
+            *self._elastic_features(canonical),
         ]
         return np.concatenate(columns, axis=1).astype(np.float32)
+
+    def _elastic_features(self, choices: np.ndarray) -> Iterator[np.ndarray]:
+        if len(self.resolutions) > 1:
+            yield np.log2(self.resolutions)[self._resolution(choices)][:, None]
+        if len(self.multipliers) > 1:
+            widths = np.log2(self.multipliers)[self._widths(choices)]
+            yield widths if self.widths_by == "stage" else widths[:, :1]
 
     def mutate(self, choices: np.ndarray, *, rng: np.random.Generator, rate: float | None = None) -> np.ndarray:
         """Return each architecture with every choice redrawn with probability ``rate``; added layers are drawn anew."""
@@ -183,96 +301,183 @@ class MobileNetV3Space(SearchSpace):
         completed_second = np.where(self._counts(second), second, first)
         return super().crossover(completed_first, completed_second, rng=rng)
 
-    def network(self, choices: np.ndarray) -> MobileNetV3:
+    def network(self, choices: np.ndarray) -> nn.Module:
         from nagevo.spaces.mobilenetv3.network import MobileNetV3
 
         return MobileNetV3(self.layout(choices))
 
-    def supernet(self, *, kernel_transform: bool = True) -> ElasticMobileNetV3:
+    def supernet(self, *, kernel_transform: bool = True) -> nn.Module:
         from nagevo.spaces.mobilenetv3.supernet import ElasticMobileNetV3
 
-        return ElasticMobileNetV3(self, kernel_transform=kernel_transform)
+        return ElasticMobileNetV3(self.layout(self.extremes()[1]), self.layout, kernel_transform=kernel_transform)
 
     def layout(self, choices: np.ndarray) -> Layout:
         """Return the layers of one architecture; ``choices`` has shape (n_choices,)."""
-        kernels, expansions = choices[N_STAGES:].reshape(2, N_STAGES, SLOTS)
+        kernels, expansions = choices[N_STAGES:N_LAYER_CHOICES].reshape(2, N_STAGES, SLOTS)
+        factors, used = self._widths(choices[None])[0], self.used(choices[None])[0]
+        before = self._widths_before(factors[None])[0]
         blocks = [
-            self.block(stage, slot, KERNELS[kernels[stage, slot]], EXPANSIONS[expansions[stage, slot]])
-            for stage, slot in np.argwhere(self.used(choices[None])[0])
+            self._block(stage, slot, before[stage, slot], factors[stage], kernels[stage, slot], expansions[stage, slot])
+            for stage, slot in np.argwhere(used)
         ]
+        first, last = self.widths[factors[0]], self.widths[factors[-1]]
         return Layout(
+            resolution=self.resolutions[self._resolution(choices[None])[0]],
             channels=self.channels,
-            stem_width=self.stem_width,
+            stem_width=first.stem,
             stem_stride=self.stem_stride,
-            blocks=(self.first_block, *blocks),
-            head_width=self.head_width,
-            feature_width=self.feature_width,
+            blocks=(Block(first.stem, first.stem, first.first, 3, 1, "relu", 0), *blocks),
+            slots=tuple(np.flatnonzero(used).tolist()),
+            head_width=last.head,
+            feature_width=last.feature,
             classes=self.classes,
             dropout=self.dropout,
         )
 
-    @property
-    def first_block(self) -> Block:
-        """The block between stem and first stage: kernel 3, no expansion, the same in all architectures."""
-        return Block(self.stem_width, self.stem_width, self.first_width, 3, 1, "relu", 0)
+    def _widths_before(self, factors: np.ndarray) -> np.ndarray:
+        """Return the multiplier of the layer that each slot reads, shape (n, 5, 4); ``factors`` has shape (n, 5)."""
+        before = np.repeat(factors[:, :, None], SLOTS, axis=2)
+        before[:, 1:, 0] = factors[:, :-1]
+        return before
 
-    def block(self, stage: int, slot: int, kernel: int, expansion: int) -> Block:
-        """Return the block of one layer slot (both counted from 0)."""
-        before = self.stage_widths[stage] if slot else (self.first_width, *self.stage_widths)[stage]
-        hidden = rounded_width(before * int(expansion), self.divisor)
+    def _block(self, stage: int, slot: int, before: int, own: int, kernel: int, expansion: int) -> Block:
+        """Return the block of one layer slot (both counted from 0), all else given by places among the options.
+
+        ``before`` is the place of the width multiplier of the layer that it reads.
+        """
+        in_widths = self.widths[before]
+        in_width = in_widths.stages[stage if slot else stage - 1] if slot or stage else in_widths.first
+        out_width = self.widths[own].stages[stage]
+        hidden = rounded_width(in_width * int(EXPANSIONS[expansion]), self.divisor)
         squeeze = rounded_width(hidden // SQUEEZE_REDUCTION, self.divisor) if self.squeeze_excite[stage] else 0
         stride = 1 if slot else self.strides[stage]
-        return Block(before, hidden, self.stage_widths[stage], int(kernel), stride, self.activations[stage], squeeze)
+        return Block(in_width, hidden, out_width, int(KERNELS[kernel]), stride, self.activations[stage], squeeze)
 
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return trainable ``parameters`` and ``macs`` (of convolutions and classifier): int64, shape (n,)."""
-        parameters, macs = self._stage_costs(choices)
-        fixed_parameters, fixed_macs = self._fixed_costs()
-        return {"parameters": fixed_parameters + parameters.sum(axis=1), "macs": fixed_macs + macs.sum(axis=1)}
+        _, ends = self._costs
+        of_stages = self._stage_costs(choices)
+        of_ends = (self.of_ends(table, choices) for table in ends)
+        totals = (stages.sum(axis=1) + rest for stages, rest in zip(of_stages, of_ends, strict=True))
+        return dict(zip(("parameters", "macs"), totals, strict=True))
 
     def _stage_costs(self, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return parameters and multiply–accumulates of each stage, both int64 of shape (n, 5)."""
-        kernels, expansions = np.split(choices[:, N_STAGES:], 2, axis=1)
-        used = self.used(choices)
-        costs = (table[np.arange(N_SLOTS), kernels, expansions] for table in (self._slot_parameters, self._slot_macs))
-        parameters, macs = ((cost.reshape(used.shape) * used).sum(axis=2) for cost in costs)
+        slots, _ = self._costs
+        shape = len(choices), N_STAGES, SLOTS
+        parameters, macs = (self.of_slots(table, choices).reshape(shape).sum(axis=2) for table in slots)
         return parameters, macs
 
-    def _slot_costs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return parameters and multiply–accumulates of every layer that a slot can hold, both of shape (20, 3, 3).
+    @cached_property
+    def _costs(self) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """Parameters and multiply–accumulates of all that slots can hold, and of all that surrounds the stages."""
 
-        They depend on nothing outside the slot, since the widths between layers are fixed.
+        def parameters(layout: Layout) -> int:
+            return layout.parameters - sum(block.parameters for block in layout.blocks[1:])
+
+        def macs(layout: Layout) -> int:
+            inside = zip(layout.blocks[1:], layout.sizes[1:], strict=False)
+            return layout.macs - sum(block.macs(size) for block, size in inside)
+
+        of_slots = (
+            self.table_of_slots(lambda resolution, block, size: block.parameters, int),
+            self.table_of_slots(lambda resolution, block, size: block.macs(size), int),
+        )
+        return of_slots, (self.table_of_ends(parameters, int), self.table_of_ends(macs, int))
+
+    def slot_blocks(self) -> Iterator[tuple[tuple[int, ...], int, Block, int]]:
+        """Yield where :meth:`table_of_slots` has a block, the resolution, the block, and the height of its input.
+
+        A block depends on nothing but its slot, two width multipliers, kernel and expansion, its input's height on the
+        resolution too: sums over a table give the costs, or the latencies, of any architecture.
         """
-        parameters = np.empty((N_SLOTS, len(KERNELS), len(EXPANSIONS)), dtype=np.int64)
-        macs = np.empty_like(parameters)
-        for i, k, e in np.ndindex(parameters.shape):
-            stage, slot = divmod(i, SLOTS)
-            size = self.resolution_of_stages[stage + 1 if slot else stage]
-            block = self.block(stage, slot, KERNELS[k], EXPANSIONS[e])
-            parameters[i, k, e], macs[i, k, e] = block.parameters, block.macs(size)
-        return parameters, macs
+        n_widths = len(self.multipliers)
+        for i, resolution in enumerate(self.resolutions):
+            sizes = self._stage_sizes(resolution)
+            for slot, before, own, k, e in np.ndindex(N_SLOTS, n_widths, n_widths, len(KERNELS), len(EXPANSIONS)):
+                stage, layer = divmod(slot, SLOTS)
+                if before == own or (self.widths_by == "stage" and layer == 0 and stage > 0):
+                    size = sizes[stage + 1 if layer else stage]
+                    yield (i, slot, before, own, k, e), resolution, self._block(stage, layer, before, own, k, e), size
 
-    def _fixed_costs(self) -> tuple[int, int]:
-        """Return parameters and multiply–accumulates of what all architectures share: stem, first block and head."""
-        smallest = self.extremes()[:1]
-        layout = self.layout(smallest[0])
-        parameters, macs = self._stage_costs(smallest)
-        return layout.parameters - int(parameters.sum()), layout.macs(self.resolution) - int(macs.sum())
+    def _stage_sizes(self, resolution: int) -> tuple[int, ...]:
+        """Return the height at the input of the first stage and at the output of each, length 6."""
+        return reduced_sizes(resolution, (self.stem_stride, *self.strides))
 
-    @property
-    def resolution_of_stages(self) -> tuple[int, ...]:
-        """Height (and width) in pixels at the input of the first stage and at the output of each, length 6."""
-        sizes = [reduced_size(self.resolution, self.stem_stride)]
-        for stride in self.strides:
-            sizes.append(reduced_size(sizes[-1], stride))
-        return tuple(sizes)
+    def table_of_slots(self, value: Callable[[int, Block, int], float], dtype: type = float) -> np.ndarray:
+        """Return a value of each block that a slot can hold.
+
+        Parameters
+        ----------
+        value : callable
+            From the resolution of the images, the block, and the height of its input.
+        dtype : type
+            Of the values.
+
+        Returns
+        -------
+        ndarray, shape (n_resolutions, 20, n_multipliers, n_multipliers, 3, 3)
+            By resolution, slot, width multiplier of the layer before and of its own, kernel and expansion.
+        """
+        shape = len(self.resolutions), N_SLOTS, *[len(self.multipliers)] * 2, len(KERNELS), len(EXPANSIONS)
+        table = np.zeros(shape, dtype=dtype)
+        for index, resolution, block, size in self.slot_blocks():
+            table[index] = value(resolution, block, size)
+        return table
+
+    def of_slots(self, table: np.ndarray, choices: np.ndarray) -> np.ndarray:
+        """Return the entry of such a table for each slot of each architecture, 0 for unused ones, shape (n, 20)."""
+        kernels, expansions = np.split(choices[:, N_STAGES:N_LAYER_CHOICES], 2, axis=1)
+        factors = self._widths(choices)
+        before = self._widths_before(factors).reshape(len(choices), N_SLOTS)
+        own = np.repeat(factors, SLOTS, axis=1)
+        resolution = self._resolution(choices)[:, None]
+        used = self.used(choices).reshape(len(choices), N_SLOTS)
+        return table[resolution, np.arange(N_SLOTS), before, own, kernels, expansions] * used
+
+    def ends(self) -> Iterator[tuple[tuple[int, int, int], Layout]]:
+        """Yield where :meth:`table_of_ends` has what surrounds the stages, and a layout with it, for all of them."""
+        smallest = np.zeros(self.n_choices, dtype=np.int8)
+        n_widths, elastic = len(self.multipliers), len(self.resolutions) > 1
+        for resolution, first, last in np.ndindex(len(self.resolutions), n_widths, n_widths):
+            if first != last and self.widths_by == "network":
+                continue
+            row = smallest.copy()
+            if elastic:
+                row[N_LAYER_CHOICES] = resolution
+            if n_widths > 1:
+                row[N_LAYER_CHOICES + elastic], row[-1] = first, last
+            yield (resolution, first, last), self.layout(row)
+
+    def table_of_ends(self, value: Callable[[Layout], float], dtype: type = float) -> np.ndarray:
+        """Return a value of what surrounds the stages, from a layout with it.
+
+        Returns
+        -------
+        ndarray, shape (n_resolutions, n_multipliers, n_multipliers)
+            By resolution and width multiplier of the first and of the last stage.
+        """
+        table = np.zeros((len(self.resolutions), *[len(self.multipliers)] * 2), dtype=dtype)
+        for index, layout in self.ends():
+            table[index] = value(layout)
+        return table
+
+    def of_ends(self, table: np.ndarray, choices: np.ndarray) -> np.ndarray:
+        """Return the entry of such a table for each architecture, shape (n,)."""
+        factors = self._widths(choices)
+        return table[self._resolution(choices), factors[:, 0], factors[:, -1]]
 
 
-def _index(what: str, value: int, options: np.ndarray, *, used: bool) -> int:
+def _options(values: Sequence[float], default: float) -> tuple[float, ...]:
+    """Return the different values in order, or the default where there are none."""
+    return tuple(sorted(set(values))) or (default,)
+
+
+def _index(what: str, value: float, options: np.ndarray, *, used: bool) -> int:
     """Return the index of a value; 0 stands for whatever an unused layer would have."""
     if not used and value == 0:
         return 0
     found = np.flatnonzero(options == value)
     if not len(found):
-        raise ValueError(f"{what} {value} is not one of {', '.join(map(str, options))}")
+        raise ValueError(f"{what} {value:g} is not one of {', '.join(f'{option:g}' for option in options)}")
     return int(found[0])

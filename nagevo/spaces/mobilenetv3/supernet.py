@@ -5,11 +5,13 @@ References
 Cai, Gan, Wang, Zhang, Han 2020, "Once-for-All: Train One Network and Specialize it for Efficient Deployment",
 section 3.2: a sub-network takes the first layers of a stage, the first channels of a layer, and the center of the
 largest kernel passed through a matrix that all channels of a layer share.
+Yu et al. 2020, "BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage Models", section 3: narrower
+sub-networks take the first channels of all layers, and each sees the images at its own resolution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -17,9 +19,8 @@ from torch import nn
 from torch.nn import functional
 
 from nagevo.spaces.mobilenetv3.depthwise import depthwise_conv2d
-from nagevo.spaces.mobilenetv3.layout import KERNELS, Block
+from nagevo.spaces.mobilenetv3.layout import KERNELS, Block, Layout
 from nagevo.spaces.mobilenetv3.network import ACTIVATIONS, InvertedResidual, MobileNetV3, excite
-from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 
 class ElasticMobileNetV3(MobileNetV3):
@@ -29,63 +30,79 @@ class ElasticMobileNetV3(MobileNetV3):
 
     Parameters
     ----------
-    space : MobileNetV3Space
+    largest : Layout
+        The layers of the largest architecture.
+    layout_of : callable
+        From the choices of an architecture, shape (n_choices,), to its layers.
     kernel_transform : bool
         Whether smaller kernels are the center of the larger one passed through a learned matrix, or the center itself.
     """
 
-    def __init__(self, space: MobileNetV3Space, *, kernel_transform: bool = True):
-        super().__init__(space.layout(space.extremes()[1]))
-        self.space = space
+    def __init__(self, largest: Layout, layout_of: Callable[[np.ndarray], Layout], *, kernel_transform: bool = True):
+        super().__init__(largest)
+        self.layout_of = layout_of
         self.apply(_forget_statistics)
         for block in self.blocks[1:] if kernel_transform else ():
             matrices = {_transform(kernel): torch.eye(kernel**2) for kernel in KERNELS[:-1].tolist()}
             block.transforms = nn.ParameterDict(matrices)
 
     def forward(self, images: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
-        """Return the logits of one architecture, shape (batch, classes); ``choices`` has shape (n_choices,)."""
-        x = self.blocks[0](self.first_conv(images))
-        for elastic, block in self._active(choices):
-            x = _elastic_block(x, part(elastic, block), block)  # (batch, width, height, width)
-        features = self.features(x)
-        return self.classifier(self.dropout(features) if dropout else features)
+        """Return the logits of one architecture, shape (batch, classes); ``choices`` has shape (n_choices,).
+
+        Images of another size than the architecture takes are scaled.
+        """
+        layout = self.layout_of(choices)
+        weights = self._weights(layout)
+        x = _normalized(_resized(images, layout.resolution), weights, "first_conv", "hswish", stride=layout.stem_stride)
+        for i, block in enumerate(layout.blocks):
+            x = _block(x, weights, f"blocks.{i}", block)  # (batch, width, height, width)
+        pooled = _normalized(x, weights, "final_expand_layer", "hswish").mean((2, 3), keepdim=True)
+        features = functional.hardswish(functional.conv2d(pooled, weights["feature_mix_layer.weight"])).flatten(1)
+        features = self.dropout(features) if dropout else features
+        return functional.linear(features, weights["classifier.weight"], weights["classifier.bias"])
 
     def subnetwork(self, choices: np.ndarray) -> MobileNetV3:
         """Return one architecture as a plain network with a copy of its weights.
 
         Its batch normalization knows no statistics yet: recalibrate it before use.
         """
-        network = self.space.network(choices)
-        weights = {name: weight for name, weight in self.named_parameters() if not name.startswith("blocks.")}
-        weights |= {f"blocks.0.{name}": weight for name, weight in self.blocks[0].named_parameters()}
-        for i, (elastic, block) in enumerate(self._active(choices), start=1):
-            weights |= {f"blocks.{i}.{name}": weight for name, weight in part(elastic, block).items()}
+        layout = self.layout_of(choices)
+        network, weights = MobileNetV3(layout), self._weights(layout)
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 parameter.copy_(weights[name])
         return network
 
-    def _active(self, choices: np.ndarray) -> Iterator[tuple[InvertedResidual, Block]]:
-        """Yield the shared layer and the asked shape of each layer that an architecture uses."""
-        slots = np.flatnonzero(self.space.used(choices[None]))
-        yield from zip((self.blocks[1 + slot] for slot in slots), self.space.layout(choices).blocks[1:], strict=True)
+    def _weights(self, layout: Layout) -> dict[str, torch.Tensor]:
+        """Return the weights that an architecture takes, by their names in the plain network."""
+        head, feature = layout.head_width, layout.feature_width
+        weights = _first(self.first_conv, "first_conv", layout.stem_width, layout.channels)
+        for i, (slot, block) in enumerate(zip((-1, *layout.slots), layout.blocks, strict=True)):
+            taken = part(self.blocks[1 + slot], block)
+            weights |= {f"blocks.{i}.{name}": weight for name, weight in taken.items()}
+        weights |= _first(self.final_expand_layer, "final_expand_layer", head, layout.blocks[-1].out_width)
+        weights["feature_mix_layer.weight"] = self.feature_mix_layer.weight[:feature, :head]
+        weights["classifier.weight"] = self.classifier.weight[:, :feature]
+        weights["classifier.bias"] = self.classifier.bias
+        return weights
+
+
+def _first(layer: nn.Module, name: str, width: int, in_width: int) -> dict[str, torch.Tensor]:
+    """Return the weights of the first channels of a convolution with batch normalization, by their names."""
+    return {
+        f"{name}.conv.weight": layer.conv.weight[:width, :in_width],
+        f"{name}.bn.weight": layer.bn.weight[:width],
+        f"{name}.bn.bias": layer.bn.bias[:width],
+    }
 
 
 def part(elastic: InvertedResidual, block: Block) -> dict[str, torch.Tensor]:
     """Return the weights that a layer of this shape takes from a shared layer, by their names in the plain layer."""
     width, squeeze_width = block.hidden_width, block.squeeze_width
-    expansion, depthwise, projection = elastic.inverted_bottleneck, elastic.depth_conv, elastic.point_linear
-    weights = {
-        "inverted_bottleneck.conv.weight": expansion.conv.weight[:width],
-        "inverted_bottleneck.bn.weight": expansion.bn.weight[:width],
-        "inverted_bottleneck.bn.bias": expansion.bn.bias[:width],
-        "depth_conv.conv.weight": _kernels(elastic, block),
-        "depth_conv.bn.weight": depthwise.bn.weight[:width],
-        "depth_conv.bn.bias": depthwise.bn.bias[:width],
-        "point_linear.conv.weight": projection.conv.weight[:, :width],
-        "point_linear.bn.weight": projection.bn.weight,
-        "point_linear.bn.bias": projection.bn.bias,
-    }
+    weights = _first(elastic.inverted_bottleneck, "inverted_bottleneck", width, block.in_width) if block.expands else {}
+    weights |= _first(elastic.depth_conv, "depth_conv", width, 1)
+    weights["depth_conv.conv.weight"] = _kernels(elastic, block)
+    weights |= _first(elastic.point_linear, "point_linear", block.out_width, width)
     if squeeze_width:
         reduce, expand = elastic.squeeze_excite.reduce, elastic.squeeze_excite.expand
         weights |= {
@@ -108,26 +125,37 @@ def _kernels(elastic: InvertedResidual, block: Block) -> torch.Tensor:
     return weight
 
 
-def _elastic_block(x: torch.Tensor, weights: dict[str, torch.Tensor], block: Block) -> torch.Tensor:
+def _normalized(
+    x: torch.Tensor, weights: dict[str, torch.Tensor], name: str, activation: str = "", *, stride: int = 1
+) -> torch.Tensor:
+    """Return what a convolution, batch normalization by the batch's statistics and an activation make of x."""
+    weight = weights[f"{name}.conv.weight"]
+    if x.shape[1] > weight.shape[1]:  # each channel by itself
+        out = depthwise_conv2d(x, weight, stride)
+    else:
+        out = functional.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
+    scale, shift = weights[f"{name}.bn.weight"], weights[f"{name}.bn.bias"]
+    out = functional.batch_norm(out, None, None, scale, shift, training=True)
+    return ACTIVATIONS[activation](out, inplace=True) if activation else out
+
+
+def _block(x: torch.Tensor, weights: dict[str, torch.Tensor], name: str, block: Block) -> torch.Tensor:
     """Return what the plain layer of this shape returns in training mode."""
-
-    def normalized(layer: str, x: torch.Tensor) -> torch.Tensor:
-        scale, shift = weights[f"{layer}.bn.weight"], weights[f"{layer}.bn.bias"]
-        return functional.batch_norm(x, None, None, scale, shift, training=True)
-
-    activation = ACTIVATIONS[block.activation]
-    out = functional.conv2d(x, weights["inverted_bottleneck.conv.weight"])  # (batch, hidden, height, width)
-    out = activation(normalized("inverted_bottleneck", out), inplace=True)
-    out = depthwise_conv2d(out, weights["depth_conv.conv.weight"], block.stride)
-    out = activation(normalized("depth_conv", out), inplace=True)
+    out = _normalized(x, weights, f"{name}.inverted_bottleneck", block.activation) if block.expands else x
+    out = _normalized(out, weights, f"{name}.depth_conv", block.activation, stride=block.stride)
     if block.squeeze_width:
-        tensors = (
-            weights[f"squeeze_excite.{name}"]
-            for name in ("reduce.weight", "reduce.bias", "expand.weight", "expand.bias")
-        )
-        out = excite(out, *tensors)
-    out = normalized("point_linear", functional.conv2d(out, weights["point_linear.conv.weight"]))
+        names = ("reduce.weight", "reduce.bias", "expand.weight", "expand.bias")
+        out = excite(out, *(weights[f"{name}.squeeze_excite.{each}"] for each in names))
+    out = _normalized(out, weights, f"{name}.point_linear")
     return x + out if block.has_shortcut else out
+
+
+def _resized(images: torch.Tensor, resolution: int) -> torch.Tensor:
+    """Return images of another height and width, each position an average of what it covers."""
+    if images.shape[2] == resolution:
+        return images
+    scaled = functional.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
+    return scaled.contiguous(memory_format=torch.channels_last)
 
 
 def _forget_statistics(module: nn.Module) -> None:

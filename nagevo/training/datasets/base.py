@@ -132,6 +132,11 @@ class ImageDataset:
         self._given = mean, std
         self._splits: dict[str, Split] = {}
 
+    def resized(self, shape: tuple[int, int, int]) -> ImageDataset:
+        """Return the same images, split and normalized alike, in another shape."""
+        mean, std = (values.tolist() for values in self.statistics)
+        return ImageDataset(self.source, self.rows, shape, crop=self.crop, mean=mean, std=std)
+
     @property
     def name(self) -> str:
         """Name of the source."""

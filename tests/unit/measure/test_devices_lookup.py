@@ -7,9 +7,8 @@ from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.measure.latency.lookup import (
     LookupDevice,
     block_name,
+    end_names,
     read_block_table,
-    shared_names,
-    slot_blocks,
     sum_of_blocks,
 )
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
@@ -19,29 +18,65 @@ SPACE = MobileNetV3Space()
 
 def tables(space):
     """Return a table in which every entry costs 1 ms."""
-    names = [*shared_names(space), *(block_name(block, size) for _, block, size in slot_blocks(space))]
+    names = [name for _, layout in space.ends() for name in end_names(layout)]
+    names += [block_name(block, size) for _, _, block, size in space.slot_blocks()]
     return dict.fromkeys(names, 1.0)
+
+
+def added_up(space, costs, row):
+    """Return the costs of the layers of one network, followed through its layout."""
+    layout = space.layout(row)
+    blocks = zip(layout.blocks[1:], layout.sizes[1:], strict=False)
+    return sum(costs[name] for name in (*end_names(layout), *(block_name(*each) for each in blocks)))
 
 
 def test_the_sum_counts_every_used_layer_and_what_all_networks_share():
     # The smallest architecture uses 5 × 2 layers, the largest 5 × 4; six entries are shared by all.
     ones = tables(SPACE)
-    assert sum_of_blocks(ones, SPACE, SPACE.extremes()).tolist() == [16.0, 26.0]
-    assert sum_of_blocks(ones | {"overhead": 0.5}, SPACE, SPACE.extremes()).tolist() == [16.5, 26.5]
+    assert sum_of_blocks([ones], SPACE, SPACE.extremes()).tolist() == [16.0, 26.0]
+    assert sum_of_blocks([ones | {"overhead": 0.5}], SPACE, SPACE.extremes()).tolist() == [16.5, 26.5]
 
 
 def test_the_sum_equals_that_over_the_layers_of_each_network():
     rng = np.random.default_rng(0)
     costs = {name: rng.random() for name in tables(SPACE)}
     choices = SPACE.sample(20, rng=rng)
-    expected = []
-    for row in choices:
-        total, size = sum(costs[name] for name in shared_names(SPACE)), SPACE.resolution_of_stages[0]
-        for block in SPACE.layout(row).blocks[1:]:
-            total += costs[block_name(block, size)]
-            size = -(-size // block.stride)
-        expected.append(total)
-    np.testing.assert_allclose(sum_of_blocks(costs, SPACE, choices), expected)
+    expected = [added_up(SPACE, costs, row) for row in choices]
+    np.testing.assert_allclose(sum_of_blocks([costs], SPACE, choices), expected)
+
+
+@pytest.mark.parametrize("widths_by", ["network", "stage"])
+def test_one_table_may_have_the_blocks_of_all_resolutions_and_widths(tmp_path, widths_by):
+    space = MobileNetV3Space(resolutions=[96, 128], widths=[0.5, 1], widths_by=widths_by)
+    rng = np.random.default_rng(0)
+    costs = {name: rng.random() for name in tables(space)}
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({name: {"mean": cost} for name, cost in costs.items()}))
+    choices = space.sample(20, rng=rng)
+    rows = LookupDevice(tmp_path / "t.yaml").measure(space, choices)
+    np.testing.assert_allclose(rows["latency_ms"], [added_up(space, costs, row) for row in choices])
+
+
+def test_each_resolution_has_the_latencies_of_its_own_table(shared_data):
+    space = MobileNetV3Space(resolutions=[160, 192, 224])
+    folder = shared_data / "ofa_mobilenetv3"
+    paths = {pixels: folder / f"note10_{pixels}_lookup_table.yaml" for pixels in (160, 192, 224)}
+    choices = space.sample(30, rng=np.random.default_rng(0))
+    rows = LookupDevice({str(pixels): path for pixels, path in paths.items()}).measure(space, choices)
+    for pixels, path in paths.items():
+        fixed = MobileNetV3Space(resolution=pixels)
+        chosen = [space.input_shape_of(row)[-1] == pixels for row in choices]
+        texts = [text.partition("@")[0] for text in space.to_text(choices[chosen])]
+        expected = LookupDevice(path).measure(fixed, fixed.from_text(texts))["latency_ms"]
+        np.testing.assert_allclose(rows["latency_ms"][chosen], expected)
+
+
+def test_a_resolution_without_a_table_is_named(tmp_path):
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({name: {"mean": 1.0} for name in tables(SPACE)}))
+    space = MobileNetV3Space(resolutions=[192, 224])
+    with pytest.raises(ConfigError, match="path has tables for 224 pixels, but the space has 192"):
+        LookupDevice({224: tmp_path / "t.yaml"}).measure(space, space.extremes())
+    with pytest.raises(ConfigError, match="resolution is for spaces of one"):
+        LookupDevice(tmp_path / "t.yaml", resolution=224).measure(space, space.extremes())
 
 
 def test_a_device_may_get_images_of_another_size_than_the_space(tmp_path):

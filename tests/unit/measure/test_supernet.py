@@ -1,32 +1,33 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.measure.accuracy.supernet import add_gradients
 from nagevo.measure.accuracy.validation import spread, validate_supernet
 from nagevo.spaces import create_space
+from nagevo.spaces.mobilenetv3.layout import Block
 from nagevo.spaces.mobilenetv3.supernet import part
 from nagevo.training import loop
 from nagevo.training.datasets import SPLITS, Pool, Source
 from nagevo.training.tensors import load_tensors
 
-SPACE = create_space(
-    "mobilenetv3",
-    resolution=12,
-    channels=1,
-    classes=3,
-    width_multiplier=1.0,
-    divisor=2,
-    stem_width=4,
-    first_width=4,
-    stage_widths=(4, 4, 6, 6, 8),
-    strides=(2, 1, 2, 1, 1),
-    head_width=8,
-    feature_width=8,
-    dropout=0.2,
-)
+SMALL = {
+    "channels": 1,
+    "classes": 3,
+    "width_multiplier": 1.0,
+    "divisor": 2,
+    "stem_width": 4,
+    "first_width": 4,
+    "stage_widths": (4, 4, 6, 6, 8),
+    "strides": (2, 1, 2, 1, 1),
+    "head_width": 8,
+    "feature_width": 8,
+    "dropout": 0.2,
+}
+SPACE = create_space("mobilenetv3", resolution=12, **SMALL)
 TRAINING = {"epochs": 2, "batch_size": 16, "warmup_epochs": 1, "shift_pixels": 1}
 
 
@@ -49,20 +50,50 @@ def evaluator(name: str = "supernet", **options):
 def elastic():
     """Return a supernet whose kernel matrices and biases are not those that it begins with."""
     torch.manual_seed(0)
-    supernet = SPACE.supernet()
+    return perturbed(SPACE.supernet())
+
+
+def perturbed(supernet):
+    """Return a supernet after adding noise to all that it begins with."""
     with torch.no_grad():
         for parameter in supernet.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return supernet
 
 
-def test_every_sub_network_is_a_plain_network_with_the_same_outputs(elastic):
-    images = torch.randn(8, *SPACE.input_shape)
-    for choices in np.concatenate([SPACE.extremes(), SPACE.sample(4, rng=np.random.default_rng(0))]):
-        plain = elastic.subnetwork(choices).train()
+def assert_sub_networks_agree(supernet, space):
+    """Check that sub-networks are plain networks with the same outputs, and as many parameters as the space counts."""
+    images = torch.randn(8, *space.input_shape)
+    for choices in np.concatenate([space.extremes(), space.sample(4, rng=np.random.default_rng(0))]):
+        plain = supernet.subnetwork(choices).train()
         plain.dropout.p = 0.0
-        torch.testing.assert_close(elastic(images, choices), plain(images))
-        assert sum(p.numel() for p in plain.parameters()) == SPACE.costs(choices[None])["parameters"][0]
+        torch.testing.assert_close(supernet(images, choices), plain(images))
+        assert sum(p.numel() for p in plain.parameters()) == space.costs(choices[None])["parameters"][0]
+
+
+def test_every_sub_network_is_a_plain_network_with_the_same_outputs(elastic):
+    assert_sub_networks_agree(elastic, SPACE)
+
+
+@pytest.mark.parametrize("widths_by", ["network", "stage"])
+def test_a_narrower_sub_network_takes_the_first_channels_of_all_layers(widths_by):
+    torch.manual_seed(0)
+    space = create_space("mobilenetv3", **SMALL, widths=[0.5, 1.0, 1.5], widths_by=widths_by)
+    supernet = space.supernet()
+    assert_sub_networks_agree(perturbed(supernet), space)
+    network = supernet.subnetwork(space.extremes()[0])
+    torch.testing.assert_close(network.classifier.weight, supernet.classifier.weight[:, :4])
+    torch.testing.assert_close(network.first_conv.conv.weight, supernet.first_conv.conv.weight[:2])
+
+
+def test_images_are_scaled_as_pillow_scales_them_to_the_resolution_of_the_architecture():
+    space = create_space("mobilenetv3", **SMALL, resolutions=[6, 12])
+    supernet, (small, large) = perturbed(space.supernet()), space.extremes()
+    images = torch.rand(8, 1, 12, 12)
+    scaled = [Image.fromarray(image[0].numpy()).resize((6, 6), Image.Resampling.BILINEAR) for image in images]
+    expected = supernet(torch.tensor(np.stack(scaled)).unsqueeze(1), small)
+    torch.testing.assert_close(supernet(images, small), expected, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(supernet(images, small), supernet(images, large), atol=0.01)
 
 
 def test_a_smaller_kernel_is_the_center_of_the_larger_through_its_matrix(elastic):
@@ -71,14 +102,14 @@ def test_a_smaller_kernel_is_the_center_of_the_larger_through_its_matrix(elastic
     five = (weight[:, :, 1:6, 1:6].flatten(1) @ matrices["7to5_matrix"].T).view(-1, 1, 5, 5)
     three = (five[:, :, 1:4, 1:4].flatten(1) @ matrices["5to3_matrix"].T).view(-1, 1, 3, 3)
     for kernel, expected in ((7, weight), (5, five), (3, three)):
-        block = SPACE.block(0, 0, kernel, 4)
+        block = Block(4, 16, 4, kernel, 2, "relu", 0)
         taken = part(layer, block)["depth_conv.conv.weight"]
         torch.testing.assert_close(taken, expected[: block.hidden_width])
 
 
 def test_without_matrices_a_smaller_kernel_is_the_center_itself():
     layer = SPACE.supernet(kernel_transform=False).blocks[1]
-    taken = part(layer, SPACE.block(0, 0, 3, 3))["depth_conv.conv.weight"]
+    taken = part(layer, Block(4, 12, 4, 3, 2, "relu", 0))["depth_conv.conv.weight"]
     torch.testing.assert_close(taken, layer.depth_conv.conv.weight[:12, :, 2:5, 2:5])
 
 

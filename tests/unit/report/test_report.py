@@ -61,15 +61,17 @@ def test_a_step_is_the_answer_to_its_own_budget(generator):
 
 
 def test_a_mobilenetv3_is_drawn_as_stages_with_what_is_skipped():
-    space = create_space("mobilenetv3")
+    space = create_space("mobilenetv3", resolutions=[192, 224], widths=[0.5, 1.0])
     text = "2,3,4,2,2:" + ",".join(["5,3,0,0", "3,3,7,0", "3,3,3,3", "3,3,0,0", "3,3,0,0"])
     text += ":" + ",".join(["6,4,0,0", "3,3,3,0", "3,3,3,3", "3,3,0,0", "3,3,0,0"])
-    drawn = drawing(space, space.from_text([text])[0])
+    drawn = drawing(space, space.from_text([f"{text}@r192@w0.5"])[0])
     assert drawn["summary"] == "13 layers in 5 stages of 2, 3, 4, 2, 2"
     first, second = (drawn["stages"][stage]["layers"] for stage in (0, 1))
     assert first == [{"kernel": 5, "expansion": 6}, {"kernel": 3, "expansion": 4}, None, None]
     assert second[2] == {"kernel": 7, "expansion": 3}
-    assert [stage["width"] for stage in drawn["stages"]] == list(space.stage_widths)
+    assert [stage["width"] for stage in drawn["stages"]] == [16, 24, 48, 64, 96]  # 24 · 1.2 · 0.5 = 14.4, …
+    assert [stage["size"] for stage in drawn["stages"]] == [48, 24, 12, 12, 6]
+    assert drawn["input"] == "3 × 192 × 192"
 
 
 def test_a_cell_is_drawn_as_a_graph_whose_dead_edges_are_set_off():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from nagevo.foundation.errors import ArchitectureError, ConfigError
 from nagevo.spaces import create_space
 from nagevo.spaces.base import unique
-from nagevo.spaces.mobilenetv3.layout import N_SLOTS, N_STAGES
+from nagevo.spaces.mobilenetv3.layout import N_SLOTS, N_STAGES, Widths
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 PNAG_CPU_30 = "2,2,3,3,3:5,5,0,0,5,5,0,0,7,5,7,0,3,5,5,0,7,5,5,0:3,3,0,0,4,3,0,0,4,3,3,0,6,4,4,0,6,6,6,0"
@@ -28,10 +28,9 @@ def test_the_space_has_as_many_architectures_as_published():
 
 
 def test_the_widths_at_multiplier_1_2_are_those_of_once_for_all():
-    assert (SPACE.stem_width, SPACE.first_width) == (24, 24)
-    assert SPACE.stage_widths == (32, 48, 96, 136, 192)
-    assert (SPACE.head_width, SPACE.feature_width) == (1152, 1536)
-    assert SPACE.resolution_of_stages == (112, 56, 28, 14, 14, 7)
+    assert SPACE.widths == (Widths(24, 24, (32, 48, 96, 136, 192), 1152, 1536),)
+    # The stem halves 224 pixels; then come the first block and two layers for each stage, strides 2, 2, 2, 1, 2.
+    assert SPACE.layout(SPACE.extremes()[0]).sizes == (112, 112, 56, 56, 28, 28, 14, 14, 14, 14, 7, 7)
 
 
 @pytest.mark.parametrize("text", [PNAG_CPU_30, PNAG_MOBILE_200])
@@ -146,7 +145,8 @@ def test_the_smallest_architecture_costs_least():
     [
         ({"strides": [2, 2]}, "strides: expected at least 5 values, got"),
         ({"activations": ["relu"] * 4 + ["hswsh"]}, 'did you mean "hswish"'),
-        ({"widths": [1]}, 'key "widths" is unknown'),
+        ({"width": [1]}, 'key "width" is unknown'),
+        ({"widths_by": "layer"}, "widths_by"),
     ],
 )
 def test_a_wrong_option_is_named(options, complaint):
