@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from nagevo.training.images import Images
     from nagevo.training.loop import Step
 
 

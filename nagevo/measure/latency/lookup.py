@@ -39,7 +39,7 @@ class LookupDevice(Device):
         path: Annotated[
             str | os.PathLike | Mapping[str, Any],
             Option(
-                "YAML file from the names of blocks to their `mean` in ms; or such a file for each resolution among which "
+                "YAML file from the names of blocks to their `mean` in ms; or one for each resolution among which "
                 "architectures choose: `{160: …, 176: …}`.",
                 path=True,
             ),

@@ -63,8 +63,8 @@ class MobileNetV3Space(SearchSpace):
     The first 45 choices are five depths, then 20 kernels, then 20 expansions (four layer slots for each stage); then
     come the resolution and the width multipliers, where there is a choice. The text is ``d×5:k×20:e×20`` with 0 for
     unused layers, then ``@r176`` unless the resolution is ``resolution``, then ``@w0.75``, or ``@w0.75,1,…`` with a
-    multiplier for each stage, unless all are 1. With ``widths_by: stage`` the first convolution and the first block have
-    the multiplier of stage 1, the layers behind the stages that of stage 5.
+    multiplier for each stage, unless all are 1. With ``widths_by: stage`` the first convolution and the first block
+    have the multiplier of stage 1, the layers behind the stages that of stage 5.
 
     References
     ----------
