@@ -86,11 +86,11 @@ def test_a_narrower_sub_network_takes_the_first_channels_of_all_layers(widths_by
     torch.testing.assert_close(network.first_conv.conv.weight, supernet.first_conv.conv.weight[:2])
 
 
-def test_images_are_scaled_as_pillow_scales_them_to_the_resolution_of_the_architecture():
-    space = create_space("mobilenetv3", **SMALL, resolutions=[6, 12])
+def test_the_supernet_scales_images_as_pillow_does():
+    space = create_space("mobilenetv3", **SMALL, resolutions=[8, 12])
     supernet, (small, large) = perturbed(space.supernet()), space.extremes()
     images = torch.rand(8, 1, 12, 12)
-    scaled = [Image.fromarray(image[0].numpy()).resize((6, 6), Image.Resampling.BILINEAR) for image in images]
+    scaled = [Image.fromarray(image[0].numpy()).resize((8, 8), Image.Resampling.BILINEAR) for image in images]
     expected = supernet(torch.tensor(np.stack(scaled)).unsqueeze(1), small)
     torch.testing.assert_close(supernet(images, small), expected, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(supernet(images, small), supernet(images, large), atol=0.01)
