@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import product
 from pathlib import Path
@@ -82,6 +83,7 @@ class Plan:
         self.caching = CACHE_VARIABLE in os.environ
         self.accuracy_resources = dict(self.experiment.accuracy.resources)
         self._sections = _without_resources(self.experiment.raw)
+        self._source_hash = cache(source_hash)
 
     def source(self, command: str, *kinds: str) -> Callable[[Any], str]:
         """Return a params function that gives the source hash of a command and of the components it opens.
@@ -111,7 +113,9 @@ class Plan:
             backends = [experiment.devices[device].backend.name for device in devices]
             return [BACKENDS.get(name, name) for name in backends]
 
-        return lambda wildcards: source_hash(command, *(name for kind in kinds for name in targets(kind, wildcards)))
+        return lambda wildcards: self._source_hash(
+            command, *(name for kind in kinds for name in targets(kind, wildcards))
+        )
 
     def config(self, *names: str) -> Callable[[Any], str]:
         """Return a params function that gives some sections of the config as one JSON text.
@@ -258,24 +262,37 @@ def source_hash(*modules: str) -> str:
         Names of modules; of ``package.module:Class`` the module counts. The files in a folder beside a module that has
         the module's name are part of its source.
     """
-    sources: dict[str, str] = {}
-    for module in modules:
-        _collect(module.partition(":")[0], sources)
-    listing = "\n".join(f"{name} {sources[name]}" for name in sorted(sources))
+    listing = "\n".join(f"{name} {_read_module(name)[0]}" for name in sorted(source_modules(*modules)))
     return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
 
-def _collect(module: str, sources: dict[str, str]) -> None:
-    if module in sources:
-        return
+def source_modules(*modules: str) -> set[str]:
+    """Return the names of the modules whose source counts for :func:`source_hash`."""
+    found: set[str] = set()
+    waiting = [module.partition(":")[0] for module in modules]
+    while waiting:
+        module = waiting.pop()
+        if module not in found and _read_module(module) is not None:
+            found.add(module)
+            waiting += _read_module(module)[1]
+    return found
+
+
+def _read_module(module: str) -> tuple[str, tuple[str, ...]] | None:
+    """Return the digest of a module's source and the modules that it imports, or None where there is no such module."""
     path = _source(module)
     if path is None:
-        return
-    text = path.read_text()
-    data = sorted(file for file in path.with_suffix("").glob("*") if file.is_file())
-    sources[module] = hashlib.sha256(b"".join([text.encode(), *(file.read_bytes() for file in data)])).hexdigest()
-    for imported in _imports(text, module):
-        _collect(imported, sources)
+        return None
+    folder = path.with_suffix("")
+    data = sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
+    return _read_source(module, tuple((file, file.stat().st_mtime_ns) for file in (path, *data)))
+
+
+@cache
+def _read_source(module: str, files: tuple[tuple[Path, int], ...]) -> tuple[str, tuple[str, ...]]:
+    """Return digest and imports of a module from its files, each with the time of its last change."""
+    contents = [path.read_bytes() for path, _ in files]
+    return hashlib.sha256(b"".join(contents)).hexdigest(), tuple(dict.fromkeys(_imports(contents[0], module)))
 
 
 def _without_resources(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -321,16 +338,27 @@ def _versions() -> str:
     return " ".join(installed)
 
 
-@cache
 def _source(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
+    """Return the file of a module, found without importing the packages it lies in."""
+    package, *inside = module.split(".")
+    spec = _spec(package)
+    if spec is None:
         return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    if not inside:
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    places = [Path(place, *inside) for place in spec.submodule_search_locations or ()]
+    files = [file for place in places for file in (place / "__init__.py", place.with_name(f"{place.name}.py"))]
+    return next((file for file in files if file.is_file()), None)
 
 
-def _imports(text: str, module: str) -> Iterator[str]:
+def _spec(package: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(package)
+    except ValueError:  # the main program has none
+        return None
+
+
+def _imports(text: bytes, module: str) -> Iterator[str]:
     """Yield the modules of the same top-level package that a module imports, inside functions too."""
     package = module.partition(".")[0]
     for node in ast.walk(ast.parse(text)):

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nagevo.experiment import workflow
-from nagevo.experiment.workflow import EVERY_CORE, Plan, source_hash
+from nagevo.experiment.workflow import EVERY_CORE, Plan, source_hash, source_modules
 
 CONFIG = {
     "experiment": "e",
@@ -192,10 +191,7 @@ def package(tmp_path, monkeypatch):
     (folder / "unused.py").write_text("VALUE = 1\n")
     (folder / "command.py").write_text("def run():\n    from hashedpackage.used import VALUE\n")
     monkeypatch.syspath_prepend(tmp_path)
-    yield folder
-    for name in [name for name in sys.modules if name.partition(".")[0] == "hashedpackage"]:
-        del sys.modules[name]
-    workflow._source.cache_clear()
+    return folder
 
 
 def test_the_hash_of_a_module_changes_with_what_it_imports_and_with_nothing_else(package):
@@ -204,6 +200,13 @@ def test_the_hash_of_a_module_changes_with_what_it_imports_and_with_nothing_else
     assert source_hash("hashedpackage.command") == before
     (package / "used.py").write_text("import json\nVALUE = 2\n")
     assert source_hash("hashedpackage.command") != before
+
+
+def test_hashing_sources_imports_none_of_them(package):
+    (package / "command.py").write_text("raise RuntimeError\n")
+    (package / "__init__.py").write_text("raise RuntimeError\n")
+    assert source_hash("hashedpackage.command:run")
+    assert "hashedpackage" not in sys.modules
 
 
 def test_the_files_in_the_folder_of_a_module_are_part_of_its_source(package):
@@ -215,9 +218,7 @@ def test_the_files_in_the_folder_of_a_module_are_part_of_its_source(package):
 
 def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
     def modules(command):
-        sources = {}
-        workflow._collect(command, sources)
-        return sources.keys() - {"nagevo.generator.config"}  # the options of a section are a part of every config
+        return source_modules(command) - {"nagevo.generator.config"}  # the options of a section: a part of every config
 
     assert "nagevo.generator.model" in modules("nagevo.cli.distill")
     for command in ("train", "propose", "score", "profile", "collect", "merge", "surrogate", "evolve"):
