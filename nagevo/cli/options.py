@@ -30,6 +30,6 @@ Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, w
 Budget = Annotated[float, typer.Option(help="The most that one inference may take, in ms.")]
 Device = Annotated[str | None, typer.Option(help="Device; may be left out where there is one only.")]
 Confidence = Annotated[float, typer.Option(help="Asked probability that the budget holds.")]
-Shard = Annotated[int, typer.Option(help="Which part of the architectures, from 0.")]
-Shards = Annotated[int, typer.Option(help="Into how many parts they are split.")]
+Shard = Annotated[int, typer.Option(min=0, help="Part of the architectures, from 0 to the number of parts less 1.")]
+Shards = Annotated[int, typer.Option(min=1, help="Number of parts that they are split into.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]

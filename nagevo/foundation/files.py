@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from nagevo.foundation.errors import DataError
+
+EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+\Z")
+"""A number with an exponent, in the spellings of YAML 1.2 and JSON."""
 
 
 @contextmanager
@@ -49,6 +54,8 @@ def replacing_folder(folder: str | os.PathLike) -> Iterator[Path]:
 def load_yaml(text: str | bytes) -> object:
     """Return the value of a YAML text; only plain values, never an object that runs code.
 
+    Numbers with an exponent are numbers in every spelling, as in YAML 1.2: ``3e-4``, which YAML 1.1 takes for text.
+
     Raises
     ------
     ValueError
@@ -57,9 +64,20 @@ def load_yaml(text: str | bytes) -> object:
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=_yaml_loader())
     except Exception as error:  # PyYAML raises many kinds for values that are not what their tag says
         raise ValueError(one_line(error)) from None
+
+
+@cache
+def _yaml_loader() -> type:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """PyYAML's safe loader with the numbers of YAML 1.2."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
+    return Loader
 
 
 def one_line(error: Exception) -> str:

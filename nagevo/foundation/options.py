@@ -25,6 +25,7 @@ from functools import cache, cached_property
 from typing import Annotated, Any, get_args, get_origin
 
 from nagevo.foundation.errors import ConfigError, NagevoError, unknown
+from nagevo.foundation.files import EXPONENT
 
 PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits and the signs _ . -, of which a letter or digit is the first",
@@ -33,9 +34,6 @@ PATTERNS = {
     r"\{model\}": "a command with {model} in it, the place of the ONNX file",
 }
 """From the patterns that options use to what they ask for, in words."""
-
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-"""Numbers with an exponent, some of which YAML 1.1 (and so Snakemake) reads as text: ``3e-4``."""
 
 EMPTY: Mapping[str, Any] = {}
 """Default of a parameter that is a section of its own: all of whose options have their defaults."""
@@ -148,7 +146,7 @@ class Signature:
             found[name] = Parameter(annotation, defaults.get(name, parameter.default), option)
         return found
 
-    @property
+    @cached_property
     def open(self) -> bool:
         """Whether further keys are taken, by ``**`` in the signature."""
         kinds = [parameter.kind for parameter in inspect.signature(self.function).parameters.values()]
@@ -357,7 +355,7 @@ def _set(own: dict[str, Any], keys: Sequence[int | str]) -> bool:
     for key in outer:
         holder = holder[key]
     text = holder[last]
-    if not isinstance(text, str) or not NUMBER.fullmatch(text) or not math.isfinite(float(text)):
+    if not isinstance(text, str) or not EXPONENT.fullmatch(text) or not math.isfinite(float(text)):
         return False
     holder[last] = float(text)
     return True
@@ -369,7 +367,7 @@ def _loose_numbers(value: Any) -> Any:
         return {key: _loose_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_loose_numbers(item) for item in value]
-    return float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+    return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
 
 
 def _sentences(errors: Sequence[Mapping[str, Any]], own: Mapping[str, Any], where: str) -> list[str]:
