@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle
+from nagevo.cli.options import Bundle, writable_table
 
 
 def run(
@@ -23,7 +23,8 @@ def run(
         int | None, typer.Option(help="How many architectures are measured; by default the generator's own probes.")
     ] = None,
     architectures: Annotated[
-        Path | None, typer.Option(help="Only write the architectures that are to be measured, as a table.")
+        Path | None,
+        typer.Option(callback=writable_table, help="Only write the architectures that are to be measured, as a table."),
     ] = None,
     bundle: Bundle = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Measurements, TableOutput
+from nagevo.cli.options import Config, Measurements, TableOutput, writable_table
 
 
 def run(
@@ -16,7 +16,9 @@ def run(
     measurements: Measurements,
     random: Annotated[Path, typer.Option(help="Measurements of a random search with as many evaluations.")],
     output: TableOutput,
-    architectures: Annotated[Path, typer.Option(help="Where the distinct architectures of all answers are written.")],
+    architectures: Annotated[
+        Path, typer.Option(callback=writable_table, help="Table of the distinct architectures of all answers.")
+    ],
 ) -> None:
     """Answer evenly spaced budgets by the generator, the lookup table and random search."""
     from nagevo import load

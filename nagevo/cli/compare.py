@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config
+from nagevo.cli.options import Config, OutputFolder, writable
+
+LISTING = "comparison.json"
+"""Lists the files of the folder of tables, by which nagevo knows them again."""
 
 
 def run(
@@ -16,8 +19,8 @@ def run(
         list[Path],
         typer.Argument(help="From `nagevo search`: …/<devices>/<strategy>/<evaluations>-<seed>.parquet"),
     ],
-    output: Annotated[Path, typer.Option(help="Folder for the tables.")],
-    page: Annotated[Path | None, typer.Option(help="Where the interactive page is written.")] = None,
+    output: OutputFolder,
+    page: Annotated[Path | None, typer.Option(help="File for the interactive page.", callback=writable)] = None,
     benchmarks: Annotated[
         Path | None, typer.Option(help="Folder of Snakemake's benchmark files of the searches, named as they are.")
     ] = None,
@@ -30,16 +33,19 @@ def run(
 
     from nagevo.evaluate import comparison
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import replacing_folder
     from nagevo.foundation.progress import track
     from nagevo.foundation.quantities import QUANTITIES
     from nagevo.foundation.tables import write_table
+    from nagevo.foundation.writing import check_folder, replacing_folder
     from nagevo.measure.measurements import Measurements
     from nagevo.report.comparing import compare_content
-    from nagevo.report.figures import COMPARED, write_figures
+    from nagevo.report.figures import COMPARED, FIGURES, write_figures
     from nagevo.report.page import write_page
     from nagevo.report.timing import job_seconds
 
+    check_folder(output, LISTING)
+    if figures is not None:
+        check_folder(figures, FIGURES)
     experiment = load_config(config)
     space = experiment.create_space()
     searches = {path: Measurements.from_files([path], space) for path in track(histories, "reading histories")}
@@ -61,7 +67,7 @@ def run(
         )
         tables["regret"].append(comparison.regret_curve(history, references).assign(**keys))
     joined = {name: pd.concat(parts, ignore_index=True) for name, parts in tables.items()}
-    with replacing_folder(output) as folder:
+    with replacing_folder(output, LISTING) as folder:
         for name, table in joined.items():
             write_table(table, folder / f"{name}.csv")
     known = "true" if comparison.is_enumerable(experiment, space) else "best known"

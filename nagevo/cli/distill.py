@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Measurements, Output, Surrogates, Weights
+from nagevo.cli.options import Config, Measurements, OutputFolder, Surrogates, Weights
 
 
 def run(
     config: Config,
     measurements: Measurements,
     surrogates: Surrogates,
-    output: Output,
+    output: OutputFolder,
     frontiers: Annotated[list[Path], typer.Argument(help="What `nagevo evolve` wrote for each device.")],
     weights: Weights = None,
 ) -> None:

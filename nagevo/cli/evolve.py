@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Surrogates, TableOutput
+from nagevo.cli.options import Config, Surrogates, TableOutput, writable_table
 
 
 def run(
@@ -15,7 +15,7 @@ def run(
     device: Annotated[str, typer.Option(help="Name of the device.")],
     surrogates: Surrogates,
     output: TableOutput,
-    log: Annotated[Path, typer.Option(help="Where the hypervolume of each generation is written.")],
+    log: Annotated[Path, typer.Option(callback=writable_table, help="Table of the hypervolume of each generation.")],
     tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
 ) -> None:
     """Evolve the frontier of a device on the surrogates, from what was measured."""

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle, Confidence, Device, Output
+from nagevo.cli.options import Bundle, Confidence, Device, OutputFolder
 
 
 def run(
-    output: Output,
+    output: OutputFolder,
     budget: Annotated[float | None, typer.Option(help="The most that one inference may take, in ms.")] = None,
     device: Device = None,
     confidence: Confidence = 0.9,
@@ -23,11 +23,13 @@ def run(
 ) -> None:
     """Write a network as ONNX and safetensors with a model card, checked against torch."""
     from nagevo import generate
-    from nagevo.deploy.deployment import Deployment
+    from nagevo.deploy.deployment import DESCRIPTION, Deployment
     from nagevo.foundation.errors import BudgetError
+    from nagevo.foundation.writing import check_folder
 
     if (budget is None) == (network is None):
         raise BudgetError("expected either --budget or --network")
+    check_folder(output, DESCRIPTION)
     if network is not None:
         deployment = Deployment.load(network)
     else:

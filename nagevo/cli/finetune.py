@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Budget, Bundle, Confidence, Device, Output
+from nagevo.cli.options import Budget, Bundle, Confidence, Device, OutputFolder
 
 
 def run(
     budget: Budget,
-    output: Output,
+    output: OutputFolder,
     device: Device = None,
     confidence: Confidence = 0.9,
     bundle: Bundle = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle, Confidence, Device
+from nagevo.cli.options import Bundle, Confidence, Device, writable
 
 if TYPE_CHECKING:
     from nagevo.foundation.errors import InfeasibleBudget
@@ -31,7 +31,9 @@ def run(
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per answer.")] = False,
-    onnx: Annotated[Path | None, typer.Option(help="Also write the network of the only answer as ONNX.")] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(callback=writable, help="Also write the network of the only answer as ONNX.")
+    ] = None,
 ) -> None:
     """Answer budgets and limits: which network to deploy, how accurate it is and how long it takes."""
     from nagevo import load

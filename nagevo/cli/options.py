@@ -7,20 +7,32 @@ from typing import Annotated
 
 import typer
 
+from nagevo.foundation.writing import writable_file
 
-def _table(path: Path | None) -> Path | None:
-    """Check the ending of a table that a command is going to write, before it does anything else."""
+
+def writable(path: Path | None) -> Path | None:
+    """Refuse a file that cannot be written before the command does anything else."""
+    if path is not None:
+        writable_file(path)
+    return path
+
+
+def writable_table(path: Path | None) -> Path | None:
+    """Refuse a table that cannot be written, or whose ending is not that of a table."""
     from nagevo.foundation.tables import check_table_name
 
     if path is not None:
         check_table_name(path)
-    return path
+    return writable(path)
 
 
 Config = Annotated[str, typer.Option("--config", help="The experiment: a YAML file, or JSON text with sections of it.")]
-Output = Annotated[Path, typer.Option("--output", help="Where the result is written.")]
+Output = Annotated[Path, typer.Option("--output", callback=writable, help="File for the result.")]
+OutputFolder = Annotated[
+    Path, typer.Option("--output", help="Folder for the result: a new one, an empty one, or that of an earlier result.")
+]
 TableOutput = Annotated[
-    Path, typer.Option("--output", callback=_table, help="Table that is written: .parquet, .csv, .tsv or .txt.")
+    Path, typer.Option("--output", callback=writable_table, help="Table for the result: .parquet, .csv, .tsv or .txt.")
 ]
 Architectures = Annotated[Path, typer.Option(help="Table with a column `architecture`.")]
 Devices = Annotated[str, typer.Option(help="Names of the devices, separated by commas.")]

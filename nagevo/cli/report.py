@@ -26,12 +26,14 @@ def run(
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import read_json
     from nagevo.foundation.tables import read_table
+    from nagevo.foundation.writing import check_folder
     from nagevo.measure.measurements import Measurements
     from nagevo.report.content import content
-    from nagevo.report.figures import REPORTED, write_figures
+    from nagevo.report.figures import FIGURES, REPORTED, write_figures
     from nagevo.report.page import write_page
     from nagevo.report.timing import stages
 
+    check_folder(figures, FIGURES)
     experiment, generator = load_config(config), load(bundle)
     devices = list(experiment.devices)
     searched, drawn = (

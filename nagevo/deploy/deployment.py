@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from nagevo.foundation.errors import DataError, NagevoError
-from nagevo.foundation.files import read_json, replacing_folder, write_json
+from nagevo.foundation.files import read_json, write_json
+from nagevo.foundation.writing import FILES, checksum, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -84,12 +85,14 @@ class Deployment:
         description = read_json(Path(folder) / DESCRIPTION)
         tensors, _ = load_tensors(Path(folder) / WEIGHTS)
         try:
+            if description.pop(FILES)[WEIGHTS] != checksum(Path(folder) / WEIGHTS):
+                raise DataError(f"folder {folder}: {DESCRIPTION} describes other weights than {WEIGHTS} holds")
             space = SPACES.create(**description["space"])
             network = space.network(space.from_text([description["architecture"]])[0])
             network.load_state_dict(tensors)
         except NagevoError:
             raise
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (AttributeError, KeyError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"folder {folder} does not hold a network that nagevo wrote: {reason}") from None
         return cls(network.eval(), description)
@@ -101,7 +104,7 @@ class Deployment:
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write weights and description, whole or not at all; the same content always gives the same bytes."""
-        with replacing_folder(folder) as temporary:
+        with replacing_folder(folder, DESCRIPTION) as temporary:
             self._write(temporary)
 
     def export(self, folder: str | os.PathLike, *, openvino: bool = False) -> dict[str, float]:
@@ -121,7 +124,7 @@ class Deployment:
         """
         from nagevo.deploy.model_card import model_card
 
-        with replacing_folder(folder) as temporary:
+        with replacing_folder(folder, DESCRIPTION) as temporary:
             self._write(temporary)
             differences = {ONNX: self.export_onnx(temporary / ONNX)}
             if openvino:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from nagevo.foundation.errors import optional_packages
-from nagevo.foundation.files import replacing
+from nagevo.foundation.writing import replacing
 
 if TYPE_CHECKING:
     import onnx_ir

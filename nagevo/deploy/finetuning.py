@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nagevo.deploy.deployment import Deployment
+from nagevo.deploy.deployment import DESCRIPTION, Deployment
 from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.writing import check_folder
 from nagevo.generator.storage import WEIGHTS
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
 
@@ -54,8 +55,9 @@ def finetune(
     DataError
         If its images cannot be read.
     """
+    check_folder(folder, DESCRIPTION)
     torch.set_num_threads(threads)
-    folder, evaluator = Path(folder), answer.generator.evaluator
+    folder, evaluator = Path(os.path.realpath(folder)), answer.generator.evaluator
     if evaluator is None:
         raise ConfigError("fine-tuning needs trained weights: take supernet as accuracy.evaluator of the experiment")
     recipe = replace(evaluator.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)

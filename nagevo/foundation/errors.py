@@ -54,6 +54,10 @@ class DataError(NagevoError, ValueError):
     """A table, an image set or another input file that cannot be used as it is."""
 
 
+class OutputError(NagevoError, ValueError):
+    """A file or folder that cannot be written, or that holds what nagevo did not write."""
+
+
 class BundleError(NagevoError, ValueError):
     """A generator bundle that is damaged, foreign or absent."""
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import one_line, replacing
+from nagevo.foundation.files import one_line
+from nagevo.foundation.writing import replacing
 
 if TYPE_CHECKING:
     import numpy as np

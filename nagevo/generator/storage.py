@@ -14,9 +14,10 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from nagevo.foundation.errors import BundleError, MissingDependency
-from nagevo.foundation.files import one_line, replacing_folder
+from nagevo.foundation.files import one_line
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.quantities import checked
+from nagevo.foundation.writing import replacing_folder
 from nagevo.generator import bundle as files
 from nagevo.generator.conditions import DeviceView
 from nagevo.learn.predictor import Predictor
@@ -90,7 +91,7 @@ def save_generator(
         "description": description,
     }
     generator = Generator(model, predictor, dict(views), probes=probes, **settings)
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, files.MANIFEST) as temporary:
         save_file({name: tensor.numpy() for name, tensor in model.state_dict().items()}, temporary / MODEL)
         _save_devices(temporary, generator)
         save_file(_arrays(predictor.measurements), temporary / MEASUREMENTS)
@@ -117,8 +118,10 @@ def save_adapted(folder: str | os.PathLike, generator: Generator, device: str) -
         "exact": sorted(predictor.exact),
     }
     try:
-        with replacing_folder(folder) as temporary:
-            shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        with replacing_folder(folder, files.MANIFEST) as temporary:
+            for name in generator.description["files"]:
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, temporary / name)
             _save_devices(temporary, generator)
             save_file(_arrays(predictor.measurements), temporary / MEASUREMENTS)
             predictor.latency_surrogates[device].save(temporary / SURROGATES / f"latency_{device}")

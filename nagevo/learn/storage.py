@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from nagevo.foundation.errors import BundleError, DataError
-from nagevo.foundation.files import read_json, replacing, write_json
+from nagevo.foundation.files import read_json, write_json
+from nagevo.foundation.writing import replacing
 
 NUMBERS, ARRAYS, TREES = "surrogate.json", "arrays.safetensors", "trees_{}.ubj"
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nagevo.foundation.files import replacing
+from nagevo.foundation.writing import replacing_folder
 from nagevo.report.content import steps_at
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ STYLE = {
     "svg.hashsalt": "nagevo",
     "svg.fonttype": "none",
 }
+FIGURES = "figures.json"
+"""Lists the files of the folder, by which nagevo knows them again."""
 PANEL_INCHES = (4.4, 3.5)
 DPI = 200
 MOST_STAGES = 14
@@ -50,20 +51,15 @@ Drawing = Callable[[Content], "Figure"]
 
 
 def write_figures(content: Content, folder: str | os.PathLike, drawings: Mapping[str, Drawing]) -> None:
-    """Write drawings of a content, named by their files, as ``<folder>/<name>.svg`` and ``.png``."""
-    for name, draw in drawings.items():
-        write_figure(content, draw, Path(folder) / name)
-
-
-def write_figure(content: Content, draw: Drawing, stem: Path) -> None:
-    """Write one figure as SVG and as PNG; equal contents give equal bytes."""
+    """Write drawings of a content, by name, as ``<folder>/<name>.svg`` and ``.png``; equal contents, equal bytes."""
     import matplotlib
 
-    with matplotlib.rc_context(STYLE):
-        figure = draw(content)
-        for suffix, metadata in ((".svg", {"Date": None, "Creator": None}), (".png", {"Software": None})):
-            with replacing(stem.with_name(stem.name + suffix)) as temporary:
-                figure.savefig(temporary, dpi=DPI, metadata=metadata, bbox_inches="tight")
+    formats = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+    with matplotlib.rc_context(STYLE), replacing_folder(folder, FIGURES) as new:
+        for name, draw in drawings.items():
+            figure = draw(content)
+            for suffix, metadata in formats.items():
+                figure.savefig(new / f"{name}.{suffix}", dpi=DPI, metadata=metadata, bbox_inches="tight")
 
 
 def frontier(content: Content) -> Figure:

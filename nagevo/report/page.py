@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
 
-from nagevo.foundation.files import replacing
+from nagevo.foundation.writing import replacing
 
 SHARED_SCRIPTS = ("page.js", "chart.js", "drawing.js")
 

@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import one_line, replacing
+from nagevo.foundation.files import one_line
+from nagevo.foundation.writing import replacing
 
 METADATA = "nagevo"
 """Key of the metadata of a file: JSON with a description of the tensors, and a checksum of both."""

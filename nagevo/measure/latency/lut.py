@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from nagevo.foundation.errors import ConfigError, DeviceError
-from nagevo.foundation.files import replacing
+from nagevo.foundation.writing import replacing
 from nagevo.measure.accuracy.base import OK
 from nagevo.measure.latency.lookup import OVERHEAD, block_name, end_names, sum_of_blocks
 from nagevo.measure.latency.timing import TimedDevice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import onnx
@@ -230,6 +231,38 @@ def test_the_commands_fine_tune_and_export(bundle, monkeypatch, capsys, tmp_path
     assert "network.onnx: largest difference of an output from torch's" in out
     code, out, err = run(monkeypatch, capsys, *exporting, *asked)
     assert (code, out, err) == (2, "", "nagevo: expected either --budget or --network\n")
+
+
+@pytest.mark.parametrize("command", ["export", "finetune"])
+@pytest.mark.parametrize("output", ["foreign", ".", "generator", "file", "link", "/"])
+def test_the_commands_remove_nothing_that_nagevo_did_not_write(bundle, monkeypatch, capsys, tmp_path, command, output):
+    (tmp_path / "foreign").mkdir()
+    for name in ("foreign/README.md", "file"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "link").symlink_to("foreign")
+    shutil.copytree(bundle, tmp_path / "generator")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(monkeypatch, capsys, command, "--bundle", "generator", "--budget", "1000", "--output", output)
+    assert (code, err.count("\n")) == (2, 1)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_an_earlier_export_is_replaced_also_in_the_current_folder(bundle, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        code, *_ = run(monkeypatch, capsys, "export", "--bundle", str(bundle), "--budget", "1000", "--output", ".")
+        assert code == 0
+        assert len(list(tmp_path.iterdir())) == 4
+    assert Deployment.load(tmp_path).description["budget_ms"] == 1000
+
+
+def test_a_description_of_other_weights_is_refused(answer, tuned, tmp_path):
+    answer.deployment().save(tmp_path / "out")
+    shutil.copy(tuned[0] / "weights.safetensors", tmp_path / "out")
+    with pytest.raises(DataError, match=r"network\.json describes other weights than weights\.safetensors holds"):
+        Deployment.load(tmp_path / "out")
 
 
 def test_infeasible_budgets_end_with_3(bundle, monkeypatch, capsys, tmp_path):

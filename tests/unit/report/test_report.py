@@ -195,7 +195,7 @@ def test_a_page_refers_to_nothing_outside_of_itself(tmp_path, name):
 def test_equal_figures_are_equal_bytes_as_svg_and_png(tmp_path):
     content = {"stages": {"stage": ["score", "profile"], "wall_s": [2.0, 1.0]}}
     for folder in ("a", "b"):
-        figures.write_figure(content, figures.stages, tmp_path / folder / "stages")
+        figures.write_figures(content, tmp_path / folder, {"stages": figures.stages})
     for suffix in (".svg", ".png"):
         first, second = (tmp_path / folder / f"stages{suffix}" for folder in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()

@@ -1,0 +1,265 @@
+"""Files and folders that are written whole or not at all; nothing that nagevo did not write is ever removed."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from nagevo.foundation.errors import OutputError
+
+STAGING, EARLIER = ".nagevo-new-", ".nagevo-old-"
+"""Beginnings of the names of temporary files and folders."""
+SNAKEMAKE = ".snakemake_timestamp"
+"""Snakemake puts it into folders that rules declare."""
+FILES = "files"
+"""Key of a manifest: by name, the SHA-256 of each other file of its folder."""
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    Where ``path`` is a symbolic link, the file that it points to is replaced.
+
+    Raises
+    ------
+    OutputError
+        If ``path`` is a folder, a device or a read-only file.
+    """
+    target = writable_file(path)
+    with _made(target.parent):
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=STAGING, suffix=target.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644)
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: str | os.PathLike, manifest: str) -> Iterator[Path]:
+    """Yield an empty folder whose files take the place of those that nagevo wrote into ``folder`` earlier.
+
+    That happens when the block ends without an error.
+
+    Parameters
+    ----------
+    folder : path
+        Absent, empty, or with the files of an earlier call and no others.
+    manifest : str
+        Name of the JSON file by which nagevo knows its own files again: it lists their checksums. What the block
+        writes into it is kept.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds a file that is not listed or was changed since, or is a file or read-only.
+    """
+    target = Path(os.path.realpath(folder))
+    check_folder(target, manifest)
+    with _made(target), _staging(target) as new:
+        yield new
+        _seal(new, manifest)
+        _exchange(new, target, check_folder(target, manifest), last=manifest)
+
+
+@contextmanager
+def adding(folder: str | os.PathLike) -> Iterator[Path]:
+    """Yield an empty folder whose entries move into ``folder`` when the block ends without an error.
+
+    Raises
+    ------
+    OutputError
+        If the folder has an entry of that name already, or is a file or read-only.
+    """
+    target = Path(os.path.realpath(folder))
+    _check_is_folder(target)
+    with _made(target), _staging(target) as new:
+        yield new
+        _exchange(new, target, [])
+
+
+def writable_file(path: str | os.PathLike) -> Path:
+    """Return the path, symbolic links followed, of a file that is to be written.
+
+    Raises
+    ------
+    OutputError
+        If it is a folder, a device or a read-only file, or lies below a file or in a read-only folder.
+    """
+    path, target = Path(path), Path(os.path.realpath(path))
+    if path.is_dir():
+        raise OutputError(f"expected a file to write, got the folder {path}")
+    if path.exists() or target.is_symlink():
+        if not path.is_file():
+            raise OutputError(f"expected a file to write, got {path}, which is not a regular file")
+        _check_writable(target)
+    _check_is_folder(target.parent)
+    return target
+
+
+def check_folder(folder: str | os.PathLike, manifest: str) -> list[str]:
+    """Return the names of the files that nagevo wrote into a folder, which may be absent.
+
+    Parameters
+    ----------
+    folder : path
+    manifest : str
+        As :func:`replacing_folder` takes it.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written or holds other files.
+    """
+    target = Path(os.path.realpath(folder))
+    _check_is_folder(target)
+    if not target.is_dir():
+        return []
+    listed, names = _listed(target / manifest), []
+    for name in _file_names(target):
+        if name not in listed:
+            raise OutputError(f"{folder} holds {name}, which nagevo did not write there: choose another folder")
+        if name != manifest and checksum(target / name) != listed[name]:
+            raise OutputError(f"{folder} holds {name}, which was changed since nagevo wrote it: choose another folder")
+        names.append(name)
+    return names
+
+
+def checksum(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file's content."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _listed(manifest: Path) -> dict[str, str]:
+    """Return the checksums that a manifest lists, itself included; none where it is absent or not nagevo's."""
+    try:
+        files = json.loads(manifest.read_text())[FILES]
+        own = all(len(bytes.fromhex(digest)) == hashlib.sha256().digest_size for digest in files.values())
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return {}
+    return {**files, manifest.name: ""} if own else {}
+
+
+def _seal(folder: Path, manifest: str) -> None:
+    """Write the checksums of all files of a folder into its manifest, unless they are there."""
+    path = folder / manifest
+    content = json.loads(path.read_text()) if path.exists() else {}
+    if FILES not in content:
+        content[FILES] = {name: checksum(folder / name) for name in sorted(_file_names(folder)) if name != manifest}
+        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def _file_names(folder: Path) -> Iterator[str]:
+    """Yield the relative names of all files, and links to folders, below a folder, but for temporary ones."""
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        folders[:] = sorted(name for name in folders if name not in links and not name.startswith((STAGING, EARLIER)))
+        for name in (*files, *links):
+            if name != SNAKEMAKE:
+                yield Path(place, name).relative_to(folder).as_posix()
+
+
+def _check_is_folder(folder: Path) -> None:
+    """Check that a folder, or the nearest one above it that exists, is a folder that can be written to."""
+    there = folder
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        raise OutputError(f"expected a folder to write to, got the file {there}")
+    _check_writable(there)
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse what is write-protected, to the administrator too, who may write it all the same."""
+    if not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(path, os.W_OK):
+        raise OutputError(f"{path} is read-only")
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder with its parents; those that stay empty are removed after an error."""
+    absent = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for place in absent:
+            with suppress(OSError):  # no longer empty
+                place.rmdir()
+        raise
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder in a folder; those that killed processes left there are removed."""
+    for left in folder.glob(f"{STAGING}*"):
+        with suppress(OSError), _locked(left):
+            shutil.rmtree(left)
+    new = Path(tempfile.mkdtemp(dir=folder, prefix=STAGING))
+    try:
+        with _locked(new):
+            yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which ends with the process.
+
+    Raises
+    ------
+    OSError
+        If another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _exchange(new: Path, folder: Path, earlier: Sequence[str], last: str | None = None) -> None:
+    """Move the files of ``new`` into a folder, in the place of earlier ones; an error undoes all of it."""
+    kept = Path(tempfile.mkdtemp(dir=folder, prefix=EARLIER))
+    names = sorted(_file_names(new), key=lambda name: (name == last, name))
+    moves = [(folder / name, kept / name) for name in earlier] + [(new / name, folder / name) for name in names]
+    begun: list[tuple[Path, Path]] = []
+    try:
+        for source, place in moves:
+            begun.append((source, place))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(place):
+                raise OutputError(f"{place} exists already: choose another folder")
+            os.rename(source, place)
+    except BaseException:
+        for source, place in reversed(begun):
+            if not os.path.lexists(source):
+                os.rename(place, source)
+        _remove_empty(folder, names)
+        shutil.rmtree(kept)
+        raise
+    _remove_empty(folder, earlier)
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def _remove_empty(folder: Path, names: Sequence[str]) -> None:
+    """Remove the folders in which named files were, where they are empty now."""
+    for name in names:
+        for place in Path(name).parents[:-1]:
+            with suppress(OSError):
+                (folder / place).rmdir()

@@ -1,0 +1,49 @@
+"""Commands that write: what is there and is not theirs stays, and is named at once."""
+
+import pytest
+from made_up import run
+
+from nagevo.foundation.errors import OutputError
+from nagevo.report import figures
+
+
+@pytest.mark.parametrize("output", ["folder", "below/file.csv", "read_only.csv", "/dev/null"])
+def test_a_file_that_cannot_be_written_is_named_before_the_work(tmp_path, monkeypatch, capsys, output):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "below").write_text("mine")
+    (tmp_path / "read_only.csv").write_text("mine")
+    (tmp_path / "read_only.csv").chmod(0o444)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(monkeypatch, capsys, "sample", "--config", "no such config", "--output", output)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "no such config" not in err
+    assert (tmp_path / "read_only.csv").read_text() == (tmp_path / "below").read_text() == "mine"
+
+
+def test_the_workflow_is_put_into_a_folder_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "Snakefile").symlink_to("nowhere")
+    code, _, err = run(monkeypatch, capsys, "init", str(tmp_path))
+    assert (code, err.count("\n"), "has Snakefile already" in err) == (2, 1, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Snakefile", "notes.txt"]
+    assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "Snakefile").unlink()
+    code, *_ = run(monkeypatch, capsys, "init", str(tmp_path))
+    assert code == 0
+    names = ["Snakefile", "config.yaml", "notes.txt", "resources", "workflow"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_figures_replace_those_of_earlier_and_no_others(tmp_path):
+    content = {"stages": {"stage": ["score"], "wall_s": [2.0]}}
+    for _ in range(2):
+        figures.write_figures(content, tmp_path / "figures", {"stages": figures.stages})
+    (tmp_path / "figures/mine.svg").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds mine\.svg"):
+        figures.write_figures(content, tmp_path / "figures", {"stages": figures.stages})
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "figures.json",
+        "mine.svg",
+        "stages.png",
+        "stages.svg",
+    ]
