@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def texts_round_trip(space: SearchSpace, rng: np.random.Generator) -> None:
     _require(len(set(texts)) == len(normal), "different normal forms have different texts")
     read = space.from_text(space.to_text(raw))
     _equal(space.canonical(read), space.canonical(raw), "a row that is not in normal form keeps its meaning as text")
-    for nonsense in ("", "no architecture", None):
+    nonsenses: tuple[Any, ...] = ("", "no architecture", None)
+    for nonsense in nonsenses:
         try:
             space.from_text([nonsense])
         except ArchitectureError:
@@ -164,7 +166,7 @@ def networks_run(space: SearchSpace, rng: np.random.Generator) -> None:
         macs = counter.get_total_flops() // 2 // len(outputs)  # a multiplication and an addition are two operations
         counted = {"parameters": sum(p.numel() for p in network.parameters()), "macs": macs}
         for name, values in space.costs(row[None]).items():
-            _equal(values, [counted[name]], f"costs counts the {name} of the network")
+            _equal(values, np.array([counted[name]]), f"costs counts the {name} of the network")
 
 
 CHECKS = (
@@ -205,7 +207,7 @@ Build = Callable[..., Strategy]
 """From the names of devices to a strategy that serves them in a :class:`LadderSpace`."""
 
 
-def check_strategy(strategy: str | type[Strategy], *, seed: int = 0, **options) -> None:
+def check_strategy(strategy: str | type[Strategy], *, seed: int = 0, **options: Any) -> None:
     """Run every check of a strategy.
 
     Parameters

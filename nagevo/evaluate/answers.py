@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from nagevo.experiment.config import EvaluationConfig
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import DataError, InfeasibleBudget
-from nagevo.generator.answers import Generator
+from nagevo.generator.answers import Answer, Generator
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
@@ -56,11 +57,11 @@ def answers(
     return pd.DataFrame(rows)
 
 
-def _ask(generator: Generator, asked: np.ndarray, device: str, config: EvaluationConfig):
+def _ask(generator: Generator, asked: np.ndarray, device: str, config: EvaluationConfig) -> list[Any]:
     return generator.answers(asked, device=device, confidence=config.confidence)
 
 
-def _generated(result) -> dict[str, object]:
+def _generated(result: Answer | InfeasibleBudget) -> dict[str, object]:
     if isinstance(result, InfeasibleBudget):
         return {"architecture": None}
     return {
@@ -110,7 +111,8 @@ def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, 
     The reference frontier of a device is that of all networks measured again on it: of the answers of all methods.
     """
     result: dict[str, dict[str, dict[str, float]]] = {}
-    for device, rows in again.groupby("device", sort=False):
+    for device in again["device"].unique():
+        rows = again[again["device"] == device]
         objectives = {method: _objectives(rows[rows["method"] == method]) for method in METHODS}
         best_known = np.concatenate(list(objectives.values()))
         best_known = best_known[frontier.frontier(best_known)]

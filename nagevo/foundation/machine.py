@@ -9,7 +9,7 @@ from pathlib import Path
 
 def describe_machine() -> dict[str, str | int]:
     """Return the model of the processor, the number of its cores, and the system."""
-    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()}
+    return {"processor": _processor(), "cores": os.cpu_count() or 1, "system": platform.platform()}
 
 
 def _processor() -> str:

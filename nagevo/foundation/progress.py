@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -15,7 +15,7 @@ def track(items: Iterable[T], description: str, *, total: int | None = None, com
 
     ``completed`` items of ``total`` were done before, by a run that was interrupted.
     """
-    total = completed + len(items) if total is None else total
+    total = completed + len(cast(Sized, items)) if total is None else total
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import track as rich_track

@@ -63,11 +63,13 @@ def curves(table: pd.DataFrame, value: str) -> list[dict[str, Any]]:
     list of dict
         ``device, strategy, evaluations`` and the lists ``x, median, low, high``.
     """
-    result = []
+    result: list[dict[str, Any]] = []
     for keys, rows in table.groupby(KEYS, sort=False):
         seeds = rows.groupby("x")[value]
         points = pd.DataFrame({"median": seeds.median(), "low": seeds.min(), "high": seeds.max()}).reset_index()
-        result.append(dict(zip(KEYS, keys, strict=True)) | points.to_dict(orient="list"))
+        result.append(
+            dict(zip(KEYS, keys, strict=True)) | {str(k): v for k, v in points.to_dict(orient="list").items()}
+        )
     return result
 
 

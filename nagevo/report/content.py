@@ -268,4 +268,4 @@ def _lookup(table: Measurements, device: str, space: SearchSpace) -> dict[str, l
 
 def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
     """Return the columns of a table, None for what is absent."""
-    return {name: column.astype(object).where(column.notna(), None).tolist() for name, column in frame.items()}
+    return {str(name): column.astype(object).where(column.notna(), None).tolist() for name, column in frame.items()}

@@ -24,7 +24,7 @@ METHODS = {
     "generator": ("generator", GENERATOR, "o", 3.5),
 }
 """Name, color, marker and its size; the generator last, on top of equal answers."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,

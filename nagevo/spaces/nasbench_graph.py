@@ -107,7 +107,7 @@ class NASBenchGraphSpace(SearchSpace):
         digits = keys[:, None] // base ** np.arange(N_NODES + 1)[::-1] % base  # (n, tree and operations)
         option = np.array([self.operations.index(name) if name in self.operations else -1 for name in names])
         rows = np.concatenate([np.array(links)[digits[:, 0], 1:], option[digits[:, 1:]]], axis=1)
-        return rows.astype(np.int8), (rows >= 0).all(axis=1)
+        return rows.astype(np.int8), np.all(rows >= 0, axis=1)
 
     def _parts(self, choices: np.ndarray) -> list[tuple[list[int], list[str]]]:
         """Return the inputs and the operations of the four nodes of each architecture, in the package's terms."""
@@ -129,8 +129,8 @@ class NASBenchGraphSpace(SearchSpace):
         return [f"{','.join(map(str, link))}:{','.join(operations)}" for link, operations in self._parts(choices)]
 
     def _parse(self, text: str) -> list[int]:
-        link, operations = (part.split(",") for part in text.split(":"))
-        link = [int(node) for node in link]
+        sources, operations = (part.split(",") for part in text.split(":"))
+        link = [int(node) for node in sources]
         if len(link) != N_NODES or len(operations) != N_NODES:
             raise ValueError(f"expected {N_NODES} inputs and {N_NODES} operations: 0,l,l,l:op,op,op,op")
         if any(not 0 <= source <= node for node, source in enumerate(link)):

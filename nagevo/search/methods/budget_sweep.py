@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -122,7 +122,9 @@ class RelaxedStrategy(Strategy):
     def _cells_of_supernets(self) -> np.ndarray:
         """Return what weight sharing finds, the best first."""
         recipe = create("search.supernet", SupernetRecipe, **self.supernet)
-        return frontier_cells(recipe, self.space, self.measurements, self.mixture, seed=self.seed)
+        return frontier_cells(
+            recipe, cast(NASBench201Space, self.space), self.measurements, self.mixture, seed=self.seed
+        )
 
     def _is_initial(self) -> bool:
         """Return whether there is too little for a surrogate yet."""

@@ -169,7 +169,7 @@ class ParetoClassifier:
 
     def labels(self, objectives: np.ndarray) -> np.ndarray:
         """Return which rows, error (percent) and latency (ms), no reference alpha-dominates; bool, shape (n,)."""
-        return ~alpha_dominated(scale(objectives, self.frontier), self.references, self.alpha).any(axis=1)
+        return ~np.any(alpha_dominated(scale(objectives, self.frontier), self.references, self.alpha), axis=1)
 
     @torch.no_grad()
     def __call__(self, choices: np.ndarray) -> np.ndarray:
@@ -183,7 +183,15 @@ class ParetoClassifier:
         references = self.inputs(self.reference_choices).repeat(len(choices), 1)
         return torch.cat([candidates, references], dim=1)
 
-    def _trained(self, choices, undominated, epochs, hidden, learning_rate, rng) -> nn.Module:
+    def _trained(
+        self,
+        choices: np.ndarray,
+        undominated: np.ndarray,
+        epochs: int,
+        hidden: int,
+        learning_rate: float,
+        rng: np.random.Generator,
+    ) -> nn.Module:
         x, y = self._pairs(choices), torch.from_numpy(undominated.astype(np.float32)).flatten()
         positives = y.sum().clamp(1, len(y) - 1)
         weight = torch.where(y > 0, len(y) / (2 * positives), len(y) / (2 * (len(y) - positives)))

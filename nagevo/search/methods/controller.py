@@ -75,7 +75,8 @@ class Controller(nn.Module):
         """
         x, state = start, (torch.zeros_like(start), torch.zeros_like(start))
         noise = None if generator is None else _gumbel(self.n_options, start.shape[:2], generator)
-        made, log_probability, entropy = [], 0.0, 0.0
+        made = []
+        log_probability, entropy = torch.zeros(start.shape[:2]), torch.zeros(start.shape[:2])
         for i, n in enumerate(self.n_options):
             state = self._step(x, state)
             logs = torch.log_softmax(torch.baddbmm(self.head_biases[i], state[0], self.heads[i]), dim=-1)

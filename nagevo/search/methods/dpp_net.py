@@ -77,6 +77,8 @@ def crowding_distance(objectives: np.ndarray) -> np.ndarray:
 class RecurrentRegressor(nn.Module):
     """LSTM over the embedded choices of an architecture with a sigmoid output in (0, 1)."""
 
+    offsets: torch.Tensor
+
     def __init__(self, n_options: Sequence[int], *, embedding: int = 32, hidden: int = 64):
         super().__init__()
         self.register_buffer("offsets", torch.tensor([0, *np.cumsum(n_options)[:-1]]))
@@ -220,8 +222,15 @@ class DPPNet(Strategy):
     def _predicted_objectives(self, rng: np.random.Generator) -> Objectives:
         table = self.measurements
         known = np.isfinite(table.accuracy)
-        options = {"members": self.members, "steps": self.steps, "learning_rate": self.learning_rate}
-        accuracy = RecurrentEnsemble(self.space, table.choices[known], table.accuracy[known], rng=rng, **options)
+        accuracy = RecurrentEnsemble(
+            self.space,
+            table.choices[known],
+            table.accuracy[known],
+            members=self.members,
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            rng=rng,
+        )
         latency = [
             fit_latency(self.space, table, device, rng=rng, steps=self.predictor_steps) for device in self.devices
         ]

@@ -69,9 +69,9 @@ class ExponentiatedMixture(Mixture):
     def step(self, loss: Loss) -> None:
         operation_weights = self.operation_weights.clone().requires_grad_()
         edge_weights = self.edge_weights.clone().requires_grad_()
-        loss(self._product(operation_weights, edge_weights)).backward()
-        self.operation_weights = self.operations.exponentiated_step(
-            self.operation_weights, operation_weights.grad, self.rate
-        )
+        product = loss(self._product(operation_weights, edge_weights))
+        used = (operation_weights, edge_weights) if self.has_edge_weights else (operation_weights,)
+        gradients = torch.autograd.grad(product, used)
+        self.operation_weights = self.operations.exponentiated_step(self.operation_weights, gradients[0], self.rate)
         if self.has_edge_weights:
-            self.edge_weights = self.edges.exponentiated_step(self.edge_weights, edge_weights.grad, self.rate)
+            self.edge_weights = self.edges.exponentiated_step(self.edge_weights, gradients[1], self.rate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from torch import nn
 
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @contextmanager
@@ -30,7 +32,7 @@ def torch_generator(rng: np.random.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(int(rng.integers(2**62)))
 
 
-def seeded(build: Callable[[], nn.Module], *, rng: np.random.Generator) -> nn.Module:
+def seeded(build: Callable[[], Network], *, rng: np.random.Generator) -> Network:
     """Return what ``build`` returns, its initial weights fixed by ``rng`` and torch's global generator untouched."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(2**62)))
@@ -68,7 +70,8 @@ def descend(
         optimizer.zero_grad()
         loss().backward()
         for parameter in network.parameters():
-            torch.nan_to_num_(parameter.grad, nan=0.0, posinf=0.0, neginf=0.0)
+            if parameter.grad is not None:
+                torch.nan_to_num_(parameter.grad, nan=0.0, posinf=0.0, neginf=0.0)
         nn.utils.clip_grad_norm_(network.parameters(), clip)
         optimizer.step()
         schedule.step()
@@ -162,14 +165,16 @@ class MLPPredictor:
         return np.exp(values) if self.log else values
 
 
-def fit_accuracy(space: SearchSpace, measurements: Measurements, *, rng: np.random.Generator, **options) -> Predictor:
+def fit_accuracy(
+    space: SearchSpace, measurements: Measurements, *, rng: np.random.Generator, **options: Any
+) -> Predictor:
     """Return the predictor of accuracy (percent) fitted to the rows that have one."""
     known = measurements.rows(np.isfinite(measurements.accuracy))
     return MLPPredictor(space, known.choices, known.accuracy, rng=rng, **options)
 
 
 def fit_latency(
-    space: SearchSpace, measurements: Measurements, device: str, *, rng: np.random.Generator, **options
+    space: SearchSpace, measurements: Measurements, device: str, *, rng: np.random.Generator, **options: Any
 ) -> Predictor:
     """Return the predictor of latency (ms) on a device fitted to the rows that have one."""
     known = measurements.rows(np.isfinite(measurements.values[device]))

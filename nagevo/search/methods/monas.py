@@ -10,7 +10,7 @@ the rewards and the hyper-parameters are from memory and count as design choices
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -158,7 +158,7 @@ class MONAS(Strategy):
 
     def _from_predictors(self, rng: np.random.Generator) -> Controller:
         """Return policies trained on predicted rewards."""
-        options = {"steps": self.predictor_steps, "rng": rng}
+        options: dict[str, Any] = {"steps": self.predictor_steps, "rng": rng}
         accuracy = fit_accuracy(self.space, self.measurements, **options)
         latency = [fit_latency(self.space, self.measurements, device, **options) for device in self.devices]
         baseline = _MovingAverage(self.decay)
@@ -219,7 +219,7 @@ class _MovingAverage:
     """Exponential moving average of each entry, started at its first number; NaN leaves it as it is."""
 
     def __init__(self, decay: float):
-        self.decay, self.value = decay, np.nan
+        self.decay, self.value = decay, np.array(np.nan)
 
     def update(self, values: np.ndarray) -> np.ndarray:
         blended = self.decay * self.value + (1.0 - self.decay) * values

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace
 
-AGGREGATES = {"mean": np.nanmean, "median": np.nanmedian, "worst": np.nanmax}
+AGGREGATES: dict[str, Callable[..., Any]] = {"mean": np.nanmean, "median": np.nanmedian, "worst": np.nanmax}
 """Statistic of the errors of a neighborhood."""
 
 
@@ -128,7 +128,8 @@ def random_neighbors(space: SearchSpace, choices: np.ndarray, n: int, *, rng: np
 
 def nondominated_first(objectives: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
     """Return n rows: the frontier in random order, then the frontier of the rest, and so on."""
-    left, ranked = np.arange(len(objectives)), []
+    left = np.arange(len(objectives))
+    ranked: list[np.ndarray] = []
     while len(left) and sum(map(len, ranked)) < n:
         ranked.append(rng.permutation(left[frontier(objectives[left])]))
         left = np.setdiff1d(left, ranked[-1])

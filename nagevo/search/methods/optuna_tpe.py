@@ -45,7 +45,7 @@ class OptunaTPE(Strategy):
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.n_startup = n_startup
-        self._distributions = {
+        self._distributions: dict[str, optuna.distributions.BaseDistribution] = {
             f"{i}": CategoricalDistribution(tuple(range(options))) for i, options in enumerate(space.n_options)
         }
         self._studies = {device: optuna.create_study(directions=["minimize"] * 2) for device in self.devices}

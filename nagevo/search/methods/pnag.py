@@ -11,7 +11,7 @@ memory and is a design choice here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -152,7 +152,7 @@ class PNAGGenerator:
         self,
         measurements: Measurements,
         device: str,
-        budgets: Sequence[float],
+        budgets: Sequence[float] | np.ndarray,
         *,
         accuracy: Predictor | None = None,
     ) -> PNAGGenerator:
@@ -177,13 +177,13 @@ class PNAGGenerator:
             raise DataError(f"PNAG needs two architectures measured on {device} to learn from, got {len(known)}")
         self.budgets = np.unique(np.asarray(budgets, dtype=float))
         with single_thread():
-            options = {"steps": self.predictor_steps, "hidden": self.hidden, "rng": self.rng}
+            options: dict[str, Any] = {"steps": self.predictor_steps, "hidden": self.hidden, "rng": self.rng}
             self.accuracy = accuracy or fit_accuracy(self.space, measurements, **options)
             self.latency = fit_latency(self.space, measurements, device, **options)
             self._train_controller(self._reward(known, device))
         return self
 
-    def answer(self, budgets: Sequence[float], *, samples: int = 1) -> np.ndarray:
+    def answer(self, budgets: Sequence[float] | np.ndarray, *, samples: int = 1) -> np.ndarray:
         """Return one architecture for each budget, shape (n_budgets, n_choices).
 
         Parameters
@@ -195,7 +195,7 @@ class PNAGGenerator:
         """
         return self.ranked(budgets, samples=samples)[:, 0]
 
-    def ranked(self, budgets: Sequence[float], *, samples: int) -> np.ndarray:
+    def ranked(self, budgets: Sequence[float] | np.ndarray, *, samples: int) -> np.ndarray:
         """Return sampled architectures for each budget, best first, shape (n_budgets, samples, n_choices).
 
         Those predicted to hold the budget come first, the most accurate of them before; the others follow by latency.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -109,7 +109,7 @@ class _Normal(Repair):
         super().__init__()
         self.space = space
 
-    def _do(self, problem: Problem, X: np.ndarray, **kwargs) -> np.ndarray:
+    def _do(self, problem: Problem, X: np.ndarray, **kwargs: Any) -> np.ndarray:
         return self.space.normal(X.astype(np.int8))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import zip_longest
 from typing import Annotated, Any, Literal
 
@@ -203,7 +204,7 @@ class SupernetSearch:
                 classes=space.classes,
                 exclude_zero=recipe.exclude_zero,
             )
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(self, make_mixture: MakeMixture) -> Iterator[np.ndarray]:
         """Yield the cell, int8 of shape (6,), after each epoch."""
@@ -227,7 +228,7 @@ class SupernetSearch:
         self.network.train()
         for batch, architecture_batch in self.batches():
             self.network.requires_grad_(False)
-            mixture.step(lambda weights, batch=architecture_batch: self._objective(batch, weights))
+            mixture.step(partial(self._objective, architecture_batch))
             self.network.requires_grad_(True)
             optimizer.zero_grad()
             self._cross_entropy(batch, mixture.weights()).backward()

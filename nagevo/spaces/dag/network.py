@@ -77,8 +77,9 @@ class DAGNetwork(nn.Module):
             if stage > 0:
                 parts.append(nn.MaxPool2d(2))
             for _ in range(cells):
-                parts.append(DAGCell(reads, operations, carried, width * 2**stage))
-                carried = parts[-1].out_width
+                cell = DAGCell(reads, operations, carried, width * 2**stage)
+                parts.append(cell)
+                carried = cell.out_width
         self.body = nn.Sequential(*parts)
         self.classifier = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(carried, classes))
 

@@ -131,9 +131,9 @@ class DAGSpace(SearchSpace):
 
     def _outputs(self, reads: np.ndarray) -> np.ndarray:
         """Return which nodes make up the output: bool, shape (n, nodes). Without edges it is the input."""
-        live = reads.any(axis=2)
+        live = np.any(reads, axis=2)
         live[:, 0] = True
-        return live & ~reads.any(axis=1)
+        return live & ~np.any(reads, axis=1)
 
     def network(self, choices: np.ndarray) -> DAGNetwork:
         from nagevo.spaces.dag.network import DAGNetwork

@@ -37,7 +37,7 @@ class Zero(nn.Module):
 
 def operation(name: str, width: int) -> nn.Module:
     """Return the module of one of ``OPERATIONS``; it keeps the shape of its input."""
-    builders = {
+    builders: dict[str, Callable[[], nn.Module]] = {
         "none": Zero,
         "skip_connect": nn.Identity,
         "avg_pool_3x3": lambda: nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),

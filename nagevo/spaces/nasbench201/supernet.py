@@ -8,6 +8,10 @@ Liu, Simonyan, Yang 2019, "DARTS: Differentiable Architecture Search", equation 
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add
+from typing import cast
+
 from torch import Tensor, nn
 
 from nagevo.spaces.nasbench201.cell import EDGES, OPERATIONS
@@ -74,8 +78,7 @@ class MixtureCell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         nodes = {0: x}
         for (source, target), candidates, weights in zip(EDGES, self.edges, self.weights[0], strict=True):
-            value = sum(
-                weight * candidate(nodes[source]) for weight, candidate in zip(weights, candidates, strict=True)
-            )
+            weighted = zip(weights, cast(nn.ModuleList, candidates), strict=True)
+            value = reduce(add, [weight * candidate(nodes[source]) for weight, candidate in weighted])
             nodes[target] = nodes[target] + value if target in nodes else value  # (batch, width, height, width)
         return nodes[3]
