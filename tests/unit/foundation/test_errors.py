@@ -45,4 +45,4 @@ def test_a_command_without_torch_ends_with_one_line(tmp_path):
         [sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2
-    assert ended.stderr == "nagevo: evaluator \"supernet\" needs torch: pip install 'nagevo[train]'\n"
+    assert ended.stderr == "nagevo: torch is not installed: pip install 'nagevo[train]'\n"

@@ -92,7 +92,7 @@ def test_the_input_shape_is_that_of_the_architecture():
     assert SPACE.input_shape_of(large) == SPACE.input_shape == (3, 224, 224)
 
 
-def test_an_elastic_architecture_costs_as_much_as_in_a_space_that_has_only_its_resolution():
+def test_an_elastic_architecture_costs_as_one_of_its_own_resolution():
     fixed = MobileNetV3Space(resolution=160)
     expected = fixed.costs(fixed.from_text([LAYERS]))
     for space in (SPACE, BY_STAGE):
