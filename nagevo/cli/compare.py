@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -56,7 +56,7 @@ def run(
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "hypervolume": [], "regret": []}
     for path, history in track(searches.items(), "measuring searches", total=len(searches)):
         strategy, (evaluations, seed) = path.parent.name, path.stem.split("-")
-        keys = {"strategy": strategy, "evaluations": int(evaluations), "seed": int(seed)}
+        keys: dict[str, Any] = {"strategy": strategy, "evaluations": int(evaluations), "seed": int(seed)}
         seconds = float("nan") if benchmarks is None else job_seconds(benchmarks.joinpath(*path.parts[-3:]))
         metrics = comparison.search_metrics(history, references, spread=spread)
         tables["metrics"].append(metrics.assign(**keys, seconds=seconds))

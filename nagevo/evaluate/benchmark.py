@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,20 +15,20 @@ from nagevo.evaluate.comparison import is_enumerable
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import InfeasibleBudget
-from nagevo.generator.answers import Generator
+from nagevo.generator.answers import Answer, Generator
 from nagevo.measure.measurements import Measurements
 from nagevo.search.methods.pnag import PNAGGenerator
 from nagevo.search.nsga2 import evolve
 from nagevo.spaces.base import SearchSpace
 
-Answering = Callable[[np.ndarray], Sequence[np.ndarray | None]]
+Answering = Callable[[np.ndarray], Sequence[np.ndarray | None] | np.ndarray]
 """From budgets in ms to the choices of one architecture for each, None where it is refused."""
 
 TESTED = 2000
 """Random architectures on which predictions are judged where the space cannot be listed."""
-REFERENCE = {"population": 200, "generations": 100}
+REFERENCE: dict[str, Any] = {"population": 200, "generations": 100}
 """Size of the evolution on true values which finds the reference of such a space."""
-AFRESH = {"population": 100, "generations": 40}
+AFRESH: dict[str, Any] = {"population": 100, "generations": 40}
 """Size of the evolution on the adapted latency."""
 N_BUDGETS = 100
 LEAST = 0.9
@@ -206,7 +207,7 @@ def _generator(latency: _Latency, truth: Truth, n: int, budgets: np.ndarray) -> 
         pool = generator.candidates(*generator.predictor.known)
         return _best(pool.choices, pool.accuracy, latency.bound(pool.choices), budgets)
     answers = generator.answers(budgets, device=latency.device, confidence=latency.confidence)
-    texts = [None if isinstance(answer, InfeasibleBudget) else answer.architecture for answer in answers]
+    texts = [answer.architecture if isinstance(answer, Answer) else None for answer in answers]
     return [None if text is None else generator.space.from_text([text])[0] for text in texts]
 
 
@@ -228,7 +229,7 @@ def _evolution(latency: _Latency, truth: Truth, n: int, budgets: np.ndarray) -> 
 
 def _nearest(latency: _Latency, truth: Truth, n: int, budgets: np.ndarray) -> list[np.ndarray | None]:
     predictor, known = latency.predictor, _evaluated(latency)
-    own = predictor.measurements.values[latency.device]
+    own = predictor.measurements.values[cast(str, latency.device)]
     probes = predictor.measurements.choices[np.isfinite(own)]
     ratios = {d: np.log(own[np.isfinite(own)] / predictor.latency_ms(d, probes)) for d in predictor.known}
     nearest = min(ratios, key=lambda device: ratios[device].std())
@@ -290,7 +291,10 @@ def two_limits(
     row_of = {text: row for row, text in enumerate(generator.space.to_text(truth.choices))}
     low, high = LEAST * needs.min(axis=0), needs[error.argmin()]
     rng = np.random.default_rng(generator.seed)
-    regret, violated, refused, answered = [], [], [], []
+    regret: list[float] = []
+    violated: list[bool] = []
+    refused: list[bool] = []
+    answered: list[bool] = []
     while len(answered) < n:
         limits = low + (high - low) * rng.random(2)
         asked = {"latency_ms": limits[0], cost: limits[1]}
@@ -299,8 +303,8 @@ def two_limits(
         if not holding.any():
             refused.append(isinstance(answer, InfeasibleBudget))
             continue
-        answered.append(not isinstance(answer, InfeasibleBudget))
-        row = row_of[answer.architecture] if answered[-1] else None
+        answered.append(isinstance(answer, Answer))
+        row = row_of[answer.architecture] if isinstance(answer, Answer) else None
         if row is not None:
             violated.append(not holding[row])
         held = row is not None and holding[row]

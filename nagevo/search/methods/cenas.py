@@ -12,7 +12,7 @@ Jin 2019, "A Classification-Based Surrogate-Assisted Evolutionary Algorithm for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import moocore
 import numpy as np
@@ -243,7 +243,7 @@ class CENAS(Strategy):
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.pool, self.generations, self.predictor_steps = pool, generations, predictor_steps
-        self.options = {"epochs": epochs, "hidden": hidden, "learning_rate": learning_rate}
+        self.options: dict[str, Any] = {"epochs": epochs, "hidden": hidden, "learning_rate": learning_rate}
 
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:

@@ -336,7 +336,7 @@ class PNAG(Strategy):
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.budgets, self.samples = budgets, samples
-        self.options = {
+        self.options: dict[str, Any] = {
             "reward": reward,
             "iterations": iterations,
             "batch": batch,
