@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from nagevo.foundation.errors import ConfigError, NagevoError, unknown
 from nagevo.foundation.files import EXPONENT
@@ -89,7 +89,7 @@ class Option:
         from pydantic import Field
 
         if self.path and os.PathLike in get_args(source):
-            source = str | None if type(None) in get_args(source) else str
+            source = Union[tuple(kind for kind in get_args(source) if kind is not os.PathLike)]  # noqa: UP007
         given = {name: getattr(self, name) for name in CONSTRAINTS if getattr(self, name) is not None}
         return handler.generate_schema(Annotated[source, Field(**given)] if given else source)
 

@@ -83,8 +83,10 @@ class OFAPredictorEvaluator(Evaluator):
         used = self.space.used(choices).reshape(len(choices), 1, N_SLOTS, 1)
         options = choices[:, N_STAGES:N_LAYER_CHOICES].reshape(len(choices), 2, N_SLOTS, 1)
         layers = (options == np.arange(3)) & used  # (n, kernel or expansion, slot, option)
-        resolutions = [self.resolution or self.space.input_shape_of(row)[-1] for row in choices]
-        resolution = np.equal(np.array(resolutions)[:, None], RESOLUTIONS)
+        pixels = (
+            self.space.resolution_of(choices) if self.resolution is None else np.full(len(choices), self.resolution)
+        )
+        resolution = pixels[:, None] == RESOLUTIONS
         return np.concatenate([layers.reshape(len(choices), 2 * 3 * N_SLOTS), resolution], axis=1).astype(np.float32)
 
 

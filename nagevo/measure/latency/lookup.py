@@ -37,10 +37,10 @@ class LookupDevice(Device):
     def __init__(
         self,
         path: Annotated[
-            str | os.PathLike | Mapping[str, Any],
+            str | os.PathLike | Mapping[str, str],
             Option(
                 "YAML file from the names of blocks to their `mean` in ms; or one for each resolution among which "
-                "architectures choose: `{160: …, 176: …}`.",
+                'architectures choose: `{"160": …, "176": …}`.',
                 path=True,
             ),
         ],
@@ -100,7 +100,7 @@ class LookupDevice(Device):
 
     def _at(self, space: MobileNetV3Space, resolution: int) -> MobileNetV3Space:
         if len(space.resolutions) > 1:
-            raise ConfigError("backend lookup: resolution is for spaces of one; give path as {160: …, 176: …}")
+            raise ConfigError('backend lookup: resolution is for spaces of one; give path as {"160": …, "176": …}')
         return space.at(resolution)
 
 

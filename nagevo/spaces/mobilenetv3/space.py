@@ -150,8 +150,12 @@ class MobileNetV3Space(SearchSpace):
         return self.channels, self.resolutions[-1], self.resolutions[-1]
 
     def input_shape_of(self, choices: np.ndarray) -> tuple[int, int, int]:
-        resolution = self.resolutions[self._resolution(choices[None])[0]]
+        (resolution,) = self.resolution_of(choices[None]).tolist()
         return self.channels, resolution, resolution
+
+    def resolution_of(self, choices: np.ndarray) -> np.ndarray:
+        """Return the resolution of each architecture in pixels, shape (n,)."""
+        return np.array(self.resolutions)[self._resolution(choices)]
 
     def at(self, resolution: int) -> MobileNetV3Space:
         """Return the space of the same networks on images of another size, in pixels; only where all have one size."""
@@ -218,7 +222,7 @@ class MobileNetV3Space(SearchSpace):
         used = self.used(choices).reshape(len(choices), N_SLOTS)
         parts = DEPTHS[depths], KERNELS[kernels] * used, EXPANSIONS[expansions] * used
         layers = [":".join(",".join(map(str, part)) for part in row) for row in zip(*parts, strict=True)]
-        resolutions = np.array(self.resolutions)[self._resolution(choices)]
+        resolutions = self.resolution_of(choices)
         widths = np.array(self.multipliers)[self._widths(choices)]
         return [
             joined(text, {"r": [] if resolution == self.resolution else [resolution], "w": self._written(factors)})
@@ -285,7 +289,7 @@ class MobileNetV3Space(SearchSpace):
 
     def _elastic_features(self, choices: np.ndarray) -> Iterator[np.ndarray]:
         if len(self.resolutions) > 1:
-            yield np.log2(self.resolutions)[self._resolution(choices)][:, None]
+            yield np.log2(self.resolution_of(choices))[:, None]
         if len(self.multipliers) > 1:
             widths = np.log2(self.multipliers)[self._widths(choices)]
             yield widths if self.widths_by == "stage" else widths[:, :1]
@@ -322,7 +326,7 @@ class MobileNetV3Space(SearchSpace):
         ]
         first, last = self.widths[factors[0]], self.widths[factors[-1]]
         return Layout(
-            resolution=self.resolutions[self._resolution(choices[None])[0]],
+            resolution=self.input_shape_of(choices)[-1],
             channels=self.channels,
             stem_width=first.stem,
             stem_stride=self.stem_stride,

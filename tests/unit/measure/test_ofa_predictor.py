@@ -51,6 +51,16 @@ def test_the_input_is_the_documented_one(path):
     assert encoded.sum() == 11 + 11 + 1  # 3 + 2 + 2 + 2 + 2 layers
 
 
+def test_each_architecture_is_predicted_at_its_own_resolution(path):
+    space = create_space("mobilenetv3", resolutions=[160, 224])
+    evaluator = create_evaluator("ofa_predictor", space, path=path(128, 1))
+    smallest, largest = evaluator.encode(space.extremes())
+    assert smallest[120:].tolist() == [0, 0, 0, 1, 0, 0, 0, 0]  # (160 - 112) / 16 = 3
+    assert largest[120:].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]  # (224 - 112) / 16 = 7
+    with pytest.raises(ConfigError, match="knows no widths to choose"):
+        create_evaluator("ofa_predictor", create_space("mobilenetv3", widths=[0.5, 1]), path=path(128, 1))
+
+
 def test_what_cannot_be_used_is_one_clear_error(path, tmp_path):
     good, options = path(128, 4, 1), {"path": tmp_path / "predictor.pth"}
     with pytest.raises(ConfigError, match="one of 112, 128"):
