@@ -10,6 +10,7 @@ import numpy as np
 from nagevo.foundation.errors import ArchitectureError, DataError
 from nagevo.foundation.tables import number_column, read_table, row_name, text_column
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.suffixes import at_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ class ArchitectureTable:
 
     def _read(self, space: SearchSpace) -> tuple[pd.Series, pd.Series]:
         """Return the numbers by key of the normal and of the canonical form."""
-        frame = read_table(self.path, ("architecture", self.column))
+        frame = at_resolution(read_table(self.path, ("architecture", self.column)), space, f"table {self.path}")
         values = number_column(frame, self.column, f"table {self.path}")
         choices = parse_architectures(frame, space, f"table {self.path}")
         return _by_key(space.normal(choices), choices, values), _by_key(space.canonical(choices), choices, values)
@@ -72,7 +73,22 @@ def read_architectures(path: str | os.PathLike, space: SearchSpace) -> np.ndarra
     DataError
         If the file is absent, damaged, lacks the column, or holds what is no architecture of the space.
     """
-    return parse_architectures(read_table(path, ("architecture",)), space, f"table {path}")
+    where = f"table {path}"
+    return parse_architectures(at_resolution(read_table(path, ("architecture",)), space, where), space, where)
+
+
+def at_resolution(frame: pd.DataFrame, space: SearchSpace, where: str) -> pd.DataFrame:
+    """Return a table with the column ``resolution``, if it has one, as a suffix of the architectures' texts.
+
+    Rows at a resolution that the space does not have are left out. Where architectures do not choose their resolution,
+    the table is returned as it is.
+    """
+    if "resolution" not in frame or len(space.resolutions) < 2:
+        return frame
+    pixels = number_column(frame, "resolution", where)
+    texts = text_column(frame, "architecture", where)
+    texts = [at_pixels(text, value) for text, value in zip(texts, pixels, strict=True)]
+    return frame.assign(architecture=texts)[np.isin(pixels, space.resolutions)]
 
 
 def parse_architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> np.ndarray:

@@ -32,3 +32,15 @@ def split(text: str, letters: str) -> tuple[str, dict[str, list[float]]]:
         expected = ", then ".join(f"@{letter}…" for letter in letters)
         raise ValueError(f"expected after the layers at most {expected}, got @{'@'.join(rest)}")
     return first, {suffix[0]: [float(value) for value in suffix[1:].split(",")] for suffix in rest}
+
+
+def at_pixels(text: str, resolution: float) -> str:
+    """Return a text with its resolution as the first suffix, unless it has one.
+
+    >>> at_pixels("2,3@w0.75", 176), at_pixels("2,3@r192", 176)
+    ('2,3@r176@w0.75', '2,3@r192')
+    """
+    first, *rest = text.split("@")
+    if any(suffix.startswith("r") for suffix in rest):
+        return text
+    return "@".join([first, f"r{resolution:.12g}", *rest])

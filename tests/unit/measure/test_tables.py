@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from nagevo.foundation.errors import DataError
-from nagevo.measure.tables import ArchitectureTable
+from nagevo.measure.tables import ArchitectureTable, read_architectures
+from nagevo.spaces import create_space
 from nagevo.spaces.base import SearchSpace
 
 
@@ -75,3 +76,32 @@ def test_an_absent_file_or_column_is_an_error(tmp_path):
     found = table(tmp_path, ["ab"], [1.0])
     with pytest.raises(DataError, match="lacks the column speed; it has architecture, value"):
         ArchitectureTable(found.path, "speed").values(SPACE, SPACE.extremes())
+
+
+LAYERS = "2,2,2,2,2:" + ":".join([",".join(["3,3,0,0"] * 5)] * 2)
+
+
+def test_a_table_may_give_the_resolution_as_a_column(tmp_path):
+    space = create_space("mobilenetv3", resolutions=[160, 224])
+    rows = {"architecture": [LAYERS] * 3, "resolution": [160, 176, 224], "value": [1.0, 2.0, 3.0]}
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    asked = space.from_text([LAYERS, f"{LAYERS}@r160"])
+    assert ArchitectureTable(tmp_path / "t.csv", "value").values(space, asked).tolist() == [3.0, 1.0]
+    assert space.to_text(read_architectures(tmp_path / "t.csv", space)) == [f"{LAYERS}@r160", LAYERS]
+
+
+def test_where_resolutions_are_not_chosen_their_column_does_not_matter(tmp_path):
+    space = create_space("mobilenetv3")
+    rows = {"architecture": [LAYERS], "resolution": [160], "value": [1.0]}
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
+    assert ArchitectureTable(tmp_path / "t.csv", "value").values(space, space.from_text([LAYERS])).tolist() == [1.0]
+
+
+def test_measured_gpu_latencies_are_read_at_their_resolutions(shared_data):
+    path = shared_data / "ofa_mobilenetv3" / "gpu_latencies.parquet"
+    space = create_space("mobilenetv3", resolutions=[128, 160, 224])
+    frame = pd.read_parquet(path)
+    frame = frame[frame["resolution"].isin(space.resolutions)]
+    table = ArchitectureTable(path, "latency_ms_v100_32")
+    asked = [f"{text}@r{pixels}" for text, pixels in zip(frame["architecture"], frame["resolution"], strict=True)]
+    np.testing.assert_array_equal(table.values(space, space.from_text(asked)), frame["latency_ms_v100_32"])
