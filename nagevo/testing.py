@@ -1,4 +1,4 @@
-"""What every search space and every strategy promises, as checks that a test of one's own class calls.
+"""The promises of every search space and every strategy, as checks that a test of one's own class calls.
 
 >>> from nagevo.spaces import create_space
 >>> check_space(create_space("nasbench201"))
@@ -248,7 +248,7 @@ def proposals_are_new(build: Build) -> None:
 
 
 def a_rebuilt_strategy_proposes_the_same(build: Build) -> None:
-    """What is proposed depends on the seed and on what was told, not on what the object went through."""
+    """Proposals depend on the seed and the measurements alone, not on the history of the object."""
     table = _searched(build, ("phone",))
     last = table.round == len(ROUNDS) - 1
     rebuilt = build("phone")

@@ -28,9 +28,9 @@ def answers(
     ----------
     generator : Generator
     searched : Measurements
-        What the search measured.
+        Measurements of the search.
     drawn : Measurements
-        What a random search with as many evaluations measured.
+        Measurements of a random search with as many evaluations.
     config : EvaluationConfig
 
     Returns
@@ -94,7 +94,7 @@ def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, values: pd.Dat
     Parameters
     ----------
     given : DataFrame
-        What :func:`answers` returned.
+        As returned by :func:`answers`.
     accuracies : DataFrame
         ``architecture, accuracy`` on the test split.
     values : DataFrame

@@ -32,14 +32,14 @@ AFRESH: dict[str, Any] = {"population": 100, "generations": 40}
 """Size of the evolution on the adapted latency."""
 N_BUDGETS = 100
 LEAST = 0.9
-"""Of the least that an architecture needs: from there on limits are drawn, so that some pairs are infeasible."""
+"""Limits are drawn from this share of the smallest need of any architecture on, so that some pairs are infeasible."""
 TRAINED_BUDGETS = 5
-"""For so many of them PNAG's generator is trained; the others it answers by interpolation."""
+"""Budgets that PNAG's generator is trained for; it answers others by interpolation."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of a device.
+    """True accuracies and latencies on a device.
 
     Attributes
     ----------
@@ -113,10 +113,10 @@ def new_device(
     Parameters
     ----------
     generator : Generator
-        That does not know the device; it does when this returns, but not its bundle.
+        Must not know the device yet.
     truth : Truth
     device : str
-        What it is to be called.
+        Name for it.
     probes : sequence of int
         Ascending; 0 stands for the average of the known devices.
     confidence : float
@@ -147,7 +147,7 @@ def new_device(
 
 
 class _Latency:
-    """What is believed of the latency on a device, or on the average one."""
+    """Predicted latency on a device, or on the average of the known ones."""
 
     def __init__(self, generator: Generator, device: str | None, confidence: float):
         self.generator, self.device, self.confidence = generator, device, confidence
@@ -270,7 +270,7 @@ def two_limits(
     ----------
     generator : Generator
     truth : Truth
-        Of a space that can be listed.
+        Its space has to be enumerable.
     device : str
         A known one.
     cost : str

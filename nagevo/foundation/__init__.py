@@ -1,1 +1,1 @@
-"""What every wing uses: files, errors, frontiers, quantities, components by name."""
+"""Parts that every wing uses: files, errors, frontiers, quantities, components by name."""

@@ -129,7 +129,7 @@ def optional_packages(user: str = "") -> Iterator[None]:
     Parameters
     ----------
     user : str
-        What needs the package, as the user calls it: ``strategy "optuna_tpe"``.
+        Name of the part that needs the package, as in ``strategy "optuna_tpe"``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What this machine is: latencies depend on it."""
+"""Description of this machine, which latencies depend on."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class FrontierModel(nn.Module):
     Parameters
     ----------
     n_options : sequence of int, length n_choices
-        How many options each choice has.
+        Number of options of each choice.
     n_conditions : int
         Length of the condition vector.
     hidden : int

@@ -1,4 +1,4 @@
-"""What the page of a comparison shows: metrics with their spread over seeds, and curves between lowest and highest."""
+"""Content of the page of a comparison: metrics with their spread over seeds, and curves between lowest and highest."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def compare_content(
     experiment : str
         Its name.
     reference : str
-        What searches were measured against, for people.
+        Name of the frontier that searches were compared with, as shown.
     units : collection of str
-        Of what the devices measure.
+        Units of the devices' quantities.
     tables : mapping of str to DataFrame
         ``metrics``, ``hypervolume`` and ``regret``, as ``nagevo compare`` writes them.
     """

@@ -1,4 +1,4 @@
-"""What the report of an experiment shows: one dictionary from which the page and the figures are drawn.
+"""Content of the report of an experiment: one dictionary from which the page and the figures are drawn.
 
 Its values are plain lists, numbers and texts, ready for JSON; tables are dictionaries of columns.
 """
@@ -28,7 +28,7 @@ SHOWN_POINTS = 500
 CURVE_POINTS = 200
 """Most points of a curve."""
 COSTS = {"parameters": "Parameters", "macs": "Multiply–accumulates"}
-"""What costs are called; a space may have others."""
+"""Names of the costs as shown; a space may have others."""
 MARGIN = 0.08
 """Room around the frontier, as a share of its range."""
 
@@ -50,13 +50,13 @@ def content(
     experiment : Experiment
     generator : Generator
     searched, drawn : Measurements
-        Of the search, and of a random search with as many evaluations.
+        From the search, and from a random search with as many evaluations.
     frontiers, logs : mapping of str to DataFrame
-        By device, what ``nagevo evolve`` wrote.
+        Tables of ``nagevo evolve`` by device.
     evaluation : mapping
-        What ``evaluation.json`` holds.
+        Content of ``evaluation.json``.
     stages : DataFrame
-        What :func:`nagevo.report.timing.stages` returns.
+        As returned by :func:`nagevo.report.timing.stages`.
     """
     description = generator.description
     devices = [

@@ -1,4 +1,4 @@
-"""What an architecture looks like: data that a page draws, by kind of space.
+"""Drawings of architectures: the data that a page draws, by kind of space.
 
 A drawing is a dictionary with a ``kind`` and a ``summary`` in one sentence, which is what screen readers read. A space
 of one's own gets a drawing by ``drawing.register``; without one it is drawn as the list of its choices.

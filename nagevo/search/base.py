@@ -1,4 +1,4 @@
-"""What chooses which architectures to measure next."""
+"""Strategies: they choose which architectures to measure next."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Strategy(ABC):
         Names of the devices whose frontiers are searched, all from the same accuracies.
     seed : int
     evaluations : int
-        How many architectures will be evaluated in all rounds together.
+        Number of architectures evaluated in all rounds together.
 
     Attributes
     ----------

@@ -31,7 +31,7 @@ CROSSOVER_RATE = 0.9
 
 @dataclass(frozen=True)
 class Evolved:
-    """What a run of :func:`evolve` found.
+    """Result of a run of :func:`evolve`.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ def evolve(
         Architectures to start from; completed by the extremes of the space and random ones up to ``population``, and
         all evaluated where they are more.
     description : str, optional
-        What is said of the progress; nothing is shown without it.
+        Text of the progress; without it nothing is shown.
     rng : numpy.random.Generator
     """
     archive = _Archive(space, objective)

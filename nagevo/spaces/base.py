@@ -1,4 +1,4 @@
-"""What a search space is: which architectures exist, how they vary, and how they are written.
+"""Search spaces: which architectures exist, how they vary, and how they are written.
 
 An architecture is a row of option indices, one for each choice; a population is one array of such rows. Every
 operation takes and returns whole populations.
@@ -27,10 +27,10 @@ class SearchSpace(ABC):
     Attributes
     ----------
     n_options : tuple of int, length n_choices
-        How many options each choice has. Options are ordered from the cheapest to the dearest wherever such an order
+        Number of options of each choice. Options are ordered from the cheapest to the dearest wherever such an order
         exists: index 0 everywhere is the smallest architecture.
     choice_names : tuple of str, length n_choices
-        What each choice decides, for people.
+        Name of each choice, as shown to people.
     resolutions : tuple of int
         Heights (and widths) in pixels of the images among which architectures choose, in increasing order; empty or
         one where they have no choice.

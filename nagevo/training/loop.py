@@ -50,11 +50,11 @@ def fit(
     recipe : Recipe
     seed : int
     description : str, optional
-        What the progress bar says; without it there is none.
+        Text of the progress bar; without it there is none.
     checkpoint : Path, optional
         Where the state is kept during training; removed at the end.
     about : mapping, optional
-        What the result depends on beside the recipe and the seed: a checkpoint that says otherwise is not resumed.
+        Further values that the result depends on: a checkpoint that differs in them is not resumed.
     score : callable, optional
         Returns how good the network is at the moment. Called before the first epoch and after each; the network ends
         with the state that scored best.

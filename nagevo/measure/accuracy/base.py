@@ -1,4 +1,4 @@
-"""What turns architectures into accuracies."""
+"""Evaluators: they turn architectures into accuracies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all evaluators that train networks on images share."""
+"""The base of evaluators that train networks on images."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace, unique, without
 
 MOST_PATHS = 8
-"""How many paths are followed side by side to fill one round."""
+"""Number of paths followed side by side to fill one round, at most."""
 
 
 class AutoShrink(Strategy):
@@ -107,7 +107,7 @@ class AutoShrink(Strategy):
     def _removals_from(self, kept: np.ndarray, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return random choices of the architecture kept last, and a lower option for each.
 
-        What would change nothing, or lead back to what was kept before, is no candidate.
+        Removals that change nothing, or lead back to an architecture kept before, are left out.
         """
         last = kept[-1]
         columns = np.repeat(np.arange(len(last)), last)

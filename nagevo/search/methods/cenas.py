@@ -100,7 +100,7 @@ def reference_indices(objectives: np.ndarray, *, seed: int) -> np.ndarray:
     objectives : ndarray, shape (n, n_objectives)
         Minimized, scaled alike.
     seed : int
-        Of the clustering.
+        Seed of the clustering.
     """
     ranks = moocore.pareto_rank(objectives)
     needed = min(2 * CLUSTERS.start, len(objectives))

@@ -24,7 +24,7 @@ class Controller(nn.Module):
     Parameters
     ----------
     n_options : sequence of int, length n_choices
-        How many options each choice has.
+        Number of options of each choice.
     n_policies : int
     hidden : int
         Size of the state, and of embeddings.

@@ -1,4 +1,4 @@
-"""What strategies that learn by torch share: reproducible training, and predictors fitted to the measurements."""
+"""Parts shared by strategies that learn by torch: reproducible training, and predictors fitted to the measurements."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def batches(n: int, size: int, *, generator: torch.Generator) -> Iterator[torch.
 
 
 class Inputs:
-    """What networks see of architectures: the space's features, each scaled so that those of some rows span [0, 1]."""
+    """Network inputs of architectures: the space's features, scaled so that those of the given rows span [0, 1]."""
 
     def __init__(self, space: SearchSpace, choices: np.ndarray):
         self.space = space

@@ -42,7 +42,7 @@ Reward = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 REWARDS = ("ranking", "mnasnet", "tunas")
 EXPONENT = -0.07
-"""Of the latency ratio in the MnasNet reward, and weight of the deviation in the TuNAS reward."""
+"""Exponent of the latency ratio in the MnasNet reward, and weight of the deviation in the TuNAS reward."""
 
 POOL = 2048
 """Unmeasured architectures, labeled by the predictors, that the evaluator learns from beside the measured ones."""
@@ -109,7 +109,7 @@ class PNAGGenerator:
     hidden : int
         Width of judge and predictors.
     learning_rate : float
-        Of the policy.
+        Learning rate of the policy.
     entropy : float
         Weight of the policy's entropy beside the scaled reward.
     seed : int

@@ -161,7 +161,7 @@ class ExpectedLatency:
         Parameters
         ----------
         weights : Tensor, shape (6, n_operations)
-            Of the last ``n_operations`` of ``OPERATIONS``; those of an edge need not sum to 1.
+            Weights of the last ``n_operations`` of ``OPERATIONS``; those of an edge need not sum to 1.
         """
         shares = weights / weights.sum(dim=1, keepdim=True)
         return (shares * self.latency_ms[:, -weights.shape[1] :].to(weights.device)).sum().clamp(min=self.floor_ms)
@@ -178,7 +178,7 @@ class SupernetSearch:
         The training images.
     penalty : float
     latency : ExpectedLatency, optional
-        What the penalty is on.
+        Latency that the penalty is on.
     seed : int
     """
 

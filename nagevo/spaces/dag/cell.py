@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 OPERATIONS = ("separable_3x3", "conv_1x1")
-"""What a node does with the maps that it reads."""
+"""Operations that a node may apply to the maps that it reads."""
 STAGES = 3
 """Each with twice the channels and half the height and width of the one before."""
