@@ -1,4 +1,4 @@
-"""Parts shared by the gradient-based methods: products of simplices, and a differentiable surrogate of the measurements.
+"""Parts shared by the gradient-based methods: products of simplices and a differentiable surrogate of measurements.
 
 A *mixture* holds one distribution over the options of every choice: a point of a product of simplices, written as one
 row of ``sum(n_options)`` weights. An architecture is a corner of it. Tensors are float32.

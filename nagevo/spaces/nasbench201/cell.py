@@ -17,6 +17,6 @@ PATHS = ((E03,), (E01, E13), (E02, E23), (E01, E12, E23))
 """All ways from input to output, as edges."""
 ON_PATH = np.array([[edge in path for edge in range(N_EDGES)] for path in PATHS])
 WORDS = tuple(word for word in range(4**3) if "0" not in np.base_repr(word, 4).lstrip("0"))
-"""Functions that a path can compute, skips left out: up to three of pool (1), 1×1 (2) and 3×3 (3), as digits to base 4."""
+"""Functions of a path, skips left out: up to three of pool (1), 1×1 (2) and 3×3 (3), as digits to base 4."""
 PLACE_VALUES = len(OPERATIONS) ** np.arange(N_EDGES)[::-1]
 STAGES = 3
