@@ -29,3 +29,4 @@ rule all:
         f"{RESULTS}/generator",
         f"{RESULTS}/evaluation.json",
         f"{RESULTS}/report.html",
+        plan.splits,

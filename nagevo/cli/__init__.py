@@ -28,6 +28,7 @@ from nagevo.cli import (
     score,
     search,
     show,
+    splits,
     surrogate,
     train,
     validate_supernet,
@@ -55,6 +56,7 @@ _COMMANDS = {
         validate_supernet,
     ),
     "Steps of the workflow, in order": (
+        splits,
         train,
         propose,
         sample,

@@ -27,7 +27,7 @@ WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
     "README.md",
 )
 """Files of a folder that :meth:`Deployment.save` and :meth:`Deployment.export` write."""
-METADATA = ("architecture", "device", "budget_ms", "latency_ms", "classes", "mean", "std", "experiment", "accuracy")
+METADATA = ("architecture", "device", "budget_ms", "latency_ms", "classes", "mean", "std", "crop", "experiment", "accuracy")
 """What of the description goes into an ONNX file."""
 
 
@@ -43,8 +43,8 @@ class Deployment:
         What JSON holds: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
         ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
         ``measures`` (which quantity these are), ``measured``, ``accuracy`` (percent, by what it was read on),
-        ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``, and
-        ``mean`` and ``std`` of each channel: the network takes ``(pixels / 255 - mean) / std``.
+        ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``, ``crop``, and
+        ``mean`` and ``std`` of each channel: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
     """
 
     network: nn.Module

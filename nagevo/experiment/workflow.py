@@ -60,6 +60,8 @@ class Plan:
         What :meth:`Evaluator.train` writes, where the evaluator needs it.
     weights_option : str
         The option that comes before it.
+    splits : list of str
+        The table of which example is in which split, where accuracies are read on a dataset.
     caching : bool
         Whether accuracies, latencies and the supernet are looked for in a cache between workflows.
     accuracy_resources : dict
@@ -80,6 +82,7 @@ class Plan:
         self.shards = range(self.experiment.search.shards)
         self.weights = ["results/{experiment}/supernet.safetensors"] if needs_training else []
         self.weights_option = "--weights" if needs_training else ""
+        self.splits = [f"results/{self.experiment.name}/splits.parquet"] if self.experiment.dataset else []
         self.caching = CACHE_VARIABLE in os.environ
         self.accuracy_resources = dict(self.experiment.accuracy.resources)
         self._sections = _without_resources(self.experiment.raw)

@@ -5,6 +5,23 @@ experiment that gets another device keeps what it has measured, and measures the
 """
 
 
+rule splits:
+    """Note which example of the dataset is in which split."""
+    input:
+        data=plan.files("accuracy"),
+    output:
+        splits="results/{experiment}/splits.parquet",
+    log:
+        "results/{experiment}/logs/splits.log",
+    benchmark:
+        "results/{experiment}/benchmarks/splits.tsv"
+    params:
+        config=plan.config("seed", "space", "accuracy"),
+        source=plan.source("nagevo.cli.splits", "space", "evaluator"),
+    shell:
+        "nagevo splits --config {params.config:q} --output {output.splits} 2>&1 | tee {log} >&2"
+
+
 rule train:
     """Train what all accuracy evaluations share: the supernet."""
     input:

@@ -55,11 +55,22 @@ class Evaluator(ABC):
         """
 
     def preprocessing(self) -> dict[str, Any]:
-        """Return what a network needs where it runs: ``classes``, and ``mean`` and ``std`` of each channel.
+        """Return how images become the input of a network: ``classes``, ``mean`` and ``std`` of each channel, ``crop``.
 
-        A network takes ``(pixels / 255 - mean) / std``. Empty where accuracies come without images.
+        A network takes ``(pixels / 255 - mean) / std`` of the square in the center of an image whose side is ``crop``
+        of its shorter side. Empty where accuracies come without images.
         """
         return {}
+
+    def splits(self) -> pd.DataFrame | None:
+        """Return which example of the dataset went into which split; None where accuracies come without a dataset.
+
+        Returns
+        -------
+        DataFrame or None
+            ``split``, ``file`` (or ``pool`` and ``row``), ``class``.
+        """
+        return None
 
     def train(self, path: str | os.PathLike) -> None:
         """Train once whatever all evaluations share, resuming from ``path`` beside it when interrupted."""

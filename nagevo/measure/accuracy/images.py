@@ -69,7 +69,11 @@ class ImageEvaluator(Evaluator):
 
     def preprocessing(self) -> dict[str, Any]:
         mean, std = (values.tolist() for values in self.statistics)
-        return {"classes": list(self.classes), "mean": mean, "std": std}
+        crop = self.dataset_options.get("crop", 1.0)
+        return {"classes": list(self.classes), "mean": mean, "std": std, "crop": crop}
+
+    def splits(self) -> pd.DataFrame:
+        return self.dataset.table()
 
     def images(self, split: str, shape: tuple[int, int, int] | None = None) -> Images:
         """Return one split in a shape, by default the largest that the space takes."""

@@ -82,6 +82,7 @@ def load_images(
     source = DATASETS.create(name, **options)
     rows = choose_rows(source, {"train": train, "validation": validation, "test": test}, seed=seed)
     dataset = ImageDataset(source, rows, shape, crop=crop, mean=mean, std=std)
+    dataset.check_readable()
     report_imbalance(dataset)
     return dataset
 

@@ -7,18 +7,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.spaces.base import SearchSpace
-from nagevo.training.datasets.decoding import decoded
+from nagevo.training.datasets.decoding import decoded, failure_of
+from nagevo.training.datasets.labels import UNLABELED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPLITS = ("train", "validation", "test")
+SPELLINGS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+"""Which split folders and files of these names hold, in any capitals."""
 IMBALANCE = 2.0
 """Ratio of the most frequent to the rarest class from which it is reported."""
 
 log = logging.getLogger(__name__)
+
+
+def split_called(name: str) -> str | None:
+    """Return the split that a folder or file of a name holds, in any capitals, or None.
+
+    >>> split_called("Training"), split_called("VAL"), split_called("cats")
+    ('train', 'validation', None)
+    """
+    return SPELLINGS.get(name.lower())
 
 
 @dataclass(frozen=True)
@@ -28,12 +55,12 @@ class Pool:
     Attributes
     ----------
     images : sequence of bytes, path or ndarray
-        Encoded images, names of image files, or pixels (uint8, shape (height, width) or (height, width, 3)).
+        Encoded images, names of image files, or pixels, shape (height, width) or (height, width, channels).
     labels : ndarray of int64, shape (n,)
-        Indices of classes.
+        Indices of classes; -1 where an image has no label.
     """
 
-    images: Sequence[bytes | str | Path | np.ndarray]
+    images: Sequence[bytes | str | Path | np.ndarray | None]
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -62,11 +89,15 @@ class Source:
         for split, pool in self.pools.items():
             if not len(pool):
                 raise DataError(f"dataset {self.name} has no images in its split {split}")
-            if not 0 <= pool.labels.min() <= pool.labels.max() < len(self.classes):
+            if not UNLABELED <= pool.labels.min() <= pool.labels.max() < len(self.classes):
                 raise DataError(
                     f"dataset {self.name}: expected labels from 0 to {len(self.classes) - 1}, one for each class, "
                     f"got {pool.labels.min()} to {pool.labels.max()} in its split {split}"
                 )
+        found = np.unique(self.pools["train"].labels[self.pools["train"].labels != UNLABELED])
+        if len(found) < 2:
+            only = f"only {self.classes[found[0]]}" if len(found) else "no labels"
+            raise DataError(f"dataset {self.name}: expected at least two classes of training images, got {only}")
 
 
 @dataclass(frozen=True)
@@ -167,6 +198,37 @@ class ImageDataset:
             self._report_failures(name, len(rows), failures)
             self._splits[name] = Split(images[readable] if failures else images, self.labels(name)[readable])
         return self._splits[name]
+
+    def check_readable(self) -> None:
+        """Check that each split has an image that can be read, decoding no more than the first of them.
+
+        Raises
+        ------
+        DataError
+        """
+        for name, (pool, rows) in self.rows.items():
+            images = self.source.pools[pool].images
+            first = ""
+            for row in rows.tolist():
+                failure = failure_of(images, row, self.shape, self.crop)
+                if not failure:
+                    break
+                first = first or failure
+            else:
+                self._report_failures(name, len(rows), {0: first} | dict.fromkeys(range(1, len(rows)), ""))
+
+    def table(self) -> pd.DataFrame:
+        """Return which image went into which split: ``split``, ``file`` (or ``pool`` and ``row``) and ``class``."""
+        import pandas as pd
+
+        parts = []
+        for split, (pool, rows) in self.rows.items():
+            images = self.source.pools[pool].images
+            in_files = isinstance(images[int(rows[0])], str | Path)
+            where = {"file": [str(images[row]) for row in rows]} if in_files else {"pool": pool, "row": rows}
+            names = np.asarray(self.classes, dtype=object)[self.labels(split)]
+            parts.append(pd.DataFrame({"split": split, **where, "class": names}))
+        return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:

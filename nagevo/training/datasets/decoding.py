@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from nagevo.foundation.files import one_line
 from nagevo.foundation.progress import track
 
 MODES = {1: "L", 3: "RGB"}
-"""Of Pillow, by number of channels."""
-MANY = 20_000
-"""Images from which decoding shows its progress."""
+"""Modes of Pillow by number of channels."""
+FULL_SCALES = (1.0, 255.0, 65535.0)
+"""White in images that do not say their range."""
+BITS_PER_SAMPLE = 258
+"""Number of a tag of TIFF files."""
+PROGRESS_FROM = 20_000
+"""Number of images from which decoding shows its progress."""
 
 
 def decoded(
@@ -45,41 +50,101 @@ def decoded(
         The reason by place among the rows; the pixels there are 0.
     """
     pixels, failures = np.zeros((len(rows), *shape), dtype=np.uint8), {}
-    places = enumerate(rows.tolist())
-    for place, row in track(places, description, total=len(rows)) if len(rows) >= MANY else places:
+    places = np.argsort(rows, kind="stable").tolist()  # as they lie on disk
+    for place in track(places, description) if len(rows) > PROGRESS_FROM else places:
+        row = int(rows[place])
         try:
             pixels[place] = decode(images[row], shape, crop)
         except Exception as error:  # Pillow raises many kinds for a damaged file
-            failures[place] = f"{_name(images[row], row)}: {error}".splitlines()[0]
+            failures[place] = _failure(images, row, error)
     return pixels, failures
 
 
-def decode(image: bytes | str | Path | np.ndarray, shape: tuple[int, int, int], crop: float = 1.0) -> np.ndarray:
+def failure_of(images: Sequence, row: int, shape: tuple[int, int, int], crop: float) -> str:
+    """Return why an image cannot be read; an empty text if it can."""
+    try:
+        decode(images[row], shape, crop)
+    except Exception as error:
+        return _failure(images, row, error)
+    return ""
+
+
+def _failure(images: Sequence, row: int, error: Exception) -> str:
+    """Return what failed, by the file of an image or by its number."""
+    try:
+        image = images[row]
+    except Exception:
+        image = None
+    name = image if isinstance(image, str | Path) else f"image {row}"
+    reason = "it is not an image" if isinstance(error, UnidentifiedImageError) else one_line(error)
+    return f"{name}: {reason}"
+
+
+def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, int, int], crop: float = 1.0) -> np.ndarray:
     """Return the square in the center of an image, scaled to a shape: uint8 of shape (channels, height, width).
 
-    The image stands upright as its EXIF data says. Colors become shades of grey, or the reverse, as the channels ask.
+    The image stands upright as its EXIF data says. What is transparent is white. Colors become shades of grey, or the
+    reverse, as the channels ask.
     """
     channels, height, width = shape
-    opened = Image.fromarray(image) if isinstance(image, np.ndarray) else Image.open(_stream(image))
-    with opened:
-        upright = _eight_bit(ImageOps.exif_transpose(opened)).convert(MODES[channels])
+    with _opened(image) as opened:
+        upright = _opaque(ImageOps.exif_transpose(_eight_bit(opened))).convert(MODES[channels])
     side, center = crop * min(upright.size), (upright.width / 2, upright.height / 2)
     box = (center[0] - side / 2, center[1] - side / 2, center[0] + side / 2, center[1] + side / 2)
     scaled = upright.resize((width, height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(scaled).reshape(height, width, channels).transpose(2, 0, 1)
 
 
+def _opened(image: bytes | str | Path | np.ndarray | None) -> Image.Image:
+    if image is None:
+        raise ValueError("there is no image")
+    if isinstance(image, bytes):
+        image = io.BytesIO(image)
+    if not isinstance(image, np.ndarray):
+        return Image.open(image)
+    pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    if pixels.dtype not in (np.bool_, np.uint8):
+        pixels = _bytes(pixels, FULL_SCALES[-1:] if pixels.dtype == np.uint16 else FULL_SCALES)
+    return Image.fromarray(pixels)
+
+
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Return an image of 16 bits with its upper eight, which Pillow would clip instead."""
-    if not image.mode.startswith("I;16"):
+    """Return an image whose values have another range than 0 to 255 with bytes, as is its orientation.
+
+    Integers of 16 bits are divided by the full scale of their file; other integers and floats by the smallest of
+    ``FULL_SCALES`` that no value of the image exceeds.
+    """
+    mode = image.mode
+    if mode.startswith("I;16"):
+        bits = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,))[0]
+        scaled = _bytes(np.asarray(image), (2**bits - 1,))
+    elif mode == "I":
+        scaled = _bytes(np.asarray(image), (65535,) if image.format in ("PNG", "PPM") else FULL_SCALES[1:])
+    elif mode == "F":
+        scaled = _bytes(np.asarray(image), FULL_SCALES)
+    elif mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    else:
         return image
-    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    eight = Image.fromarray(scaled)
+    eight.info["exif"] = image.getexif().tobytes()
+    return eight
 
 
-def _stream(image: bytes | str | Path) -> io.BytesIO | str | Path:
-    return io.BytesIO(image) if isinstance(image, bytes) else image
+def _bytes(values: np.ndarray, full_scales: Sequence[float]) -> np.ndarray:
+    """Return values as uint8, the smallest full scale that none of them exceeds becoming 255."""
+    least, most = values.min(), values.max()
+    if not 0 <= least <= most <= full_scales[-1]:
+        raise ValueError(f"expected values from 0 to {full_scales[-1]:g}, got {least:g} to {most:g}")
+    full_scale = next(scale for scale in full_scales if most <= scale)
+    return np.rint(values * (255.0 / full_scale)).astype(np.uint8)
 
 
-def _name(image: bytes | str | Path | np.ndarray, row: int) -> str:
-    """Return what a person finds the image by: its file, or its number."""
-    return str(image) if isinstance(image, str | Path) else f"image {row}"
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return an image with white where it is transparent."""
+    if not image.has_transparency_data:
+        return image
+    over = image.convert("RGBA")
+    white = Image.new("RGBA", over.size, "white")
+    return Image.alpha_composite(white, over).convert("RGB")

@@ -1,4 +1,4 @@
-"""Images that the library ``datasets`` of Hugging Face reads: class folders, Parquet files, or a dataset of its hub."""
+"""Images in a local folder of class folders or Parquet files, or of the hub of Hugging Face."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.files import one_line
 from nagevo.foundation.options import Option
-from nagevo.training.datasets.base import SPLITS, Pool, Source
+from nagevo.training.datasets.base import Pool, Source, split_called
+from nagevo.training.datasets.folders import read_folders
+from nagevo.training.datasets.labels import classify
+from nagevo.training.datasets.parquet import ParquetImages, ParquetTable, read_parquet, stored_image
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -19,17 +23,19 @@ if TYPE_CHECKING:
 def huggingface(
     *,
     path: Annotated[
-        str,
-        Option(
-            "Folder with a folder for each class or with Parquet files, or the name of a dataset of the hub.", path=True
-        ),
-    ],
-    subset: Annotated[str | None, Option("Subset, of a dataset that has several.")] = None,
+        str | None,
+        Option("Local folder with a folder for each class or with Parquet files, or a Parquet file.", path=True),
+    ] = None,
+    hub: Annotated[str | None, Option("In place of `path`, name of a dataset of Hugging Face's hub.")] = None,
+    subset: Annotated[str | None, Option("Subset, of a dataset of the hub that has several.")] = None,
     image_column: Annotated[str, Option("Column of the images.")] = "image",
     label_column: Annotated[str, Option("Column of the classes.")] = "label",
     classes: Annotated[
         Sequence[str] | None,
-        Option("Names of the classes in the order of the labels; null for the dataset's own, else the labels."),
+        Option(
+            "Names of the classes: in the order of labels that are numbers, and the order of the outputs where labels "
+            "are names; null for the dataset's own names, else the labels."
+        ),
     ] = None,
     splits: Annotated[
         Mapping[str, str] | None,
@@ -38,37 +44,84 @@ def huggingface(
 ) -> Source:
     """Return the images of a local folder or of the hub.
 
+    Folders or files called ``train``, ``validation`` and ``test``, in any capitals and usual spelling, are splits.
+
     Raises
     ------
     ConfigError
-        If a split or column is none of the dataset's.
+        If a split, class or column is none of the dataset's.
     DataError
         If it cannot be read.
     """
-    from datasets import Image, load_dataset
+    if (path is None) == (hub is None):
+        raise ConfigError("dataset: expected one of path (a local folder or file) and hub (a dataset of the hub)")
+    if hub is not None:
+        return _of_hub(hub, subset, splits, image_column, label_column, classes)
+    root = Path(path).expanduser()
+    if not root.exists():
+        raise DataError(f"dataset.path: {path} does not exist; a dataset of the hub is named by dataset.hub")
+    tables = [root] if root.is_file() else _parquet_files(root)
+    if tables:
+        return _of_parquet(read_parquet(root, tables, splits), root, image_column, label_column, classes)
+    files, labels = read_folders(root, splits, label_column)
+    names, indices = classify(labels, f"dataset {root}", classes=classes)
+    return Source(root.name, names, {split: Pool(files[split], indices[split]) for split in files})
 
+
+def _parquet_files(root: Path) -> list[Path]:
+    """Return the Parquet files in a folder, at any depth, other than those that label images beside them."""
+    found = (path for path in root.rglob("*") if path.suffix.lower() in (".parquet", ".pq"))
+    return sorted(path for path in found if path.stem != "metadata" and not path.name.startswith("."))
+
+
+def _of_parquet(
+    tables: Mapping[str, ParquetTable], root: Path, image_column: str, label_column: str, classes: Sequence[str] | None
+) -> Source:
+    for split, table in tables.items():  # others than images for training may lack labels
+        _check_columns(table.columns, root, image_column, *([label_column] if split == "train" else []))
+    stored = {split: table.values(label_column) for split, table in tables.items()}
+    noted = next(iter(tables.values())).class_names(label_column)
+    names, indices = classify(stored, f"dataset {root}", names=noted, classes=classes)
+    pools = {split: Pool(ParquetImages(table, image_column), indices[split]) for split, table in tables.items()}
+    return Source(root.stem, names, pools)
+
+
+def _of_hub(
+    hub: str,
+    subset: str | None,
+    splits: Mapping[str, str] | None,
+    image_column: str,
+    label_column: str,
+    classes: Sequence[str] | None,
+) -> Source:
+    from datasets import ClassLabel, Image, load_dataset
+
+    if Path(hub).exists():
+        raise ConfigError(f"dataset.hub: {hub} is a local folder or file, which is named by dataset.path")
     try:
-        tables = load_dataset(path, subset)
+        tables = load_dataset(hub, subset)
     except Exception as error:  # the library raises many kinds, of the file system and of the network
-        where = "the folder" if Path(path).is_dir() else "there is no such folder, and the dataset of the hub"
-        reason = f"{error}".splitlines() or [type(error).__name__]
-        raise DataError(f"dataset {path}: {where} cannot be read: {reason[0]}") from None
-    same_names = {ours: ours for ours in SPLITS if ours in tables or ours == "train"}
-    chosen = same_names if splits is None else dict(splits)
-    for theirs in chosen.values():
+        raise DataError(f"dataset.hub: {hub} cannot be read: {one_line(error)}") from None
+    ours = {split_called(name): name for name in tables if split_called(name)} if splits is None else splits
+    for theirs in ours.values():
         if theirs not in tables:
-            raise ConfigError(f"dataset.splits: dataset {path} has no split {theirs}; it has {', '.join(tables)}")
-    tables = {ours: _checked(tables[theirs], path, image_column, label_column) for ours, theirs in chosen.items()}
-    names, labels = _labels(tables, label_column)
+            raise ConfigError(f"dataset.splits: dataset {hub} has no split {theirs}; it has {', '.join(tables)}")
+    chosen = {split: tables[name] for split, name in ours.items()}
+    for table in chosen.values():
+        _check_columns(table.column_names, hub, image_column, label_column)
+    feature = next(iter(tables.values())).features[label_column]
+    stored = {split: table.with_format(None)[label_column][:] for split, table in chosen.items()}
+    noted = feature.names if isinstance(feature, ClassLabel) else None
+    names, indices = classify(stored, f"dataset {hub}", names=noted, classes=classes)
     pools = {
-        split: Pool(EncodedImages(table.cast_column(image_column, Image(decode=False)), image_column), labels[split])
-        for split, table in tables.items()
+        split: Pool(HubImages(table.cast_column(image_column, Image(decode=False)), image_column), indices[split])
+        for split, table in chosen.items()
     }
-    return Source(Path(path).name, tuple(classes or names), pools)
+    return Source(Path(hub).name, names, pools)
 
 
-class EncodedImages(Sequence):
-    """The image column of a table, read from disk image by image.
+class HubImages(Sequence):
+    """The image column of a table of the library ``datasets``, read from disk image by image.
 
     Parameters
     ----------
@@ -82,29 +135,14 @@ class EncodedImages(Sequence):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, row: int) -> bytes | str:
-        """Return the encoded image, or the name of its file."""
-        image = self.table[row][self.column]
-        return image["path"] if image["bytes"] is None else image["bytes"]
+    def __getitem__(self, row: int) -> bytes | Path | np.ndarray | None:
+        """Return the encoded image, the name of its file, or None where there is none."""
+        return stored_image(self.table[row][self.column], Path())
 
 
-def _checked(table: Dataset, path: str, *columns: str) -> Dataset:
+def _check_columns(has: Sequence[str], where: str | Path, *columns: str) -> None:
     for column in columns:
-        if column not in table.column_names:
-            has = ", ".join(table.column_names)
-            raise ConfigError(f"dataset {path} has no column {column}; it has {has}: set image_column and label_column")
-    return table
-
-
-def _labels(tables: Mapping[str, Dataset], column: str) -> tuple[Sequence[str], dict[str, np.ndarray]]:
-    """Return the names of the classes and, for each table, their indices, int64 of shape (n,)."""
-    from datasets import ClassLabel
-
-    values = {split: np.asarray(table.with_format(None)[column][:]) for split, table in tables.items()}
-    feature = next(iter(tables.values())).features[column]
-    if isinstance(feature, ClassLabel):
-        return feature.names, {split: labels.astype(np.int64) for split, labels in values.items()}
-    found = np.unique(np.concatenate(list(values.values())))
-    if np.issubdtype(found.dtype, np.integer):
-        return [str(label) for label in range(found.max() + 1)], values
-    return found.tolist(), {split: np.searchsorted(found, labels) for split, labels in values.items()}
+        if column not in has:
+            raise ConfigError(
+                f"dataset {where} has no column {column}; it has {', '.join(has)}: set image_column and label_column"
+            )

