@@ -13,7 +13,7 @@ from torch import nn
 
 from nagevo.foundation.errors import DataError, NagevoError
 from nagevo.foundation.files import read_json, write_json
-from nagevo.foundation.writing import FILES, checksum, replacing_folder
+from nagevo.foundation.writing import FILES, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -27,7 +27,18 @@ WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
     "README.md",
 )
 """Files of a folder that :meth:`Deployment.save` and :meth:`Deployment.export` write."""
-METADATA = ("architecture", "device", "budget_ms", "latency_ms", "classes", "mean", "std", "crop", "experiment", "accuracy")
+METADATA = (
+    "architecture",
+    "device",
+    "budget_ms",
+    "latency_ms",
+    "classes",
+    "mean",
+    "std",
+    "crop",
+    "experiment",
+    "accuracy",
+)
 """What of the description goes into an ONNX file."""
 
 
@@ -43,8 +54,8 @@ class Deployment:
         What JSON holds: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
         ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
         ``measures`` (which quantity these are), ``measured``, ``accuracy`` (percent, by what it was read on),
-        ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``, ``crop``, and
-        ``mean`` and ``std`` of each channel: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
+        ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``,
+        ``crop``, and ``mean`` and ``std`` of each channel: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
     """
 
     network: nn.Module
@@ -133,19 +144,26 @@ class Deployment:
         return differences
 
     def export_onnx(self, path: str | os.PathLike) -> float:
-        """Write the network as ONNX, run it, and return the largest difference of an output from torch's."""
+        """Write the network as ONNX, run it, and return the largest difference of an output from torch's.
+
+        Raises
+        ------
+        ExportError
+            If the difference is not small; nothing is written then.
+        """
         from nagevo.deploy.export import difference_from_torch, export_onnx, run_onnx
 
         known = {key: self.description[key] for key in METADATA if self.description.get(key) is not None}
         metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
-        export_onnx(self.network, self.input_shape, path, metadata=metadata)
-        return difference_from_torch(run_onnx(path), self.network, self.input_shape)
+        with replacing(path) as temporary:
+            export_onnx(self.network, self.input_shape, temporary, metadata=metadata)
+            return difference_from_torch(run_onnx(temporary), self.network, self.input_shape, Path(path).name)
 
     def _export_openvino(self, folder: Path) -> float:
         from nagevo.deploy.export import difference_from_torch, export_openvino, run_openvino
 
         export_openvino(folder / ONNX, folder / OPENVINO)
-        return difference_from_torch(run_openvino(folder / OPENVINO), self.network, self.input_shape)
+        return difference_from_torch(run_openvino(folder / OPENVINO), self.network, self.input_shape, OPENVINO)
 
     def _write(self, folder: Path) -> None:
         save_tensors(self.network.state_dict(), {"architecture": self.description["architecture"]}, folder / WEIGHTS)

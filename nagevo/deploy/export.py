@@ -15,12 +15,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from nagevo.foundation.errors import optional_packages
+from nagevo.foundation.errors import ExportError, optional_packages
 from nagevo.foundation.writing import replacing
 
 if TYPE_CHECKING:
     import onnx_ir
 
+TOLERANCE = 1e-3
+"""Largest difference of an exported network's output from torch's, as a share of the largest output."""
 INPUT_NAME, OUTPUT_NAME = "images", "logits"
 
 
@@ -92,7 +94,7 @@ def run_openvino(path: str | os.PathLike) -> Run:
     return lambda images: compiled(images)[0]
 
 
-def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, ...]) -> float:
+def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, ...], name: str) -> float:
     """Return the largest difference between an output of an exported network and torch's, for a random image.
 
     Parameters
@@ -102,11 +104,29 @@ def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, 
     network : Module
     input_shape : tuple of int
         Shape of the input without the batch.
+    name : str
+        Name of the exported file in errors.
+
+    Raises
+    ------
+    ExportError
+        If an output is not finite, or differs by more than ``TOLERANCE`` of the largest output (or of 1).
     """
     images = torch.randn(1, *input_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network.eval()(images).numpy()
-    return float(np.abs(run(images.numpy()) - expected).max())
+    if not np.isfinite(expected).all():
+        raise ExportError("the network's own outputs are not finite: its weights are damaged or diverged in training")
+    got = run(images.numpy())
+    if got.shape != expected.shape:
+        raise ExportError(f"{name} is not exported: its output has the shape {got.shape}, torch's {expected.shape}")
+    difference = float(np.abs(got - expected).max())
+    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    if not difference <= allowed:  # NaN too
+        raise ExportError(
+            f"{name} is not exported: an output differs from torch's by {difference:.3g}, more than {allowed:.1g}"
+        )
+    return difference
 
 
 def _openvino() -> ModuleType:

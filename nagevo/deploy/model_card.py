@@ -55,8 +55,8 @@ def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterat
         yield "A pixel from 0 to 255 is given as `(pixel / 255 - mean) / std`, with for each channel"
         yield f"mean {_listed(known['mean'])} and standard deviation {_listed(known['std'])}."
         crop = known.get("crop", 1.0)
-        side = "their shorter side" if crop == 1 else f"{crop:g} of their shorter side"
-        yield f"Images are cut to the square in their center with {side}, on white where they are transparent, and scaled."
+        side = "the shorter side" if crop == 1 else f"{crop:g} of the shorter side"
+        yield f"The square in the center of an image, with {side}, is scaled; what is transparent is white."
     yield f"`logits`: float32 of shape (1, {len(known['classes'])})." if "classes" in known else "`logits`: float32."
     if "classes" in known:
         yield f"Classes in order: {', '.join(known['classes'])}."

@@ -66,6 +66,10 @@ class DeviceError(NagevoError, RuntimeError):
     """A device that cannot be opened or cannot measure anything."""
 
 
+class ExportError(NagevoError, RuntimeError):
+    """An exported network that does not compute what the network in torch computes."""
+
+
 class BudgetError(NagevoError, ValueError):
     """A budget, a confidence or a device name that cannot be asked for."""
 

@@ -189,6 +189,15 @@ def test_an_exported_file_names_the_right_classes_by_its_own_metadata(tuned, tmp
     assert 100 * np.mean(named == pool.labels) == pytest.approx(deployment.description["accuracy"]["test"])
 
 
+def test_the_crop_of_images_is_in_the_file_and_on_the_card(tuned, tmp_path):
+    deployment = Deployment.load(tuned[0])
+    cropped = Deployment(deployment.network, {**deployment.description, "crop": 0.8})
+    cropped.export(tmp_path / "out")
+    known = {entry.key: entry.value for entry in onnx.load(tmp_path / "out/network.onnx").metadata_props}
+    assert json.loads(known["crop"]) == 0.8
+    assert "with 0.8 of the shorter side, is scaled" in (tmp_path / "out/README.md").read_text()
+
+
 def test_an_answer_is_exported_with_a_card_that_says_what_it_is(answer, tmp_path):
     differences = answer.deployment().export(tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [

@@ -6,7 +6,9 @@ import onnxruntime
 import pytest
 import torch
 
-from nagevo.deploy.export import export_onnx, onnx_for_timing
+from nagevo.deploy.deployment import Deployment
+from nagevo.deploy.export import difference_from_torch, export_onnx, onnx_for_timing, run_onnx
+from nagevo.foundation.errors import ExportError
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 SPACE = MobileNetV3Space(resolution=16, channels=1, classes=3, width_multiplier=0.25, divisor=4)
@@ -69,4 +71,30 @@ def test_a_failed_export_leaves_no_file(tmp_path):
 
     with pytest.raises(Exception, match="no"):
         export_onnx(Inexpressible(), (1, 2), tmp_path / "network.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda logits: logits * np.nan, "differs from torch's by nan"),
+        (lambda logits: logits + 13, r"differs from torch's by 13, more than 0\.001"),
+        (lambda logits: logits[:, :2], r"its output has the shape \(1, 2\), torch's \(1, 3\)"),
+    ],
+)
+def test_an_export_that_computes_something_else_is_refused(network, tmp_path, change, message):
+    export_onnx(network, SPACE.input_shape, tmp_path / "network.onnx")
+    run = run_onnx(tmp_path / "network.onnx")
+    assert difference_from_torch(run, network, SPACE.input_shape, "network.onnx") < 1e-5
+    with pytest.raises(ExportError, match=f"network.onnx is not exported: .*{message}"):
+        difference_from_torch(lambda images: change(run(images)), network, SPACE.input_shape, "network.onnx")
+
+
+def test_a_network_whose_outputs_are_not_finite_leaves_no_file(tmp_path):
+    class Broken(torch.nn.Module):
+        def forward(self, images):
+            return images.flatten(1) * torch.nan
+
+    with pytest.raises(ExportError, match="outputs are not finite"):
+        Deployment(Broken(), {"input_shape": [1, 2, 2]}).export_onnx(tmp_path / "network.onnx")
     assert not list(tmp_path.iterdir())
