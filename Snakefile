@@ -26,7 +26,7 @@ rule all:
     """Everything up to the report."""
     default_target: True
     input:
-        f"{RESULTS}/generator",
+        BUNDLE.format(experiment=plan.experiment.name),
         f"{RESULTS}/evaluation.json",
         f"{RESULTS}/report.html",
         plan.splits,

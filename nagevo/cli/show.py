@@ -69,9 +69,14 @@ def _metrics(path: Path):
             table.add_row(
                 device,
                 method,
-                f"{metrics['hypervolume_ratio']:.4f}",
-                f"{metrics['mean_regret']:.2f}",
+                _fixed(metrics["hypervolume_ratio"], 4),
+                _fixed(metrics["mean_regret"], 2),
                 f"{100 * metrics['violation_rate']:.1f}",
                 f"{100 * metrics['budget_use']:.1f}",
             )
     return table
+
+
+def _fixed(value: float | None, digits: int) -> str:
+    """Return a number with some digits after the point; a dash where no budget was feasible."""
+    return "–" if value is None else f"{value:.{digits}f}"

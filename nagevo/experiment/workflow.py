@@ -23,10 +23,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from nagevo.experiment.config import Component, parse_config
-from nagevo.foundation.errors import NagevoError
+from nagevo.experiment.config import Component, Experiment, Sections, parse_config
+from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine
+from nagevo.foundation.options import signature
 from nagevo.generator.bundle import checksum
+from nagevo.learn.conformal import CALIBRATION
 from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.latency import BACKENDS
 from nagevo.search import STRATEGIES
@@ -73,6 +75,7 @@ class Plan:
             self.experiment = parse_config(dict(config))
             self.rounds = range(len(self.experiment.search.round_sizes()))
             self.experiment.check_size()
+            _check_confidence(self.experiment)
             self._exact = set(self.experiment.exact)
             needs_training = EVALUATORS.resolve(self.experiment.accuracy.name).needs_training
         except NagevoError as error:
@@ -87,6 +90,8 @@ class Plan:
         self.accuracy_resources = dict(self.experiment.accuracy.resources)
         self._sections = _without_resources(self.experiment.raw)
         self._source_hash = cache(source_hash)
+        braced = [file for file in _named_files(self._sections) if "{" in file]
+        self._braced_files = "".join(f" {_digest(file, os.stat(file).st_mtime_ns)}" for file in braced)
 
     def source(self, command: str, *kinds: str) -> Callable[[Any], str]:
         """Return a params function that gives the source hash of a command and of the components it opens.
@@ -116,9 +121,11 @@ class Plan:
             backends = [experiment.devices[device].backend.name for device in devices]
             return [BACKENDS.get(name, name) for name in backends]
 
-        return lambda wildcards: self._source_hash(
-            command, *(name for kind in kinds for name in targets(kind, wildcards))
-        )
+        def source(wildcards: Any) -> str:
+            modules = [name for kind in kinds for name in targets(kind, wildcards)]
+            return self._source_hash(command, *modules) + self._braced_files
+
+        return source
 
     def config(self, *names: str) -> Callable[[Any], str]:
         """Return a params function that gives some sections of the config as one JSON text.
@@ -133,11 +140,12 @@ class Plan:
         return lambda wildcards: json.dumps(self._chosen(names, wildcards))
 
     def files(self, *names: str) -> Callable[[Any], list[str]]:
-        """Return an input function that gives the files that sections of the config name by a key ``path``.
+        """Return an input function that gives the files that options of some sections of the config name.
 
-        Of a folder it gives the files that lie in it. What does not exist is left to the command, which says so.
+        Of a folder it gives the files that lie in it. What does not exist is left to the command, which says so. What
+        has braces in its name, where Snakemake sees wildcards, is a part of :meth:`source` instead.
         """
-        return lambda wildcards: [file for path in _paths(self._chosen(names, wildcards)) for file in _files(path)]
+        return lambda wildcards: [file for file in _named_files(self._chosen(names, wildcards)) if "{" not in file]
 
     def _chosen(self, names: Sequence[str], wildcards: Any) -> dict[str, Any]:
         chosen: dict[str, Any] = {}
@@ -256,6 +264,22 @@ class Plan:
         return "--extra" if wildcards.batch == "rounds/0" else ""
 
 
+def _check_confidence(experiment: Experiment) -> None:
+    """Check that a bound from so few measurements can hold with the confidence of the evaluation.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot: the answers would be refused at the end.
+    """
+    n, confidence = min(experiment.search.evaluations, CALIBRATION), experiment.evaluation.confidence
+    if confidence > n / (n + 1):
+        raise ConfigError(
+            f"evaluation.confidence: expected at most {n / (n + 1):.4g}, which {n} of {experiment.search.evaluations}"
+            f" evaluations near the frontier can support, got {confidence:g}"
+        )
+
+
 def source_hash(*modules: str) -> str:
     """Return a hash of the source of the modules and of all modules of the same packages that they import.
 
@@ -308,13 +332,9 @@ def _without_resources(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {**raw, "accuracy": without(raw["accuracy"]), "devices": devices}
 
 
-def _paths(section: Any, key: str = "") -> Iterator[str]:
-    """Yield the values of all keys ``path`` in nested sections, and what ``compare.reference`` names."""
-    if isinstance(section, Mapping):
-        for name, value in section.items():
-            yield from _paths(value, "path" if key in ("reference", "path") else name)
-    elif key == "path" and isinstance(section, str):
-        yield section
+def _named_files(sections: Mapping[str, Any]) -> list[str]:
+    """Return the files that options of some sections name."""
+    return [file for path in signature(Sections).paths(sections) for file in _files(path)]
 
 
 def _files(path: str) -> list[str]:

@@ -176,7 +176,7 @@ def refusals(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> tupl
 
     A budget is infeasible below the latency of the fastest member of the true frontier. A share of none is 1.
     """
-    feasible = budgets >= true[:, VALUE].min()
+    feasible = budgets >= true[:, VALUE].min(initial=np.inf)
     refused = ~np.isfinite(answers).all(axis=1)
     return _share(refused[~feasible]), _share(~refused[feasible])
 
@@ -187,25 +187,26 @@ def _share(mask: np.ndarray) -> float:
 
 def answer_metrics(
     answers: np.ndarray, budgets: np.ndarray, true: np.ndarray, reference_point: Sequence[float] = REFERENCE_POINT
-) -> dict[str, float]:
-    """Return every metric of the answers to some budgets.
+) -> dict[str, float | None]:
+    """Return every metric of the answers to some budgets; None where no budget is feasible, so that there is none.
 
     Parameters
     ----------
     answers : ndarray, shape (n_budgets, 2)
         True objectives of what was answered to each budget; a row of NaN is a refusal.
     budgets : ndarray, shape (n_budgets,)
-        In ms, at least one of them feasible; infeasible ones count only among the refusals.
+        Infeasible ones count among the refusals and, where they were answered, among the violations.
     true : ndarray, shape (n, 2)
     """
     infeasible_refused, feasible_answered = refusals(answers, budgets, true)
-    feasible = budgets >= true[:, VALUE].min()
-    answers, budgets = answers[feasible], budgets[feasible]
-    points = regret(answers, budgets, true)
+    feasible = budgets >= true[:, VALUE].min(initial=np.inf)
+    kept, points = answers[feasible], np.empty(0)
+    if feasible.any():
+        points = regret(kept, budgets[feasible], true)
     return {
-        "hypervolume_ratio": hypervolume_ratio(answers, true, reference_point),
-        "mean_regret": float(points.mean()),
-        "max_regret": float(points.max()),
+        "hypervolume_ratio": hypervolume_ratio(kept, true, reference_point) if len(kept) else None,
+        "mean_regret": float(points.mean()) if len(points) else None,
+        "max_regret": float(points.max()) if len(points) else None,
         "violation_rate": violation_rate(answers, budgets),
         "overshoot_percent": overshoot_percent(answers, budgets),
         "budget_use": budget_use(answers, budgets),

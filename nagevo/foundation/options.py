@@ -142,7 +142,7 @@ class Signature:
             if name in self.provided or parameter.kind not in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD):
                 continue
             annotation, option = _checkable(annotations.get(name, Any))
-            option = option or Option("", path=name == "path")
+            option = option or Option("", path=name == "path" or _is_path(annotations.get(name)))
             found[name] = Parameter(annotation, defaults.get(name, parameter.default), option)
         return found
 
@@ -276,6 +276,8 @@ class Signature:
                     yield from signature(option.each).paths(item)
             elif option.component is not None and isinstance(value, str):
                 yield from option.component.paths(value, section)
+            elif parameter.annotation is Any:
+                yield from _loose_paths(value)
 
 
 @cache
@@ -368,6 +370,19 @@ def _loose_numbers(value: Any) -> Any:
     if isinstance(value, list):
         return [_loose_numbers(item) for item in value]
     return float(value) if isinstance(value, str) and EXPONENT.fullmatch(value) else value
+
+
+def _loose_paths(value: Any) -> Iterator[str]:
+    """Yield the texts under keys ``path`` in a value whose keys nobody declared."""
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        if key == "path" and isinstance(item, str):
+            yield item
+        yield from _loose_paths(item)
+
+
+def _is_path(annotation: Any) -> bool:
+    kinds = (annotation, *get_args(annotation))
+    return any(isinstance(kind, type) and issubclass(kind, os.PathLike) for kind in kinds)
 
 
 def _sentences(errors: Sequence[Mapping[str, Any]], own: Mapping[str, Any], where: str) -> list[str]:

@@ -51,7 +51,7 @@ EXPERIMENT = {
     "evolve": {"population": 40, "generations": 10},
     "generator": {"steps": 100, "synthetic_devices": 0},
 }
-TARGET = "results/killed/generator"
+TARGET = "results/killed/generator/model.safetensors"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 

@@ -29,7 +29,7 @@ rule compare:
         histories=expand(f"{RESULTS}/compare/histories/{{search}}.parquet", search=plan.compared),
         data=plan.files("accuracy", "devices", "compare"),
     output:
-        tables=directory(f"{RESULTS}/compare/tables"),
+        tables=expand(f"{RESULTS}/compare/tables/{{name}}.csv", name=["metrics", "hypervolume", "regret"]),
         page=report(
             f"{RESULTS}/compare/compare.html",
             caption="../report/compare.rst",
@@ -55,6 +55,7 @@ rule compare:
         source=plan.source("nagevo.cli.compare", "space", "evaluator"),
         benchmarks=f"{RESULTS}/benchmarks/compare",
         figures=f"{RESULTS}/compare/figures",
+        tables=f"{RESULTS}/compare/tables",
     shell:
-        "nagevo compare --config {params.config:q} --output {output.tables} --page {output.page}"
+        "nagevo compare --config {params.config:q} --output {params.tables} --page {output.page}"
         " --benchmarks {params.benchmarks} --figures {params.figures} {input.histories} 2>&1 | tee {log} >&2"

@@ -12,7 +12,7 @@ rule distill:
         ),
         weights=plan.weights,
     output:
-        bundle=directory("results/{experiment}/generator"),
+        model=BUNDLE,
     log:
         "results/{experiment}/logs/distill.log",
     benchmark:
@@ -22,7 +22,8 @@ rule distill:
         config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator"),
         source=plan.source("nagevo.cli.distill", "space"),
         surrogates="results/{experiment}/surrogates",
+        bundle=subpath(output.model, parent=True),
         weights=plan.weights_option,
     shell:
         "nagevo distill --config {params.config:q} --measurements {input.measurements} {params.weights} {input.weights}"
-        " --surrogates {params.surrogates} --output {output.bundle} {input.frontiers} 2>&1 | tee {log} >&2"
+        " --surrogates {params.surrogates} --output {params.bundle} {input.frontiers} 2>&1 | tee {log} >&2"

@@ -19,7 +19,7 @@ rule sample:
 rule answer:
     """Answer evenly spaced budgets by the generator, the lookup table and random search."""
     input:
-        bundle="results/{experiment}/generator",
+        model=BUNDLE,
         measurements="results/{experiment}/measurements.parquet",
         random="results/{experiment}/random/measurements.parquet",
     output:
@@ -32,8 +32,9 @@ rule answer:
     params:
         config=plan.config("evaluation"),
         source=plan.source("nagevo.cli.answer", "space"),
+        bundle=subpath(input.model, parent=True),
     shell:
-        "nagevo answer --config {params.config:q} --bundle {input.bundle} --measurements {input.measurements}"
+        "nagevo answer --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
         " --random {input.random} --output {output.answers} --architectures {output.architectures}"
         " 2>&1 | tee {log} >&2"
 

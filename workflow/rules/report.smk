@@ -6,7 +6,7 @@ FIGURES = "results/{experiment}/figures"
 rule report:
     """Write the interactive page and the figures."""
     input:
-        bundle="results/{experiment}/generator",
+        model=BUNDLE,
         measurements="results/{experiment}/measurements.parquet",
         random="results/{experiment}/random/measurements.parquet",
         evaluation="results/{experiment}/evaluation.json",
@@ -64,10 +64,11 @@ rule report:
             "evaluation",
         ),
         source=plan.source("nagevo.cli.report", "space"),
+        bundle=subpath(input.model, parent=True),
         frontiers="results/{experiment}/frontiers",
         benchmarks="results/{experiment}/benchmarks",
         figures="results/{experiment}/figures",
     shell:
-        "nagevo report --config {params.config:q} --bundle {input.bundle} --measurements {input.measurements}"
+        "nagevo report --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
         " --random {input.random} --evaluation {input.evaluation} --frontiers {params.frontiers}"
         " --benchmarks {params.benchmarks} --figures {params.figures} --output {output.page} 2>&1 | tee {log} >&2"

@@ -223,3 +223,21 @@ def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
     assert "nagevo.generator.model" in modules("nagevo.cli.distill")
     for command in ("train", "propose", "score", "profile", "collect", "merge", "surrogate", "evolve"):
         assert not any(name.startswith("nagevo.generator") for name in modules(f"nagevo.cli.{command}")), command
+
+
+@pytest.mark.parametrize(("evaluations", "confidence"), [(8, 0.9), (200, 0.99)])
+def test_a_confidence_that_so_few_measurements_cannot_support_is_refused_at_once(evaluations, confidence, capsys):
+    config = CONFIG | {"search": {"evaluations": evaluations}, "evaluation": {"confidence": confidence}}
+    with pytest.raises(SystemExit):
+        Plan(config)
+    assert "evaluation.confidence: expected at most 0." in capsys.readouterr().err
+
+
+def test_a_file_with_braces_in_its_name_is_no_wildcard_and_still_triggers_reruns(tmp_path):
+    table = tmp_path / "t{x}.csv"
+    table.write_text("architecture,latency_ms\n")
+    config = CONFIG | {"devices": {"a": {"backend": "table", "path": str(table)}}}
+    before = Plan(config)
+    assert before.files("devices")(Wildcards()) == []
+    table.write_text("architecture,latency_ms\n,1\n")
+    assert Plan(config).source("nagevo.cli.profile")(Wildcards()) != before.source("nagevo.cli.profile")(Wildcards())

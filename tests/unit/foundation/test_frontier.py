@@ -135,6 +135,21 @@ def test_the_metrics_of_answers_are_those_counted_by_hand():
     assert metrics["feasible_answered"] == pytest.approx(3 / 4)
 
 
+def test_metrics_of_answers_of_which_no_budget_is_feasible_any_more():
+    slower = TRUE * [1.0, 10.0]  # the machine got ten times slower: the fastest network takes longer than all budgets
+    metrics = f.answer_metrics(slower, f.budgets(TRUE, n=len(TRUE)), slower)
+    assert metrics["mean_regret"] is metrics["max_regret"] is metrics["hypervolume_ratio"] is None
+    assert metrics["violation_rate"] == 1.0
+    assert metrics["feasible_answered"] == 1.0
+
+
+def test_metrics_of_answers_none_of_which_could_be_measured_again():
+    nothing = np.full((2, 2), np.nan)
+    metrics = f.answer_metrics(nothing, np.array([1.0, 2.0]), np.empty((0, 2)))
+    assert metrics["mean_regret"] is None
+    assert metrics["violation_rate"] == 0.0
+
+
 def test_the_lookup_table_of_the_true_frontier_has_no_regret():
     asked = f.budgets(TRUE)
     answers = TRUE[f.best_under(TRUE[:, f.VALUE], 100 - TRUE[:, f.ERROR], asked)]
