@@ -7,6 +7,9 @@ if not workflow.config_settings.configfiles:  # --configfile replaces the defaul
     configfile: "config.yaml"
 
 
+container: "workflow/nagevo.sif"
+
+
 plan = Plan(config)
 RESULTS = f"results/{plan.experiment.name}"
 

@@ -184,11 +184,11 @@ CHECKS = (
 
 
 class LadderSpace(SearchSpace):
-    """Five choices of three options each, 243 architectures: small enough to be exhausted by a check."""
+    """Four choices of three options each, 81 architectures: small enough to be exhausted by a check."""
 
-    n_options = (3,) * 5
-    choice_names = tuple("abcde")
-    size = 3**5
+    n_options = (3,) * 4
+    choice_names = tuple("abcd")
+    size = 3**4
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         return choices.astype(np.int8)
@@ -321,9 +321,9 @@ def _expect_new(proposed: np.ndarray, known: np.ndarray, n: int) -> None:
 
 def _measured(choices: np.ndarray, number: int, devices: tuple[str, ...]) -> Measurements:
     """Return made-up measurements of one round: accuracy and every latency rise with the options."""
-    costs_ms = np.array([4.0, 1.0, 3.0, 0.5, 2.0])
+    costs_ms = np.array([4.0, 1.0, 3.0, 0.5])
     latency_ms = {name: 1.0 + choices @ np.roll(costs_ms, shift) for shift, name in enumerate(devices)}
-    accuracy = 50.0 + choices @ np.array([8.0, 5.0, 3.0, 2.0, 1.0])
+    accuracy = 50.0 + choices @ np.array([8.0, 5.0, 3.0, 2.0])
     return Measurements(choices, np.full(len(choices), number), accuracy, latency_ms)
 
 
