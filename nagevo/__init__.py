@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from nagevo.foundation.errors import (
     ArchitectureError,
@@ -47,12 +47,48 @@ __all__ = [
 
 
 def load(bundle: str | os.PathLike | None = None) -> Generator:
-    """Return the generator in a bundle, by default the latest one below ``results/``."""
-    from nagevo.generator.storage import load_generator
+    """Return the generator in a bundle, by default the one below ``results/`` that was distilled last."""
+    from nagevo.generator.answers import Generator
 
-    return load_generator(bundle)
+    return Generator.open(bundle)
 
 
+@overload
+def generate(
+    budgets: Request,
+    *,
+    device: str | None = None,
+    confidence: float = 0.9,
+    n: None = None,
+    bundle: str | os.PathLike | None = None,
+) -> Answer: ...
+@overload
+def generate(
+    budgets: Request,
+    *,
+    device: str | None = None,
+    confidence: float = 0.9,
+    n: int,
+    bundle: str | os.PathLike | None = None,
+) -> list[Answer]: ...
+@overload
+def generate(
+    budgets: Iterable[Request],
+    *,
+    device: str | None = None,
+    confidence: float = 0.9,
+    n: None = None,
+    bundle: str | os.PathLike | None = None,
+) -> list[Answer]: ...
+@overload
+def generate(
+    budgets: Iterable[Request],
+    *,
+    device: str | None = None,
+    confidence: float = 0.9,
+    n: int,
+    bundle: str | os.PathLike | None = None,
+) -> list[list[Answer]]: ...
 def generate(
     budgets: Request | Iterable[Request],
     *,
@@ -66,7 +102,8 @@ def generate(
     Parameters
     ----------
     budgets : float, mapping of str to float, or iterable of these
-        A budget in ms, or limits by name as in ``{"latency_ms": 5.0, "parameters": 1e6}``.
+        A budget in ms, or limits by name as in ``{"latency_ms": 5.0, "parameters": 1e6}``. Of two limits on one
+        quantity the tighter one counts.
     device : str, optional
         May be left out where the generator knows one device only.
     confidence : float
@@ -74,23 +111,24 @@ def generate(
     n : int, optional
         For a list of up to so many different networks in the place of each answer, the most accurate first.
     bundle : path, optional
-        The latest one below ``results/`` by default.
+        By default the one below ``results/`` that was distilled last.
 
     Raises
     ------
     InfeasibleBudget
         Carrying ``minimum``, the smallest budget that can be promised.
     """
-    from nagevo.generator.bundle import MANIFEST
-    from nagevo.generator.storage import latest_bundle
+    from nagevo.generator.bundle import MANIFEST, find_bundle
 
-    folder = os.fspath(latest_bundle() if bundle is None else bundle)
+    folder = os.fspath(find_bundle() if bundle is None else bundle)
     manifest = os.path.join(folder, MANIFEST)
-    changed = os.path.getmtime(manifest) if os.path.exists(manifest) else None
-    return _loaded(os.path.abspath(folder), changed).generate(budgets, device=device, confidence=confidence, n=n)
+    written = os.stat(manifest) if os.path.exists(manifest) else None
+    version = None if written is None else (written.st_mtime_ns, written.st_ino, written.st_size)
+    generator = _loaded(os.path.abspath(folder), version)
+    return generator.generate(budgets, device=device, confidence=confidence, n=n)  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=8)
-def _loaded(folder: str, changed: float | None) -> Generator:
-    """Return the generator of a folder, read again when its manifest has changed."""
+def _loaded(folder: str, version: tuple[int, int, int] | None) -> Generator:
+    """Return the generator in a folder; it is read again when its manifest was written again."""
     return load(folder)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nagevo.cli.options import Bundle, writable_table
+
+if TYPE_CHECKING:
+    from nagevo.generator.answers import Generator
 
 
 def run(
@@ -26,6 +29,7 @@ def run(
         Path | None,
         typer.Option(callback=writable_table, help="Only write the architectures that are to be measured, as a table."),
     ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Forget what was measured on the device before.")] = False,
     bundle: Bundle = None,
 ) -> None:
     """Add a device to a generator without training: measure a few probes there, or read them, and adapt its latency."""
@@ -34,6 +38,7 @@ def run(
     from nagevo import load
     from nagevo.foundation.errors import DataError
     from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.rounding import rounded_up
     from nagevo.foundation.tables import write_table
 
     if sum(option is not None for option in (config, measurements, architectures)) != 1:
@@ -46,34 +51,46 @@ def run(
         known, measures, exact = _measured(generator, device, config, probes)
     else:
         (known, measures), exact = _read(measurements), False
-    generator.adapt(device, known, measures=measures, exact=exact)
-    steps = generator.steps(device=device, confidence=min(0.9, generator.predictor.highest_confidence(device)))
+    adapted = generator.adapt(device, known, measures=measures, exact=exact, replace=replace)
+    steps = adapted.steps(device=device, confidence=min(0.9, adapted.highest_confidence(device)))
     first, last = steps[0], steps[-1]
+    n = sum(len(values) for values in known.values())
     typer.echo(
-        f"{generator.folder}: {device} adapted to {len(known)} measurements, answers from {first.latency_bound_ms:.4g} "
-        f"to {last.latency_bound_ms:.4g} {QUANTITIES[measures].unit} at confidence {first.confidence:.3g}",
+        f"{adapted.folder}: {device} adapted to {n} measurements, answers from {rounded_up(first.bound)} "
+        f"to {rounded_up(last.bound)} {QUANTITIES[adapted.quantity(device)].unit} at confidence {first.confidence:.3g}",
         err=True,
     )
 
 
-def _read(path: Path) -> tuple[dict[str, float], str]:
-    """Return by architecture what a table says was measured, and what that is."""
+def _read(path: Path) -> tuple[dict[str, list[float]], str]:
+    """Return by architecture all readings in a table, NaN where it says that one failed, and their quantity."""
     from nagevo.foundation.quantities import measured_quantity
     from nagevo.foundation.tables import number_column, read_table, text_column
 
     table = read_table(path, ("architecture",))
     quantity = measured_quantity(table, f"table {path}")
     texts = text_column(table, "architecture", f"table {path}")
-    values = number_column(table, quantity, f"table {path}")
-    return {text: value for text, value in zip(texts, values.tolist(), strict=True) if value == value}, quantity
+    values = number_column(table, quantity, f"table {path}").tolist()
+    tried = table["status"].notna().tolist() if "status" in table else [False] * len(table)
+    known: dict[str, list[float]] = {}
+    for text, value, failed in zip(texts, values, tried, strict=True):
+        if value == value or failed:
+            known.setdefault(text, []).append(value)
+    return known, quantity
 
 
-def _measured(generator, device: str, config: str, n: int | None) -> tuple[dict[str, float], str, bool]:
-    """Return what the probes measure on a device, what that is, and whether it is exact."""
+def _measured(
+    generator: Generator, device: str, config: str, n: int | None
+) -> tuple[dict[str, list[float]], str, bool]:
+    """Return what the probes measure on a device, NaN where they fail, their quantity, and whether it is exact."""
     from nagevo.experiment.config import load_config
+    from nagevo.foundation.errors import DeviceError
 
     settings = load_config(config).device(device)
     texts = generator.probes_for(device, n)
     rows = settings.create().measure(generator.space, generator.space.from_text(texts))
-    known = {text: value for text, value in zip(texts, rows[settings.measures], strict=True) if value == value}
+    failed = rows[settings.measures].isna()
+    if len(rows) and failed.all():
+        raise DeviceError(f"{len(rows)} of {len(rows)} failed on {device}, the first: {rows['status'].iloc[0]}")
+    known = {text: [value] for text, value in zip(texts, rows[settings.measures], strict=True)}
     return known, settings.measures, settings.exact

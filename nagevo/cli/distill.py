@@ -23,8 +23,7 @@ def run(
     import torch
 
     from nagevo.experiment.config import load_config
-    from nagevo.generator.distillation import learn_frontiers
-    from nagevo.generator.storage import save_generator
+    from nagevo.experiment.learning import distill
     from nagevo.learn.predictor import Predictor
     from nagevo.measure.measurements import Measurements
     from nagevo.measure.tables import read_architectures
@@ -36,5 +35,4 @@ def run(
     predictor = Predictor.from_files(space, measured, surrogates, list(experiment.devices), exact)
     members = np.concatenate([read_architectures(path, space) for path in frontiers])
     torch.set_num_threads(1)  # the matrices are too small for more
-    model, probes, views = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed)
-    save_generator(output, experiment, model, probes, views, predictor, surrogates, weights)
+    distill(experiment, predictor, members, output, weights=weights)

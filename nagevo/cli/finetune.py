@@ -21,10 +21,9 @@ def run(
 ) -> None:
     """Train the network of an answer on from the supernet's weights; resumes where an earlier run stopped."""
     from nagevo import generate
-    from nagevo.deploy.finetuning import finetune
 
     answer = generate(budget, device=device, confidence=confidence, bundle=bundle)
-    tuned = finetune(answer, output, epochs=epochs, learning_rate=learning_rate, threads=threads)
+    tuned = answer.finetune(output, epochs=epochs, learning_rate=learning_rate, threads=threads)
     accuracy = tuned.description["accuracy"]
     typer.echo(
         f"{output}: test accuracy {accuracy['test']:.2f} %, {accuracy['test_before']:.2f} % before; "

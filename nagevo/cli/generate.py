@@ -38,8 +38,9 @@ def run(
     """Answer budgets and limits: which network to deploy, how accurate it is and how long it takes."""
     from nagevo import load
     from nagevo.foundation.errors import BudgetError, InfeasibleBudget
+    from nagevo.generator.requests import tightest
 
-    asked, limits = [*(budget or []), *_read(budgets)], dict(map(_limit, limit or []))
+    asked, limits = [*(budget or []), *_read(budgets)], [*map(_limit, limit or [])]
     if not asked and not limits:
         raise BudgetError("expected a budget: give --budget, --budgets or --limit")
     if onnx is not None and (len(asked) > 1 or (count or 1) != 1):
@@ -47,14 +48,14 @@ def run(
     generator = load(bundle)
     if limits:
         name = generator.quantity(device)
-        asked = [{name: budget, **limits} for budget in asked] or [limits]
+        asked = [tightest([(name, budget), *limits]) for budget in asked] or [tightest(limits)]
     results = generator.answers(asked, device=device, confidence=confidence, n=count or 1)
     for result in results:
         if isinstance(result, InfeasibleBudget):
-            typer.echo(_refusal(result) if json else f"nagevo: {result}", err=not json)
+            typer.echo(_refusal(result, generator.experiment) if json else f"nagevo: {result}", err=not json)
             continue
         for answer in result:
-            typer.echo(_json(answer) if json else _line(answer))
+            typer.echo(dumps(answer.describe()) if json else _line(answer))
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
     if onnx is not None:
@@ -83,38 +84,36 @@ def _read(path: Path | None) -> list[float]:
         raise DataError(f"expected one budget in ms per line of {path}: {error}") from None
 
 
-def _refusal(error: InfeasibleBudget) -> str:
-    minimum = error.minimum if math.isfinite(error.minimum) else None
-    entry = _asked(error) | {"error": str(error), "minimum": minimum}
-    return dumps(entry | _named(error, ("binding", "nearest")))
+def _refusal(error: InfeasibleBudget, experiment: str) -> str:
+    """Return a refusal as JSON; what is infinite is null there."""
+    entry = {
+        "experiment": experiment,
+        "budget": _finite(error.budget),
+        "device": error.device,
+        "error": str(error),
+        "minimum": _finite(error.minimum),
+    }
+    if list(error.limits) != ["latency_ms"]:
+        limits = {name: _finite(limit) for name, limit in error.limits.items()}
+        entry |= {"limits": limits, "binding": error.binding, "nearest": error.nearest}
+    return dumps(entry)
 
 
-def _json(answer: Answer) -> str:
-    keys = ("device", "architecture", "accuracy", "latency_ms", "latency_bound_ms")
-    return dumps(_asked(answer) | {key: getattr(answer, key) for key in keys} | _named(answer, ("bounds",)))
-
-
-def _asked(result: Answer | InfeasibleBudget) -> dict[str, object]:
-    return {"budget": result.budget if math.isfinite(result.budget) else None}
-
-
-def _named(result: Answer | InfeasibleBudget, keys: tuple[str, ...]) -> dict[str, object]:
-    """Return what more there is to say of a request that is more than a budget."""
-    if list(result.limits) == ["latency_ms"]:
-        return {}
-    return {key: getattr(result, key) for key in ("limits", *keys)}
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _line(answer: Answer) -> str:
     from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.rounding import rounded_up
 
-    own = answer.generator.quantity(answer.device)
+    own = answer.quantity
     unit = QUANTITIES[own].unit
     asked = [f"{answer.budget:g} {unit}"] if own in answer.limits else []
     asked += [f"{name} {limit:g}" for name, limit in answer.limits.items() if name != own]
-    others = [f", {name} {bound:g}" for name, bound in answer.bounds.items() if name != own]
+    others = [f", {name} {rounded_up(bound, 6)}" for name, bound in answer.bounds.items() if name != own]
     return (
         f"{' and '.join(asked)} on {answer.device}: {answer.architecture}  "
-        f"{answer.accuracy:.2f} %, {answer.latency_ms:.3g} {unit}, "
-        f"at most {answer.latency_bound_ms:.3g} {unit} at confidence {answer.confidence:g}{''.join(others)}"
+        f"{answer.accuracy:.2f} %, {answer.value:.3g} {unit}, "
+        f"at most {rounded_up(answer.bound, 3)} {unit} at confidence {answer.confidence:g}{''.join(others)}"
     )

@@ -23,7 +23,7 @@ def run(
     description, console = generator.description, Console(highlight=False)
     console.print(
         f"{generator.folder}: experiment {description['experiment']}, seed {description['seed']}, "
-        f"space {description['space']['name']}, {generator.predictor.measurements.n_evaluations} evaluations",
+        f"space {description['space']['name']}, {description['evaluations']} evaluations",
         soft_wrap=True,
     )
     console.print(_budgets(generator, confidence))
@@ -37,6 +37,7 @@ def _budgets(generator, confidence: float):
     from rich.table import Table
 
     from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.rounding import rounded_up
 
     table = Table("device", title=f"Budgets at confidence {confidence:g}", title_justify="left")
     for heading in ("answers", "budgets", "accuracy (%)", "highest confidence"):
@@ -47,9 +48,9 @@ def _budgets(generator, confidence: float):
         table.add_row(
             device,
             str(len(steps)),
-            f"{first.latency_bound_ms:.4g} to {last.latency_bound_ms:.4g} {unit}",
+            f"{rounded_up(first.bound)} to {rounded_up(last.bound)} {unit}",
             f"{first.accuracy:.2f} to {last.accuracy:.2f}",
-            f"{generator.predictor.highest_confidence(device):.3g}",
+            f"{generator.highest_confidence(device):.3g}",
         )
     return table
 

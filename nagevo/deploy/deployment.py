@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
@@ -15,9 +15,6 @@ from nagevo.foundation.errors import DataError, NagevoError
 from nagevo.foundation.files import read_json, write_json
 from nagevo.foundation.writing import FILES, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
-
-if TYPE_CHECKING:
-    from nagevo.generator.answers import Answer
 
 WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
     "weights.safetensors",
@@ -60,27 +57,6 @@ class Deployment:
 
     network: nn.Module
     description: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, answer: Answer) -> Deployment:
-        """Return what is deployed for an answer."""
-        generator = answer.generator
-        manifest = generator.description
-        described = {key: getattr(answer, key) for key in ("architecture", "device", "confidence", "measured")}
-        described |= {key: getattr(answer, key) for key in ("latency_ms", "latency_bound_ms")}
-        described["measured_latency_ms"] = generator.measured_latency_ms(answer.device, answer.architecture)
-        accuracy = {"measured" if answer.measured else "predicted": answer.accuracy}
-        shared = {key: manifest[key] for key in ("experiment", "seed", "space", "machine", "versions")}
-        description = {
-            **described,
-            **shared,
-            "measures": generator.quantity(answer.device),
-            "budget_ms": answer.budget,
-            "accuracy": accuracy,
-            "input_shape": list(generator.space.input_shape_of(generator.space.from_text([answer.architecture])[0])),
-            **generator.preprocessing(),
-        }
-        return cls(answer.network(), description)
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Deployment:

@@ -1,42 +1,62 @@
-"""Training an answer's network on, from the weights that it has in the supernet."""
+"""Training a network on, from the weights that it has in the supernet."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from nagevo.deploy.deployment import DESCRIPTION, Deployment
-from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.writing import check_folder
-from nagevo.generator.storage import WEIGHTS
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
 
 if TYPE_CHECKING:
-    from nagevo.generator.answers import Answer
+    from nagevo.training.images import Images
+    from nagevo.training.recipe import Recipe
+
+
+class Trained(Protocol):
+    """The part of an evaluator of images that training a network on takes."""
+
+    seed: int
+    recipe: Recipe
+
+    def images(self, split: str, shape: Sequence[int]) -> Images:
+        """Return the images of ``train``, ``validation`` or ``test`` in a shape."""
+
+    def calibration(self, shape: Sequence[int]) -> Images:
+        """Return the images on which batch normalization is calibrated, in a shape."""
 
 
 def finetune(
-    answer: Answer,
+    begun: Deployment,
+    evaluator: Trained,
     folder: str | os.PathLike,
     *,
+    weights: str,
     epochs: int = 10,
     learning_rate: float = 0.02,
     threads: int = 2,
 ) -> Deployment:
-    """Train the network of an answer on the experiment's training images, and write it.
+    """Train a network on the experiment's training images, and write it.
 
     The network keeps the weights with the best validation accuracy, those it began with included. Training that was
     interrupted resumes, with the same arguments, where it was.
 
     Parameters
     ----------
-    answer : Answer
+    begun : Deployment
+        The network with the weights to begin with.
+    evaluator : Trained
+        The experiment's, with its images.
     folder : path
         Where weights and description are written, whole or not at all.
+    weights : str
+        Identifies the weights of ``begun``: training that began with others is not resumed.
     epochs : int
     learning_rate : float
         The first of a cosine schedule; everything else is as the experiment's networks are trained.
@@ -50,18 +70,13 @@ def finetune(
 
     Raises
     ------
-    ConfigError
-        If the experiment has no trained weights.
     DataError
-        If its images cannot be read.
+        If the images cannot be read.
     """
     check_folder(folder, DESCRIPTION)
     torch.set_num_threads(threads)
-    folder, evaluator = Path(os.path.realpath(folder)), answer.generator.evaluator
-    if evaluator is None:
-        raise ConfigError("fine-tuning needs trained weights: take supernet as accuracy.evaluator of the experiment")
+    folder = Path(os.path.realpath(folder))
     recipe = replace(evaluator.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)
-    begun = Deployment.of(answer)
     network, shape = begun.network, begun.input_shape
     validation, test = evaluator.images("validation", shape), evaluator.images("test", shape)
 
@@ -77,7 +92,7 @@ def finetune(
         seed=evaluator.seed,
         description="Fine-tuning",
         checkpoint=folder.with_name(f".{folder.name}.checkpoint"),
-        about={"architecture": answer.architecture, "weights": answer.generator.description["files"][WEIGHTS]},
+        about={"architecture": begun.description["architecture"], "weights": weights},
         score=score,
     )
     accuracies = {

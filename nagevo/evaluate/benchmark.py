@@ -135,7 +135,7 @@ def new_device(
     for n in probes:
         began = time.perf_counter()
         if n:
-            _measure(generator, truth, device, n)
+            generator = _measured_more(generator, truth, device, n)
         adapt_s = time.perf_counter() - began
         latency = _Latency(generator, device if n else None, confidence)
         quality = _prediction(latency, truth) | {"adapt_s": adapt_s}
@@ -167,13 +167,13 @@ class _Latency:
         return self.predictor.latency_bound_ms(self.device, choices, self.confidence)
 
 
-def _measure(generator: Generator, truth: Truth, device: str, n: int) -> None:
-    """Adapt the generator to n measurements of the device, those made before included."""
+def _measured_more(generator: Generator, truth: Truth, device: str, n: int) -> Generator:
+    """Return the generator adapted to n measurements of the device, those made before included."""
     known = generator.predictor.measurements.values.get(device)
     missing = n - (0 if known is None else int(np.isfinite(known).sum()))
     texts = generator.probes_for(device, missing)
     latency_ms = truth.objectives(generator.space.from_text(texts))[:, frontier.VALUE]
-    generator.adapt(device, dict(zip(texts, latency_ms.tolist(), strict=True)), exact=True, save=False)
+    return generator.adapt(device, dict(zip(texts, latency_ms.tolist(), strict=True)), exact=True, save=False)
 
 
 def _prediction(latency: _Latency, truth: Truth) -> dict[str, float]:
@@ -204,7 +204,8 @@ def _judged(answering: Answering, truth: Truth) -> dict[str, float]:
 def _generator(latency: _Latency, truth: Truth, n: int, budgets: np.ndarray) -> list[np.ndarray | None]:
     generator = latency.generator
     if latency.device is None:
-        pool = generator.candidates(*generator.predictor.known)
+        known = generator.candidates.on(generator.predictor.known)
+        pool = generator.candidates.rows(known)
         return _best(pool.choices, pool.accuracy, latency.bound(pool.choices), budgets)
     answers = generator.answers(budgets, device=latency.device, confidence=latency.confidence)
     texts = [answer.architecture if isinstance(answer, Answer) else None for answer in answers]

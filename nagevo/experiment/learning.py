@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+import platform
 import tempfile
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nagevo.experiment.config import Experiment
 from nagevo.foundation.errors import DataError
+from nagevo.foundation.machine import describe_machine
+from nagevo.generator.answers import Generator
 from nagevo.generator.distillation import learn_frontiers
-from nagevo.generator.storage import load_generator, save_generator
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
 from nagevo.search.nsga2 import evolve_frontier
 from nagevo.spaces.base import SearchSpace
 
-if TYPE_CHECKING:
-    from nagevo.generator.answers import Generator
+PACKAGES = ("nagevo", "torch", "numpy", "xgboost", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
+"""Packages whose versions a bundle states, if they are installed."""
 
 
 def learn(
@@ -57,9 +60,51 @@ def learn(
         predictor = Predictor.from_files(space, measurements, surrogates, devices, exact)
         frontiers = [evolve_frontier(predictor, name, experiment.evolve, seed=experiment.seed) for name in devices]
         members = np.concatenate([evolved.choices for evolved in frontiers])
-        model, probes, views = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed)
-        save_generator(folder, experiment, model, probes, views, predictor, surrogates, weights)
-    return load_generator(folder)
+    return distill(experiment, predictor, members, folder, weights=weights)
+
+
+def distill(
+    experiment: Experiment,
+    predictor: Predictor,
+    members: np.ndarray,
+    folder: str | os.PathLike,
+    *,
+    weights: str | os.PathLike | None = None,
+) -> Generator:
+    """Write the bundle of a generator distilled from frontiers, and return the generator.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    predictor : Predictor
+        Of the experiment's devices.
+    members : ndarray of int8, shape (n, n_choices)
+        Of all frontiers.
+    folder : path
+        Of the bundle; replaced where it exists. Devices that it was adapted to are adapted again.
+    weights : path, optional
+        What the evaluator's :meth:`train` wrote, where it has to be trained.
+    """
+    quantities = {name: device.measures for name, device in experiment.devices.items()}
+    knowledge = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities)
+    description = {
+        "experiment": experiment.name,
+        "seed": experiment.seed,
+        "space": {"name": experiment.space.name, **experiment.space.options},
+        "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
+        "evaluations": predictor.measurements.n_evaluations,
+        "machine": describe_machine(),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+    return Generator.of(knowledge, description).save(folder, weights=weights)
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return versions
 
 
 def _fit(

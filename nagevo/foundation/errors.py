@@ -6,8 +6,11 @@ Each says what was expected, what was got, and where. Commands print it as one l
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+
+from nagevo.foundation.rounding import rounded_up
 
 EXTRAS = {
     "botorch": "botorch",
@@ -115,12 +118,11 @@ class InfeasibleBudget(NagevoError, ValueError):
 
     def _sentence(self) -> str:
         if list(self.limits) == ["latency_ms"]:
-            least = f"the smallest that can be promised is {self.minimum:.4g} ms"
+            least = f"the smallest that can be promised is {rounded_up(self.minimum)} ms"
             return f"budget {self.budget:g} ms is infeasible on {self.device}: {least}"
-        return (
-            f"{_listed(self.limits)} is infeasible on {self.device}: {self.binding} binds; the nearest that can be "
-            f"promised is {_listed(self.nearest)}"
-        )
+        asked, nearest = _listed(self.limits, "{:.6g}".format), _listed(self.nearest, partial(rounded_up, digits=6))
+        least = f"{self.binding} binds; the nearest that can be promised is {nearest}"
+        return f"{asked} is infeasible on {self.device}: {least}"
 
     def __reduce__(self):
         return type(self), (self.budget, self.minimum, self.device, self.limits, self.binding, self.nearest)
@@ -154,8 +156,8 @@ def optional_packages(user: str = "") -> Iterator[None]:
         raise MissingDependency(f"{sentence}: pip install 'nagevo[{EXTRAS[package]}]'") from None
 
 
-def _listed(limits: Mapping[str, float]) -> str:
-    return " with ".join(f"{name} {limit:.6g}" for name, limit in limits.items())
+def _listed(limits: Mapping[str, float], text: Callable[[float], str]) -> str:
+    return " with ".join(f"{name} {text(limit)}" for name, limit in limits.items())
 
 
 def unknown(what: str, name: object, choices: Iterable[str]) -> str:

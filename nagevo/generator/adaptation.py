@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from nagevo.foundation.errors import DataError
+from nagevo.generator.conditions import DeviceView, limited
+from nagevo.generator.knowledge import Knowledge
+from nagevo.generator.readings import Readings
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
 from nagevo.learn.adapted import Teachers, adapt_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.probes import probe_order
 from nagevo.measure.measurements import EXTRA_ROUND
-from nagevo.spaces.base import SearchSpace, row_keys
+from nagevo.spaces.base import row_keys, without
 
-PUPILS = 16
-"""Synthetic devices that serve beside the known ones to find out what few measurements are worth."""
+N_SYNTHETIC = 16
+"""Synthetic devices in the meta-training set, beside the known ones."""
 
 
 def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = None) -> np.ndarray:
@@ -35,50 +38,71 @@ def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = No
     return choices[probe_order(predictor.described(choices), known_ms, accuracy, n, first=first)]
 
 
-def adapted(
-    predictor: Predictor, device: str, measurements: Mapping[str, float], *, exact: bool, seed: int
-) -> Predictor:
-    """Return the predictor with a device of which some architectures were measured, earlier measurements included.
+def next_probes(knowledge: Knowledge, device: str, n: int | None = None) -> np.ndarray:
+    """Return the architectures that are best measured on a device next, (n, n_choices).
 
     Parameters
     ----------
-    predictor : Predictor
+    knowledge : Knowledge
     device : str
-    measurements : mapping of str to float
-        By text of the architecture, in ms.
-    exact : bool
-        Whether a measured latency is its own bound.
-    seed : int
+        A new one, or one that was added and is to be known better.
+    n : int, optional
+        How many; by default the generator's own probes less those measured already.
+    """
+    measured = np.empty((0, knowledge.space.n_choices), dtype=np.int8)
+    table = knowledge.predictor.measurements
+    if device in table.devices:
+        measured = table.choices[np.isfinite(table.values[device]) | table.failed(device)]
+    own = without(knowledge.probes, measured)
+    if n is None or n <= len(own):
+        return own[:n]
+    more = choose_probes(knowledge.predictor, n - len(own), known=np.concatenate([knowledge.probes, measured]))
+    return np.concatenate([own, more])
+
+
+def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
+    """Return the knowledge with a device of which some architectures were measured.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    device : str
+    readings : Readings
+        All that was read of the device; several readings of one architecture count as their median, and where they
+        are exact that is its own bound.
 
     Raises
     ------
     DataError
-        If a latency is no positive number, or there are fewer than two.
-    ArchitectureError
-        If a text is no architecture of the space.
+        If fewer than two architectures were measured.
     """
-    choices, latency_ms = _parsed(predictor.space, measurements)
-    table = predictor.measurements.with_values(device, choices, latency_ms)
-    measured = np.isfinite(table.values[device])
-    choices, latency_ms = table.choices[measured], table.values[device][measured]
+    predictor = _told(knowledge.predictor, device, readings, seed=knowledge.seed)
+    known = knowledge.known()
+    needed = limited(predictor.space, known, predictor.latency_ms(device, known))
+    view = DeviceView.of(predictor.accuracy(known), needed, predictor.latency_ms(device, knowledge.probes))
+    return replace(
+        knowledge,
+        predictor=predictor,
+        quantities={**knowledge.quantities, device: readings.quantity},
+        views={**knowledge.views, device: view},
+        proposals={other: rows for other, rows in knowledge.proposals.items() if other != device},
+        readings={**knowledge.readings, device: readings},
+        read_model=lambda: knowledge.model,
+    ).with_proposals()
+
+
+def _told(predictor: Predictor, device: str, readings: Readings, *, seed: int) -> Predictor:
+    """Return the predictor with a device of which these are all readings."""
+    others = [name for name in predictor.measurements.devices if name != device]
+    choices, values = readings.combined()
+    measured = np.isfinite(values)
+    table = predictor.measurements.for_devices(others).with_values(
+        device, choices, values, readings.quantity, np.where(measured, "", "failed").astype(object)
+    )
+    choices, values = choices[measured], values[measured]
     teachers = make_teachers(predictor, len(choices), seed=seed)
-    surrogate = adapt_latency(predictor.described(choices), latency_ms, teachers)
-    return predictor.with_device(device, table, surrogate, exact=exact)
-
-
-def _parsed(space: SearchSpace, measurements: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return choices and latencies of what was measured; the last of architectures with the same normal form counts."""
-    choices = space.normal(space.from_text(list(measurements)))
-    try:
-        latency_ms = np.array([float(value) for value in measurements.values()])
-    except (TypeError, ValueError):
-        raise DataError("expected latencies in ms by architecture") from None
-    if not (np.isfinite(latency_ms) & (latency_ms > 0)).all():
-        wrong = next(text for text, value in zip(measurements, latency_ms, strict=True) if not 0 < value < np.inf)
-        raise DataError(f"expected positive finite latencies, got {measurements[wrong]} for {wrong}")
-    last = {key: row for row, key in enumerate(row_keys(choices).tolist())}
-    rows = list(last.values())
-    return choices[rows], latency_ms[rows]
+    surrogate = adapt_latency(predictor.described(choices), values, teachers)
+    return predictor.with_device(device, table, surrogate, exact=readings.exact)
 
 
 def make_teachers(predictor: Predictor, n: int, *, seed: int) -> Teachers:
@@ -88,7 +112,7 @@ def make_teachers(predictor: Predictor, n: int, *, seed: int) -> Teachers:
     features, sources = predictor.space.features(choices), log_sources(predictor, choices, known_ms)
     complete = np.isfinite(sources).all(axis=1)
     rng = np.random.default_rng([seed, 3])
-    devices = SyntheticDevices.draw(features[complete], sources[complete], PUPILS, rng=rng)
+    devices = SyntheticDevices.draw(features[complete], sources[complete], N_SYNTHETIC, rng=rng)
     order = probe_order(described, known_ms, accuracy, min(n, len(choices) // 2))
     latency_ms = np.concatenate([known_ms, devices.latency_ms(features, sources)])
     return Teachers(described, unseen, latency_ms, accuracy, order, len(known_ms))

@@ -1,41 +1,49 @@
-"""From a budget, or several limits, to an architecture: the trained generator as users call it."""
+"""From a budget, or several limits, to an architecture: the generator as users call it."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as _replace
 from functools import cached_property, lru_cache
 from itertools import groupby
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nagevo.foundation.errors import BudgetError, DeviceError, InfeasibleBudget, unknown
-from nagevo.foundation.quantities import LATENCY, checked
-from nagevo.generator import requests, storage
-from nagevo.generator.candidates import Candidates, Ranking
-from nagevo.generator.conditions import DeviceView, limited
+from nagevo.foundation.errors import (
+    BudgetError,
+    BundleError,
+    ConfigError,
+    DeviceError,
+    InfeasibleBudget,
+    NagevoError,
+    optional_packages,
+    unknown,
+)
+from nagevo.foundation.quantities import LATENCY
+from nagevo.generator import bundle as files
+from nagevo.generator import requests
+from nagevo.generator.bundle import Bundle, find_bundle, locked, writing
+from nagevo.generator.candidates import Candidates, DeviceTable, Ranking
 from nagevo.generator.requests import Quantities, Request
-from nagevo.learn.predictor import Predictor
-from nagevo.spaces.base import unique, without
 
 if TYPE_CHECKING:
     import torch
 
     from nagevo.deploy.deployment import Deployment
-    from nagevo.generator.model import FrontierModel
+    from nagevo.generator.knowledge import Knowledge, Readings
+    from nagevo.learn.predictor import Predictor
     from nagevo.measure.accuracy import Evaluator
-
-DECODED_REQUESTS = 256
-"""Budgets, and requests of several limits, for which the model proposes candidates in one batched pass for a device."""
+    from nagevo.spaces.base import SearchSpace
 
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
-"""What a device may be called: the names become parts of the names of files and columns."""
+"""Names of devices: they become parts of the names of files and columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,133 +53,333 @@ class Answer:
     Attributes
     ----------
     budget : float
-        What was asked of the latency in ms, or of what else the device measures; infinite where nothing was.
+        The limit on what the device measures, such as its latency in ms; infinite if it is not limited.
     device : str
     architecture : str
         Text form.
     accuracy : float
         Percent; measured where ``measured``, else the prediction less its standard deviation.
-    latency_ms : float
-        Or what else the device measures, in its unit.
-    latency_bound_ms : float
-        What the latency stays under with the asked confidence; at most the budget.
+    value : float
+        Expected of what the device measures, in the unit of the quantity.
+    bound : float
+        What the value stays under with the asked confidence; at most the budget.
+    quantity : str
+        What the device measures: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
     confidence : float
     measured : bool
-        Whether this architecture was evaluated in the search.
-    generator : Generator
-        What answered.
+        Whether the accuracy of this architecture was measured in the search.
+    verified : bool
+        Whether the architecture was measured again on the device after it had been chosen.
+    experiment : str
+        The experiment that the generator is from.
     limits : dict of str to float
-        Everything that was asked, by name.
+        Everything that was asked, by name; of two limits on one quantity the tighter one.
     bounds : dict of str to float
-        What each of the limits stays under with the asked confidence.
+        What the architecture stays under, with the asked confidence, for each of the limits.
+    generator : Generator
+        The generator that answered.
     """
 
     budget: float
     device: str
     architecture: str
     accuracy: float
-    latency_ms: float
-    latency_bound_ms: float
+    value: float
+    bound: float
+    quantity: str
     confidence: float
     measured: bool
+    verified: bool
+    experiment: str
     limits: dict[str, float] = field(hash=False)
     bounds: dict[str, float] = field(hash=False)
     generator: Generator = field(repr=False, compare=False)
 
+    @property
+    def latency_ms(self) -> float:
+        """The :attr:`value`, on a device that measures latency."""
+        return self.value
+
+    @property
+    def latency_bound_ms(self) -> float:
+        """The :attr:`bound`, on a device that measures latency."""
+        return self.bound
+
+    def describe(self) -> dict[str, Any]:
+        """Return the answer for JSON; ``budget`` is None if what the device measures is not limited."""
+        stem, _, unit = self.quantity.rpartition("_")
+        described: dict[str, Any] = {
+            "experiment": self.experiment,
+            "budget": self.budget if math.isfinite(self.budget) else None,
+            "device": self.device,
+            "architecture": self.architecture,
+            "accuracy": self.accuracy,
+            self.quantity: self.value,
+            f"{stem}_bound_{unit}": self.bound,
+            "confidence": self.confidence,
+            "measured": self.measured,
+            "verified": self.verified,
+        }
+        if list(self.limits) == [LATENCY]:
+            return described
+        limits = {name: limit if math.isfinite(limit) else None for name, limit in self.limits.items()}
+        return described | {"limits": limits, "bounds": self.bounds}
+
+    @optional_packages()
     def network(self) -> torch.nn.Module:
         """Return the plain network in evaluation mode, with trained weights where the experiment has them."""
         return self.generator.network(self.architecture)
 
+    @optional_packages()
     def deployment(self) -> Deployment:
         """Return the network with all that is needed where it runs; its ``save`` and ``export`` write folders."""
         from nagevo.deploy.deployment import Deployment
 
-        return Deployment.of(self)
+        generator = self.generator
+        keys = ("experiment", "architecture", "device", "confidence", "measured")
+        description = {
+            **{key: getattr(self, key) for key in keys},
+            **{key: generator.description[key] for key in ("seed", "space", "machine", "versions")},
+            "measures": self.quantity,
+            "budget_ms": self.budget if math.isfinite(self.budget) else None,
+            "limits": {name: limit for name, limit in self.limits.items() if math.isfinite(limit)},
+            "latency_ms": self.value,
+            "latency_bound_ms": self.bound,
+            "measured_latency_ms": generator.measured_value(self.device, self.architecture),
+            "accuracy": {"measured" if self.measured else "predicted": self.accuracy},
+            "input_shape": list(generator.space.input_shape_of(generator.space.from_text([self.architecture])[0])),
+            **({} if generator.evaluator is None else generator.evaluator.preprocessing()),
+        }
+        return Deployment(self.network(), description)
 
+    @optional_packages()
     def export_onnx(self, path: str | os.PathLike) -> float:
         """Write the network as ONNX, run it, and return the largest difference of its output from torch's."""
         return self.deployment().export_onnx(path)
 
-    def finetune(self, folder: str | os.PathLike, **options) -> Deployment:
-        """Train the network on and write it; see :func:`nagevo.deploy.finetuning.finetune` for the options."""
+    @optional_packages()
+    def finetune(
+        self, folder: str | os.PathLike, *, epochs: int = 10, learning_rate: float = 0.02, threads: int = 2
+    ) -> Deployment:
+        """Train the network on and write it; see :func:`nagevo.deploy.finetuning.finetune` for the options.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment has no trained weights.
+        DataError
+            If its images cannot be read.
+        """
         from nagevo.deploy.finetuning import finetune
 
-        return finetune(self, folder, **options)
+        evaluator, bundle = self.generator.evaluator, self.generator.bundle
+        if evaluator is None or bundle is None:
+            raise ConfigError(
+                "fine-tuning needs trained weights: take supernet as accuracy.evaluator of the experiment"
+            )
+        options = {"epochs": epochs, "learning_rate": learning_rate, "threads": threads}
+        weights = bundle.manifest["files"][files.WEIGHTS]
+        return finetune(self.deployment(), evaluator, folder, weights=weights, **options)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Generator:
-    """A trained generator with its predictor, ready to answer.
+    """A trained generator, ready to answer; it never changes.
 
     Parameters
     ----------
-    model : FrontierModel, optional
-        Read from the bundle where it is needed, if it is left out.
-    predictor : Predictor
-    views : mapping of str to DeviceView
-    probes : ndarray of int8, shape (n_probes, n_choices)
-        The architectures whose latencies tell the model which device it answers for.
-    seed : int
-        Fixes what the model draws, so that equal questions get equal answers.
-    n_candidates : int
-        Architectures decoded for each budget of the lattice.
+    candidates : Candidates
+        The architectures that may be answered, with what each device needs of them.
     description : mapping
-        What the bundle's manifest says of the experiment.
-    folder : Path, optional
-        The bundle, for the model and for trained weights.
-    proposals : mapping of str to ndarray, optional
-        By device, see :meth:`proposals`; decoded where they are left out.
-    quantities : mapping of str to str, optional
-        What each device measures; latencies where it is left out.
+        The experiment: ``experiment``, ``seed``, ``space``, ``accuracy``, ``machine``, ``versions``, ``evaluations``.
+    bundle : Bundle, optional
+        The bundle that it was read from, for knowledge and trained weights.
+    learned : Knowledge, optional
+        See :attr:`knowledge`; read from the bundle where it is left out.
     """
 
-    def __init__(
-        self,
-        model: FrontierModel | None,
-        predictor: Predictor,
-        views: dict[str, DeviceView],
-        *,
-        probes: np.ndarray,
-        seed: int,
-        n_candidates: int,
-        description: dict[str, Any],
-        folder: Path | None = None,
-        proposals: Mapping[str, np.ndarray] | None = None,
-        quantities: Mapping[str, str] | None = None,
-    ):
-        if model is not None:
-            self.model = model
-        self.predictor, self.views, self.probes, self._proposals = predictor, views, probes, dict(proposals or {})
-        self.seed, self.n_candidates, self.description, self.folder = seed, n_candidates, description, folder
-        self.quantities = Quantities(dict(quantities or dict.fromkeys(views, LATENCY)))
-        self.candidates = lru_cache(maxsize=16)(self.candidates)
-        self._ranking = lru_cache(maxsize=64)(self._ranking)
-        self._answer_table = lru_cache(maxsize=64)(self._answer_table)
+    candidates: Candidates
+    description: Mapping[str, Any]
+    bundle: Bundle | None = None
+    learned: Knowledge | None = None
+
+    @classmethod
+    def of(cls, knowledge: Knowledge, description: Mapping[str, Any]) -> Generator:
+        """Return the generator that answers from some knowledge."""
+        return cls(knowledge.candidates(), description, None, knowledge)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike | None = None) -> Generator:
+        """Return the generator in a bundle, by default the one below ``results/`` that was distilled last.
+
+        Raises
+        ------
+        BundleError
+            If there is none, or it is damaged or of another version.
+        """
+        return cls._of_bundle(Bundle.open(find_bundle() if folder is None else folder))
+
+    @classmethod
+    def _of_bundle(cls, bundle: Bundle) -> Generator:
+        arrays = bundle.arrays(files.ANSWERS)
+        with bundle.reading(files.ANSWERS):
+            candidates = Candidates.read(arrays, bundle.manifest["devices"])
+            known = {"experiment": str, "seed": int, "space": dict, "accuracy": dict}
+            for key, kind in known.items():
+                if not isinstance(bundle.manifest[key], kind):
+                    raise ValueError(f"{key} is not of the kind {kind.__name__}")
+        return cls(candidates, bundle.manifest, bundle)
+
+    def save(self, folder: str | os.PathLike, *, weights: str | os.PathLike | None = None) -> Generator:
+        """Write the bundle, whole or not at all, and return the generator in it.
+
+        The experiment's devices that an earlier bundle in this place was adapted to are adapted again.
+
+        Parameters
+        ----------
+        folder : path
+        weights : path, optional
+            The trained weights of the experiment's evaluator, as its :meth:`train` wrote them.
+        """
+        import shutil
+
+        from nagevo.generator.readings import adapted_folder
+
+        with locked(folder):
+            generator = self._adapted_again(adapted_folder(folder))
+            with writing(folder, generator._manifest()) as temporary:
+                generator.knowledge.write_model(temporary)
+                generator._write(temporary)
+                if weights is not None:
+                    shutil.copyfile(weights, temporary / files.WEIGHTS)
+            return self._of_bundle(Bundle.read(folder))
+
+    def _adapted_again(self, folder: Path | None) -> Generator:
+        """Return the generator with the devices of which a folder holds readings; unusable ones are logged."""
+        from nagevo.generator.readings import Readings, adapted_devices
+
+        generator = self
+        for device in adapted_devices(folder):
+            try:
+                readings = Readings.read(folder, device, self.space)
+                generator = generator._with_device(device, readings)
+            except NagevoError as error:
+                import logging
+
+                logging.getLogger("nagevo").warning("nagevo: %s is left out: %s", folder / f"{device}.parquet", error)
+        return generator
+
+    def _save_adapted(self, device: str) -> Generator:
+        """Write the bundle that this generator was adapted from again; the caller holds it locked."""
+        import shutil
+
+        from nagevo.generator.readings import adapted_folder
+
+        bundle = self.bundle
+        experiment = adapted_folder(bundle.folder)
+        if experiment is not None:
+            self.knowledge.readings[device].write(experiment, device, self.space)
+        with writing(bundle.folder, self._manifest()) as temporary:
+            for name in bundle.manifest["files"]:
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(bundle.folder / name, temporary / name)
+            self._write(temporary)
+        return self._of_bundle(Bundle.read(bundle.folder))
+
+    def _write(self, folder: Path) -> None:
+        self.knowledge.write(folder)
+        self.candidates.write(folder / files.ANSWERS)
+
+    def _manifest(self) -> dict[str, Any]:
+        described = {key: value for key, value in self.description.items() if key not in ("format", "files")}
+        settings = {"candidates": self.knowledge.n_candidates, "devices": self.candidates.description()}
+        return described | settings
 
     @cached_property
-    def model(self) -> FrontierModel:
-        """The trained model, read from the bundle where it is needed: for a device whose proposals are not kept."""
-        return storage.open_model(self.folder, self)
+    def knowledge(self) -> Knowledge:
+        """The predictor and the model, read from the bundle where they are needed: answering does without."""
+        from nagevo.generator.knowledge import Knowledge
+
+        if self.learned is not None:
+            return self.learned
+        if self.bundle is None:
+            raise BundleError("this generator knows nothing but its answers")
+        return Knowledge.read(self.bundle, self.space)
 
     @property
-    def space(self):
+    def predictor(self) -> Predictor:
+        """The best estimate of accuracy and latencies for every architecture."""
+        return self.knowledge.predictor
+
+    @property
+    def folder(self) -> Path | None:
+        """The bundle."""
+        return None if self.bundle is None else self.bundle.folder
+
+    @cached_property
+    def space(self) -> SearchSpace:
         """The search space."""
-        return self.predictor.space
+        if self.learned is not None:
+            return self.learned.space
+        from nagevo.spaces import SPACES
+
+        if self.bundle is None:
+            return SPACES.restore(**self.description["space"])
+        with self.bundle.reading("its space"):
+            return SPACES.restore(**self.description["space"])
+
+    def __repr__(self) -> str:
+        return f"<Generator of {self.experiment} for {', '.join(self.devices)}>"
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return self.description.get("experiment", "")
+
+    @property
+    def seed(self) -> int:
+        """Seed of the experiment."""
+        return self.description["seed"]
 
     @property
     def devices(self) -> tuple[str, ...]:
         """Names of the devices that can be asked for."""
-        return tuple(self.views)
+        return tuple(self.candidates.devices)
+
+    @cached_property
+    def quantities(self) -> Quantities:
+        """The quantities that the devices measure."""
+        return Quantities({device: table.quantity for device, table in self.candidates.devices.items()})
 
     @property
     def limits(self) -> tuple[str, ...]:
         """Names of what can be limited, on any device."""
-        costs = self.space.costs(self.space.extremes())
-        return (*self.quantities.names(), *costs)
+        return (*self.quantities.names(), *self.candidates.costs)
 
     def quantity(self, device: str | None = None) -> str:
         """Return the name of what a device measures: of the limit that a plain budget sets there."""
-        return self.quantities.of_device[self._device(device)]
+        return self._table(device)[1].quantity
 
+    def highest_confidence(self, device: str | None = None) -> float:
+        """Return the highest confidence that can be asked for on a device: its measurements support no more."""
+        return self._table(device)[1].highest_confidence
+
+    @overload
+    def generate(
+        self, budgets: Request, *, device: str | None = None, confidence: float = 0.9, n: None = None
+    ) -> Answer: ...
+    @overload
+    def generate(
+        self, budgets: Request, *, device: str | None = None, confidence: float = 0.9, n: int
+    ) -> list[Answer]: ...
+    @overload
+    def generate(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: None = None
+    ) -> list[Answer]: ...
+    @overload
+    def generate(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int
+    ) -> list[list[Answer]]: ...
     def generate(
         self,
         budgets: Request | Iterable[Request],
@@ -185,8 +393,8 @@ class Generator:
         Parameters
         ----------
         budgets : float, mapping of str to float, or iterable of these
-            A number limits the latency on the device, or what else it measures; a mapping limits what its keys name:
-            see :attr:`limits`.
+            A number limits what the device measures, such as its latency in ms; a mapping limits what its keys name:
+            see :attr:`limits`. Of two limits on one quantity the tighter one counts.
         device : str, optional
             May be left out where the generator knows one device only.
         confidence : float
@@ -200,36 +408,53 @@ class Generator:
             For the first request that no architecture holds; :meth:`answers` returns these instead.
         """
         single = isinstance(budgets, Real | Mapping)
-        results = self.answers([budgets] if single else budgets, device=device, confidence=confidence, n=n)
+        asked: Iterable[Request] = [budgets] if single else budgets  # type: ignore[list-item,assignment]
+        results = self._answered(asked, device, confidence, n)
         for result in results:
             if isinstance(result, InfeasibleBudget):
                 raise result
-        return results[0] if single else results
+        given = [result if n is not None else result[0] for result in results]  # type: ignore[index]
+        return given[0] if single else given  # type: ignore[return-value]
 
+    @overload
+    def answers(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: None = None
+    ) -> list[Answer | InfeasibleBudget]: ...
+    @overload
+    def answers(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int
+    ) -> list[list[Answer] | InfeasibleBudget]: ...
     def answers(
         self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int | None = None
-    ) -> list[Answer | list[Answer] | InfeasibleBudget]:
+    ) -> list[Answer | InfeasibleBudget] | list[list[Answer] | InfeasibleBudget]:
         """Return for each request its answer (with ``n`` a list of them), or the error that says why there is none."""
-        device = self._device(device)
-        parsed = requests.parse(budgets, self.quantities.of_device[device])
+        results = self._answered(budgets, device, confidence, n)
+        if n is not None:
+            return results
+        return [result[0] if isinstance(result, list) else result for result in results]
+
+    def _answered(
+        self, budgets: Iterable[Request], device: str | None, confidence: float, n: int | None
+    ) -> list[list[Answer] | InfeasibleBudget]:
+        """Return for each request up to n answers, one where ``n`` is None."""
+        device, table = self._table(device)
+        parsed = requests.parse(budgets, table.quantity)
         if n is not None and (not isinstance(n, Integral) or n < 1):
             raise BudgetError(f"expected a whole number of answers, at least 1, got {n!r}")
         self._check_confidence(confidence, device)
-        tables = {
-            names: self._answer_table(names, device, confidence) for names in {tuple(limits) for limits in parsed}
-        }
-        results = (tables[tuple(limits)].answers(limits, n or 1) for limits in parsed)
-        return [result[0] if n is None and isinstance(result, list) else result for result in results]
+        parsed = [self.quantities.tightest(limits, device) for limits in parsed]
+        ranked = {names: self._ranked(names, device, confidence) for names in {tuple(limits) for limits in parsed}}
+        return [ranked[tuple(limits)].answers(limits, n or 1) for limits in parsed]
 
     def steps(self, *, device: str | None = None, confidence: float = 0.9) -> list[Answer]:
         """Return every answer that a device can get, each for the smallest budget that gets it, fastest first.
 
         Answers are a step function of the budget: an answer holds from its own budget up to that of the next.
         """
-        device = self._device(device)
+        device, _ = self._table(device)
         self._check_confidence(confidence, device)
         bounds = np.unique(self._ranking((device,), confidence).bounds[self.quantities.on(device)])
-        answers = self.generate(bounds, device=device, confidence=confidence)
+        answers = self.generate(bounds.tolist(), device=device, confidence=confidence)
         return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
 
     def others(self, device: str) -> list[str]:
@@ -250,54 +475,58 @@ class Generator:
         """
         import moocore
 
-        device = self._device(device)
+        device, table = self._table(device)
         devices = (device, *self.others(device))
         for limiting in devices:
             self._check_confidence(confidence, limiting)
-        pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
+        ranking = self._ranking(devices, confidence)
         bounds, latency = ranking.bounds, self.quantities.on(device)
-        objectives = np.column_stack([-pool.accuracy[ranking.rows], *bounds.values()])
+        objectives = np.column_stack([-self.candidates.accuracy[ranking.rows], *bounds.values()])
         kept = moocore.is_nondominated(objectives)
         rows = ranking.rows[kept]
         columns = {
-            "accuracy": pool.accuracy[rows],
-            "measured": pool.measured[rows],
-            "latency_ms": pool.values[latency][rows],
+            "accuracy": self.candidates.accuracy[rows],
+            "measured": self.candidates.evaluated[rows],
+            "latency_ms": table.expected[rows],
             "latency_bound_ms": bounds[latency][kept],
             **{name: bounds[name][kept] for name in bounds if name != latency},
         }
-        return {"architecture": [pool.texts[row] for row in rows]} | {
+        return {"architecture": [self.candidates.texts[row] for row in rows]} | {
             name: values.tolist() for name, values in columns.items()
         }
 
     def adapt(
         self,
         name: str,
-        measurements: Mapping[str, float],
+        measurements: Mapping[str, float | Iterable[float]],
         *,
         measures: str | None = None,
         exact: bool = False,
         save: bool = True,
+        replace: bool = False,
     ) -> Generator:
-        """Add a device of which a few architectures were measured, or improve one that was added, and return self.
+        """Return a generator that knows one more device, or knows an added one better, by a few measurements.
 
         Nothing is trained: the latency is adapted from that of the known devices, and its bound widened to what so few
-        measurements can say.
+        measurements can say. This generator stays as it is.
 
         Parameters
         ----------
         name : str
             Of the device.
-        measurements : mapping of str to float
-            By text of the architecture, latency in ms; best of :meth:`probes_for` the device. They add to those of
-            earlier calls, and replace them where the same architecture was measured again.
+        measurements : mapping of str to float, or to several of them
+            By text of the architecture, latencies in ms, NaN where it failed on the device; best of :meth:`probes_for`
+            the device. They add to those of earlier calls; several readings of one architecture count as their median.
         measures : str, optional
             The quantity of the numbers, a key of :data:`nagevo.foundation.quantities.QUANTITIES`; latency by default. A
             device that was added keeps its quantity.
         exact : bool
             Whether a second measurement gives the same number, so that a measured latency is its own bound.
         save : bool
-            Whether the bundle on disk gets the device as well.
+            Whether the bundle on disk gets the device as well. Devices that were added to it meanwhile are kept, and
+            are in the generator that is returned.
+        replace : bool
+            Whether what was measured on the device earlier is forgotten.
 
         Raises
         ------
@@ -308,25 +537,50 @@ class Generator:
         ArchitectureError
             If a text is no architecture of the space.
         """
+        if not save or self.bundle is None:
+            return self._adapted(name, measurements, measures, exact=exact, replace=replace)
+        with locked(self.bundle.folder):
+            newest = self._of_bundle(Bundle.read(self.bundle.folder))
+            return newest._adapted(name, measurements, measures, exact=exact, replace=replace)._save_adapted(name)
+
+    def _adapted(
+        self,
+        name: str,
+        measurements: Mapping[str, float | Iterable[float]],
+        measures: str | None,
+        *,
+        exact: bool,
+        replace: bool,
+    ) -> Generator:
+        """Return the generator with a device, in memory; see :meth:`adapt`."""
+        from nagevo.generator.readings import Readings
+
+        readings = Readings.parse(self.space, measurements, measures or LATENCY, exact=exact)
+        earlier = None if replace else self._readings(name)
+        if earlier is not None:
+            if measures not in (None, earlier.quantity):
+                raise DeviceError(
+                    f'device "{name}" measures {earlier.quantity}, got {measures}; give the new one another name'
+                )
+            readings = earlier.extended(_replace(readings, quantity=earlier.quantity))
+        return self._with_device(name, readings)
+
+    def _readings(self, device: str) -> Readings | None:
+        """Return what was read of an adapted device: the experiment's file counts before the bundle's copy."""
+        from nagevo.generator.readings import Readings, adapted_folder
+
+        folder = None if self.bundle is None else adapted_folder(self.bundle.folder)
+        own = None if folder is None else Readings.read(folder, device, self.space)
+        return own or self.knowledge.readings.get(device)
+
+    def _with_device(self, device: str, readings: Readings) -> Generator:
+        """Return the generator with a device of which this is all that was read, in memory."""
         from nagevo.generator.adaptation import adapted
 
-        self._check_new(name)
-        known_as = self.quantities.of_device.get(name, measures or LATENCY)
-        if checked(measures or known_as) != known_as:
-            raise DeviceError(f'device "{name}" measures {known_as}, got {measures}; give the new one another name')
-        self.predictor = adapted(self.predictor, name, measurements, exact=exact, seed=self.seed)
-        known = self._pool(self.predictor.known)
-        values = limited(self.space, known, self.predictor.latency_ms(name, known))
-        view = DeviceView.of(self.predictor.accuracy(known), values, self.predictor.latency_ms(name, self.probes))
-        self.views = self.views | {name: view}
-        self.quantities = Quantities({**self.quantities.of_device, name: known_as})
-        self._proposals.pop(name, None)
-        self.candidates.cache_clear()
-        self._ranking.cache_clear()
-        self._answer_table.cache_clear()
-        if save and self.folder is not None:
-            self.description = storage.save_adapted(self.folder, self, name)
-        return self
+        self._check_new(device)
+        knowledge = adapted(self.knowledge, device, readings)
+        candidates = knowledge.candidates(self.candidates, changed=[device])
+        return _replace(self, candidates=candidates, learned=knowledge)
 
     def probes_for(self, name: str, n: int | None = None) -> list[str]:
         """Return the architectures, as texts, that are best measured on a device next.
@@ -338,39 +592,9 @@ class Generator:
         n : int, optional
             How many; by default the generator's own probes less those measured already.
         """
-        from nagevo.generator.adaptation import choose_probes
+        from nagevo.generator.adaptation import next_probes
 
-        latency_ms = self.predictor.measurements.values.get(name)
-        measured = self.space.check(np.empty((0, self.space.n_choices)))
-        if latency_ms is not None:
-            measured = self.predictor.measurements.choices[np.isfinite(latency_ms)]
-        own = without(self.probes, measured)
-        if n is None or n <= len(own):
-            return self.space.to_text(own[:n])
-        more = choose_probes(self.predictor, n - len(own), known=np.concatenate([self.probes, measured]))
-        return self.space.to_text(np.concatenate([own, more]))
-
-    def candidates(self, *devices: str) -> Candidates:
-        """Return what devices are answered with, whatever is limited, and what each needs of their limits.
-
-        Those that measure something else than the first device have their say as well, whether they are limited or not.
-        """
-        predictor, choices = self.predictor, self._pool(dict.fromkeys([*devices, *self.others(devices[0])]))
-        accuracies = np.append(predictor.measurements.accuracy, np.nan)
-        latencies = {self.quantities.on(device): predictor.latency_ms(device, choices) for device in devices}
-        return Candidates(
-            choices,
-            self.space.to_text(choices),
-            predictor.accuracy(choices),
-            np.isfinite(accuracies[predictor.rows(choices)]),
-            np.unique(self.space.canonical(choices), axis=0, return_inverse=True)[1].ravel(),
-            latencies | self.space.costs(choices),
-        )
-
-    def _pool(self, devices: Iterable[str]) -> np.ndarray:
-        """Return the architectures that were measured, and those that the model proposes for some devices, distinct."""
-        proposals = [self.proposals(device) for device in devices]
-        return unique(np.concatenate([self.predictor.measurements.choices, *proposals]))
+        return self.space.to_text(next_probes(self.knowledge, name, n))
 
     def network(self, architecture: str) -> torch.nn.Module:
         """Return the network of an architecture, with trained weights where the experiment's evaluator has them."""
@@ -378,70 +602,61 @@ class Generator:
         network = self.space.network(choices) if self.evaluator is None else self.evaluator.network(choices)
         return network.eval()
 
-    def preprocessing(self) -> dict[str, Any]:
-        """Return ``classes``, ``mean`` and ``std`` as :meth:`Evaluator.preprocessing` does; empty without weights."""
-        return {} if self.evaluator is None else self.evaluator.preprocessing()
-
-    def measured_latency_ms(self, device: str, architecture: str) -> float | None:
-        """Return the latency that the search measured of an architecture in ms, None where it did not."""
-        (row,) = self.predictor.rows(self.space.normal(self.space.from_text([architecture])))
-        latency = self.predictor.measurements.values[device][row] if row >= 0 else np.nan
-        return float(latency) if np.isfinite(latency) else None
+    def measured_value(self, device: str, architecture: str) -> float | None:
+        """Return what the search measured of a candidate on a device, None where it did not."""
+        value = self.candidates.devices[device].measured[self.candidates.texts.index(architecture)]
+        return float(value) if np.isfinite(value) else None
 
     @cached_property
     def evaluator(self) -> Evaluator | None:
-        """The evaluator with its trained weights, where it has any."""
-        return None if self.folder is None else storage.open_evaluator(self.folder, self.space)
+        """The evaluator with its trained weights, where the bundle has any."""
+        if self.bundle is None or files.WEIGHTS not in self.bundle:
+            return None
+        from nagevo.measure.accuracy import EVALUATORS
 
-    def _ranking(self, devices: tuple[str, ...], confidence: float) -> Ranking:
-        """Return the candidates of some devices in order, with their bounds; costs are their own."""
-        pool = self.candidates(*devices)
-        bounds = {
-            self.quantities.on(device): self.predictor.latency_bound_ms(device, pool.choices, confidence)
-            for device in devices
-        }
-        return Ranking.of(pool, pool.values | bounds, self.quantities.on(devices[0]))
+        options = dict(self.description["accuracy"])
+        evaluator = EVALUATORS.create(options.pop("evaluator"), self.space, seed=self.seed, **options)
+        evaluator.load(self.bundle.path(files.WEIGHTS))
+        return evaluator
 
-    def proposals(self, device: str) -> np.ndarray:
-        """Return what the model proposes for a device, in normal form, distinct: int8, shape (n, n_choices).
+    @cached_property
+    def _ranking(self) -> Callable[[tuple[str, ...], float], Ranking]:
+        """Returns the candidates of some devices in order, with their bounds; those ranked last are remembered."""
+        return lru_cache(maxsize=64)(self._ranked_on)
 
-        These are the architectures that it decodes for evenly spaced budgets and for requests of several limits. They
-        are kept in the bundle, so that answering needs no model.
-        """
-        if device not in self._proposals:
-            self._proposals[device] = unique(self.space.normal(self._decode(self.views[device])))
-        return self._proposals[device]
+    def _ranked_on(self, devices: tuple[str, ...], confidence: float) -> Ranking:
+        candidates = self.candidates
+        rows = candidates.on(dict.fromkeys([*devices, *self.others(devices[0])]))
+        if not len(rows):
+            raise BudgetError(f"every architecture failed on {' or '.join(devices)}: nothing can be answered")
+        bounds = {self.quantities.on(device): candidates.devices[device].bounds(confidence) for device in devices}
+        first = self.quantities.on(devices[0])
+        return Ranking.of(candidates.accuracy, candidates.network, bounds | candidates.costs, first, rows)
 
-    def _answer_table(self, names: tuple[str, ...], device: str, confidence: float) -> _AnswerTable:
-        """Return the candidates for requests with these limits."""
+    @cached_property
+    def _ranked(self) -> Callable[[tuple[str, ...], str, float], _Ranked]:
+        """Returns the candidates for requests with limits of some names; those asked for last are remembered."""
+        return lru_cache(maxsize=64)(self._ranked_for)
+
+    def _ranked_for(self, names: tuple[str, ...], device: str, confidence: float) -> _Ranked:
         named = self._full_names(names, device)
-        devices = (device, *self._other_devices(named, device, confidence))
-        pool, ranking = self.candidates(*devices), self._ranking(devices, confidence)
-        rows, latency = ranking.rows, self.quantities.on(device)
-        return _AnswerTable(
+        ranking = self._ranking((device, *self._other_devices(named, device, confidence)), confidence)
+        rows, latency, candidates = ranking.rows, self.quantities.on(device), self.candidates
+        return _Ranked(
             self,
             device,
             confidence,
             named,
             ranking,
-            [pool.texts[row] for row in rows],
-            pool.accuracy[rows].tolist(),
-            pool.values[latency][rows].tolist(),
-            pool.measured[rows].tolist(),
+            [candidates.texts[row] for row in rows],
+            candidates.accuracy[rows].tolist(),
+            candidates.devices[device].expected[rows].tolist(),
+            candidates.evaluated[rows].tolist(),
             {full: ranking.bounds[full].tolist() for full in (latency, *named)},
         )
 
-    def _decode(self, view: DeviceView) -> np.ndarray:
-        """Return what the model decodes, shape (n, n_choices)."""
-        import torch
-
-        asked = [view.lattice(DECODED_REQUESTS), view.several(DECODED_REQUESTS, rng=np.random.default_rng(self.seed))]
-        conditions = torch.from_numpy(view.conditions(np.concatenate(asked)))
-        rng = torch.Generator().manual_seed(self.seed)
-        return self.model.decode(conditions, self.n_candidates, rng=rng).reshape(-1, self.space.n_choices)
-
     def _full_names(self, names: Iterable[str], device: str) -> dict[str, str]:
-        """Return what limits are called in a request, by their full names.
+        """Return the names of limits in a request by their full names.
 
         Raises
         ------
@@ -456,7 +671,7 @@ class Generator:
         return named
 
     def _other_devices(self, limits: Iterable[str], device: str, confidence: float) -> list[str]:
-        """Return the devices that limits, by full names, mean beside the one asked for.
+        """Return the devices, beside the one asked for, that limits name by their full names.
 
         Raises
         ------
@@ -469,7 +684,7 @@ class Generator:
         return others
 
     def _check_confidence(self, confidence: float, device: str) -> None:
-        highest = self.predictor.highest_confidence(device)
+        highest = self.highest_confidence(device)
         if not 0 < confidence < 1:
             raise BudgetError(f"expected a confidence between 0 and 1, got {confidence}")
         if confidence > highest:
@@ -478,21 +693,25 @@ class Generator:
             )
 
     def _check_new(self, name: str) -> None:
-        if name in self.predictor.known:
+        if name in self.candidates.devices and not self.candidates.devices[name].adapted:
             raise DeviceError(f'device "{name}" was measured in the experiment; give the new one another name')
         if not NAME.fullmatch(name):
             raise DeviceError(f'expected letters, digits, "_" and "-" as name of a device, got {name!r}')
 
-    def _device(self, device: str | None) -> str:
-        if device is None and len(self.views) == 1:
-            return next(iter(self.views))
-        if device not in self.views:
-            raise BudgetError(unknown("device", device, self.views))
-        return device
+    def _table(self, device: str | None) -> tuple[str, DeviceTable]:
+        """Return the name and the table of a device; None means the only one."""
+        devices = self.candidates.devices
+        if device is None and len(devices) == 1:
+            return next(iter(devices.items()))
+        if device is None:
+            raise BudgetError(f"expected the name of a device: choose one of {', '.join(devices)}")
+        if device not in devices:
+            raise BudgetError(unknown("device", device, devices))
+        return device, devices[device]
 
 
 @dataclass(frozen=True)
-class _AnswerTable:
+class _Ranked:
     """Candidates for requests with the same limits, as lists in the order of the ranking.
 
     Attributes
@@ -501,13 +720,13 @@ class _AnswerTable:
     device : str
     confidence : float
     named : dict of str to str
-        What the limits are called in the requests, by their full names.
+        Names of the limits in the requests, by their full names.
     ranking : Ranking
     texts : list of str
-    accuracy, latency_ms : list of float
+    accuracy, expected : list of float
     measured : list of bool
     bounds : dict of list of float
-        Of the latency and of each limit, by full name.
+        Of what the device measures and of each limit, by full name.
     """
 
     generator: Generator
@@ -517,34 +736,38 @@ class _AnswerTable:
     ranking: Ranking
     texts: list[str]
     accuracy: list[float]
-    latency_ms: list[float]
+    expected: list[float]
     measured: list[bool]
     bounds: dict[str, list[float]]
 
     def answers(self, limits: dict[str, float], n: int) -> list[Answer] | InfeasibleBudget:
         """Return up to n answers to one request, the most accurate first."""
         asked = {full: limits[name] for full, name in self.named.items()}
-        latency = self.generator.quantities.on(self.device)
-        budget = asked.get(latency, math.inf)
+        generator, own = self.generator, self.generator.quantities.on(self.device)
+        budget = asked.get(own, math.inf)
         places = self.ranking.best(asked, n)
         if not places:
             binding, nearest = self.ranking.nearest(asked)
             nearest = {self.named[full]: limit for full, limit in nearest.items()}
-            minimum = self.ranking.minimum(latency, asked)
+            minimum = self.ranking.minimum(own, asked)
             return InfeasibleBudget(budget, minimum, self.device, limits, self.named[binding], nearest)
+        quantity = generator.quantities.of_device[self.device]
         return [
             Answer(
-                budget,
-                self.device,
-                self.texts[place],
-                self.accuracy[place],
-                self.latency_ms[place],
-                self.bounds[latency][place],
-                self.confidence,
-                self.measured[place],
-                limits,
-                {name: self.bounds[full][place] for full, name in self.named.items()},
-                self.generator,
+                budget=budget,
+                device=self.device,
+                architecture=self.texts[place],
+                accuracy=self.accuracy[place],
+                value=self.expected[place],
+                bound=self.bounds[own][place],
+                quantity=quantity,
+                confidence=self.confidence,
+                measured=self.measured[place],
+                verified=False,
+                experiment=generator.experiment,
+                limits=limits,
+                bounds={name: self.bounds[full][place] for full, name in self.named.items()},
+                generator=generator,
             )
             for place in places
         ]

@@ -1,86 +1,213 @@
-"""The generator on disk: safetensors, JSON and XGBoost's UBJ, listed with checksums in ``manifest.json``; no pickle."""
+"""A generator on disk: safetensors, JSON and trees, listed with their checksums in ``manifest.json``; no pickle."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nagevo.foundation.errors import BundleError, DataError
-from nagevo.foundation.files import read_json, write_json
+from nagevo.foundation.errors import BundleError, DataError, MissingDependency, NagevoError
+from nagevo.foundation.files import one_line, read_json, write_json
+from nagevo.foundation.writing import checksum, replacing_folder
 
-FORMAT = 4
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMAT = 5
 """Version of the layout; a bundle of another version is refused."""
 
-MANIFEST, OWN = "manifest.json", "checksum"
-"""The manifest, and its key for the checksum of all its other keys."""
+MANIFEST = "manifest.json"
+ANSWERS, MODEL, DEVICES, MEASUREMENTS, SURROGATES, WEIGHTS = (
+    "answers.safetensors",
+    "model.safetensors",
+    "devices.safetensors",
+    "measurements.safetensors",
+    "surrogates",
+    "weights.safetensors",
+)
 
 
-def seal(folder: Path, description: Mapping[str, Any]) -> None:
-    """Write the manifest: the description, the format, and the checksums of every file in the folder and of itself."""
-    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    checksums = {name: checksum(folder / name) for name in files if name != MANIFEST}
-    manifest = {"format": FORMAT, **description, "files": checksums}
-    write_json(manifest | {OWN: own_checksum(manifest)}, folder / MANIFEST)
+@dataclass(frozen=True)
+class Bundle:
+    """The folder of a generator as it was when its manifest was read.
+
+    Attributes
+    ----------
+    folder : Path
+        As it was named; may be a symbolic link.
+    manifest : mapping
+        The experiment and the devices, and the checksum of every file (``files``).
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike) -> Bundle:
+        """Return the bundle in a folder.
+
+        Raises
+        ------
+        BundleError
+            If there is none, it is of another format, or a file except for the trained weights is absent or changed.
+        """
+        with locked(folder, shared=True):
+            return cls.read(folder)
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike) -> Bundle:
+        """Return the bundle in a folder that the caller holds locked; see :meth:`open`."""
+        bundle = cls(Path(folder), _read_manifest(Path(folder)))
+        for name in bundle.manifest["files"]:
+            if name != WEIGHTS:  # large, and read for networks only
+                bundle.path(name)
+        return bundle
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.manifest["files"]
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file whose content has the checksum in the manifest.
+
+        Raises
+        ------
+        BundleError
+            If the file is absent, not listed, or changed.
+        """
+        path = self.folder / name
+        if "\0" in name or not path.resolve().is_relative_to(self.folder.resolve()):
+            raise BundleError(f"bundle {self.folder} names {name!r}, which lies outside of the bundle: do not trust it")
+        if name not in self:
+            raise BundleError(f"bundle {self.folder} does not list {name}: distill it again")
+        if not os.path.isfile(path):
+            raise BundleError(f"bundle {self.folder} lacks its file {name}: distill it again")
+        if checksum(path) != self.manifest["files"][name]:
+            raise BundleError(
+                f"bundle {self.folder}: {name} is damaged or was changed (checksum differs): load it again if a device "
+                "was added meanwhile, else distill it again"
+            )
+        return path
+
+    def arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays in a file of the bundle."""
+        from safetensors.numpy import load_file
+
+        path = self.path(name)
+        with self.reading(name):
+            return load_file(path)
+
+    @contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Turn any error in the block into one that names the bundle: whoever made it may have written anything."""
+        try:
+            yield
+        except (BundleError, MissingDependency):
+            raise
+        except NagevoError as error:
+            raise BundleError(f"bundle {self.folder}: {error}") from None
+        except Exception as error:
+            raise BundleError(
+                f"bundle {self.folder}: {what} was not written by this nagevo ({one_line(error)}): distill it again"
+            ) from None
 
 
-def open_manifest(bundle: str | os.PathLike) -> dict[str, Any]:
-    """Return the manifest of a bundle whose files are all there.
+@contextmanager
+def writing(folder: str | os.PathLike, description: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield an empty folder whose files become those of a bundle when the block ends without an error.
+
+    Whoever changes an existing bundle holds it :func:`locked` from reading to writing. A symbolic link stays one.
 
     Raises
     ------
     BundleError
-        If it is no bundle, of another format, or its manifest was changed.
+        If the disk is full, or fails.
+    OutputError
+        If the folder is read-only or holds files that nagevo did not write.
     """
-    folder = Path(bundle)
+    try:
+        with replacing_folder(folder, MANIFEST) as temporary:
+            yield temporary
+            write_json({"format": FORMAT, **description}, temporary / MANIFEST)
+    except OSError as error:
+        raise BundleError(f"bundle {folder} cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def locked(folder: str | os.PathLike, *, shared: bool = False) -> Iterator[None]:
+    """Hold a bundle for changing, alone, or for reading, beside other readers, until the block ends.
+
+    The lock is one of the folder that the bundle lies in, which is there before the bundle is. Where a file system
+    cannot lock folders, nobody is kept out.
+    """
+    try:
+        handle = os.open(os.path.dirname(os.path.realpath(folder)), os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def find_bundle(results: str | os.PathLike = "results") -> Path:
+    """Return the bundle below a folder that was distilled last; if there are several experiments they are logged.
+
+    Raises
+    ------
+    BundleError
+        If there is none.
+    """
+    found = [path.parent for path in Path(results).glob(f"*/generator/{MANIFEST}")]
+    if not found:
+        raise BundleError(f"no bundle below {Path(results).absolute()}; run `snakemake --cores 8 all` or name a bundle")
+    latest = max(found, key=_distilled)
+    if len(found) > 1:
+        import logging
+
+        others = ", ".join(sorted(str(folder) for folder in found if folder != latest))
+        logging.getLogger("nagevo").warning(
+            "nagevo: %s answers, it was distilled last; there are also %s: choose with --bundle", latest, others
+        )
+    return latest
+
+
+def _distilled(folder: Path) -> float:
+    """Return when a bundle was distilled: adapting it leaves the model as it was."""
+    model = folder / MODEL
+    return (model if model.exists() else folder / MANIFEST).stat().st_mtime
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise BundleError(f"bundle {folder} does not exist; run `snakemake --cores 8 all` to make one")
+    if not (folder / MANIFEST).exists():
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}{_suggestion(folder)}")
     try:
         manifest = read_json(folder / MANIFEST)
     except DataError as error:
         raise BundleError(f"bundle {folder} has no readable manifest: {error}") from None
-    if (
-        not isinstance(manifest, dict)
-        or manifest.get("format") != FORMAT
-        or not isinstance(manifest.get("files"), dict)
-    ):
-        found = manifest.get("format") if isinstance(manifest, dict) else None
-        raise BundleError(f"bundle {folder} has format {found!r}; this nagevo reads format {FORMAT}: distill it again")
-    if manifest.get(OWN) != own_checksum(manifest):
-        raise BundleError(f"bundle {folder}: {MANIFEST} is damaged or was changed (checksum differs): distill it again")
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise BundleError(f"bundle {folder}: {MANIFEST} is not the manifest of a bundle: distill it again")
+    if manifest.get("format") != FORMAT:
+        versions = manifest.get("versions")
+        version = versions.get("nagevo") if isinstance(versions, dict) else None
+        writer = f"was written by nagevo {version} and " if isinstance(version, str) else ""
+        raise BundleError(
+            f"bundle {folder} {writer}has format {manifest.get('format')!r}; "
+            f"this nagevo reads format {FORMAT}: distill it again"
+        )
     return manifest
 
 
-def verified(bundle: str | os.PathLike, manifest: Mapping[str, Any], name: str) -> Path:
-    """Return the path of a file of the bundle whose content is what the manifest says.
-
-    Raises
-    ------
-    BundleError
-        If the file is absent, not listed, or changed.
-    """
-    path = Path(bundle) / name
-    if "\0" in name or not path.resolve().is_relative_to(Path(bundle).resolve()):
-        raise BundleError(f"bundle {bundle} names {name!r}, which lies outside of the bundle: do not trust it")
-    if name not in manifest["files"]:
-        raise BundleError(f"bundle {bundle} does not list {name}: distill it again")
-    if not os.path.isfile(path):
-        raise BundleError(f"bundle {bundle} lacks its file {name}: distill it again")
-    if checksum(path) != manifest["files"][name]:
-        raise BundleError(f"bundle {bundle}: {name} is damaged or was changed (checksum differs): distill it again")
-    return path
-
-
-def own_checksum(manifest: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest without its own checksum, however it is laid out as text."""
-    content = {key: value for key, value in manifest.items() if key != OWN}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _suggestion(folder: Path) -> str:
+    """Return a question that names the bundles nearby, below or above a folder that is none; else nothing."""
+    near = [*folder.glob(f"generator/{MANIFEST}"), *folder.glob(f"*/generator/{MANIFEST}")]
+    near += [parent / MANIFEST for parent in folder.absolute().parents if (parent / MANIFEST).is_file()]
+    return f"; did you mean {' or '.join(str(path.parent) for path in near[:3])}?" if near else ""

@@ -1,41 +1,221 @@
-"""What requests are answered with: candidates, and which of them keep the limits that are asked."""
+"""Candidates for answers, and which of them keep the limits that are asked; reading them takes NumPy alone."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nagevo.foundation.quantities import checked
+from nagevo.learn.conformal import DRIFT_CONFIDENCES, Residuals
+
+if TYPE_CHECKING:
+    from nagevo.spaces.base import SearchSpace
+
 SMALLEST = 1e-200
-"""Limits below count as this where it is told by what factor they are exceeded."""
+"""Smaller limits count as this one when the factor by which they are exceeded is computed."""
+
+
+@dataclass(frozen=True)
+class DeviceTable:
+    """The candidates' values of what one device measures: its quantity, such as the latency.
+
+    Attributes
+    ----------
+    quantity : str
+        Name, a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
+    exact : bool
+        Whether a second measurement gives the same number.
+    adapted : bool
+        Whether the device was added to the generator after its distillation.
+    highest_confidence : float
+        That what was measured there can support.
+    expected : ndarray, shape (n,)
+        In the unit of the quantity.
+    spread : ndarray, shape (n,)
+        The value stays under ``expected * exp(spread * margin)``, with the margin of ``residuals``.
+    measured : ndarray, shape (n,)
+        NaN where it was not measured.
+    excluded : ndarray of bool, shape (n,)
+        Whether it failed on the device, or is likely to, and therefore is never an answer there.
+    proposed : ndarray of bool, shape (n,)
+        Whether the model proposes it for the device.
+    residuals : Residuals
+        Of the logarithm of the value.
+    """
+
+    quantity: str
+    exact: bool
+    adapted: bool
+    highest_confidence: float
+    expected: np.ndarray
+    spread: np.ndarray
+    measured: np.ndarray
+    excluded: np.ndarray
+    proposed: np.ndarray
+    residuals: Residuals
+
+    def bounds(self, confidence: float) -> np.ndarray:
+        """Return what each candidate stays under with the given confidence, shape (n,)."""
+        return self.expected * np.exp(self.spread * self.residuals.margin(confidence))
+
+    def rows(self, rows: np.ndarray) -> DeviceTable:
+        """Return the table of some candidates."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    def extended(self, other: DeviceTable) -> DeviceTable:
+        """Return the table with further candidates below."""
+        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in COLUMNS})
+
+
+COLUMNS = ("expected", "spread", "measured", "excluded", "proposed")
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Architectures that may be answered, each once.
+    """Architectures that may be answered, each once, with all that answering them takes.
 
     Attributes
     ----------
     choices : ndarray of int8, shape (n, n_choices)
+        In normal form.
     texts : list of str, length n
     accuracy : ndarray, shape (n,)
         Percent.
-    measured : ndarray of bool, shape (n,)
+    evaluated : ndarray of bool, shape (n,)
         Whether the accuracy was measured.
+    searched : ndarray of bool, shape (n,)
+        Whether anything was measured of it, so that it is a candidate on every device.
     network : ndarray of int, shape (n,)
         Equal for candidates that mean the same network.
-    values : dict of ndarray, shape (n,)
-        By limit, what each needs of it.
+    costs : dict of ndarray, shape (n,)
+        By name, what is known of each without measuring.
+    devices : dict of DeviceTable
     """
 
     choices: np.ndarray
     texts: list[str]
     accuracy: np.ndarray
-    measured: np.ndarray
+    evaluated: np.ndarray
+    searched: np.ndarray
     network: np.ndarray
-    values: dict[str, np.ndarray]
+    costs: dict[str, np.ndarray]
+    devices: dict[str, DeviceTable]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def on(self, devices: Iterable[str]) -> np.ndarray:
+        """Return the rows of what may be answered where these devices are limited, shape (n,).
+
+        These are all measured architectures and those that the model proposes for the devices, except for those that
+        fail on one of them.
+        """
+        tables = [self.devices[device] for device in devices]
+        proposed = np.any([table.proposed for table in tables], axis=0)
+        excluded = np.any([table.excluded for table in tables], axis=0)
+        return np.flatnonzero((self.searched | proposed) & ~excluded)
+
+    def rows(self, rows: np.ndarray) -> Candidates:
+        """Return some of the candidates."""
+        return Candidates(
+            self.choices[rows],
+            [self.texts[row] for row in np.arange(len(self))[rows]],
+            self.accuracy[rows],
+            self.evaluated[rows],
+            self.searched[rows],
+            self.network[rows],
+            {name: values[rows] for name, values in self.costs.items()},
+            {device: table.rows(rows) for device, table in self.devices.items()},
+        )
+
+    def extended(self, other: Candidates) -> Candidates:
+        """Return the table with further candidates, on the same devices, below."""
+        joined = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)])
+            for name in ("choices", "accuracy", "evaluated", "searched", "network")
+        }
+        costs = {name: np.concatenate([values, other.costs[name]]) for name, values in self.costs.items()}
+        devices = {name: table.extended(other.devices[name]) for name, table in self.devices.items()}
+        return Candidates(**joined, texts=self.texts + other.texts, costs=costs, devices=devices)
+
+    def with_devices(self, devices: Mapping[str, DeviceTable]) -> Candidates:
+        """Return the same candidates on other devices."""
+        return replace(self, devices=dict(devices))
+
+    def with_networks(self, space: SearchSpace) -> Candidates:
+        """Return the table with the numbers of equal networks in :attr:`network`."""
+        network = np.unique(space.canonical(self.choices), axis=0, return_inverse=True)[1].ravel()
+        return replace(self, network=network.astype(np.int64))
+
+    def description(self) -> dict[str, dict[str, Any]]:
+        """Return what :meth:`read` has to be told of the devices, for JSON."""
+        return {name: {key: getattr(table, key) for key in FACTS} for name, table in self.devices.items()}
+
+    def write(self, path: Path) -> None:
+        """Write all arrays into a file."""
+        from safetensors.numpy import save_file
+
+        arrays = {name: getattr(self, name) for name in ("choices", "accuracy", "evaluated", "searched", "network")}
+        arrays["texts"] = np.frombuffer("\n".join(self.texts).encode(), dtype=np.uint8)
+        arrays |= {f"cost.{name}": values for name, values in self.costs.items()}
+        for number, table in enumerate(self.devices.values()):
+            columns = {name: getattr(table, name) for name in COLUMNS}
+            columns |= {"residuals": table.residuals.values, "drifts": table.residuals.drifts}
+            arrays |= {f"device.{number}.{name}": values for name, values in columns.items()}
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, np.ndarray], description: Mapping[str, Mapping[str, Any]]) -> Candidates:
+        """Return the candidates in the arrays of a file, with what :meth:`description` said.
+
+        Raises
+        ------
+        ValueError
+            Or another error, if arrays are missing or do not fit one another.
+        """
+        devices = {}
+        for number, (name, facts) in enumerate(description.items()):
+            columns = {column: arrays[f"device.{number}.{column}"] for column in COLUMNS}
+            residuals = Residuals(arrays[f"device.{number}.residuals"], arrays[f"device.{number}.drifts"])
+            checked(facts["quantity"])
+            devices[name] = DeviceTable(**{key: facts[key] for key in FACTS}, **columns, residuals=residuals)
+        texts = arrays["texts"].tobytes().decode().split("\n")
+        costs = {name.removeprefix("cost."): values for name, values in arrays.items() if name.startswith("cost.")}
+        fixed = (arrays[name] for name in ("accuracy", "evaluated", "searched", "network"))
+        table = cls(arrays["choices"], texts, *fixed, costs, devices)
+        table._check()
+        return table
+
+    def _check(self) -> None:
+        if not self.devices:
+            raise ValueError("it knows no device")
+        columns = [self.choices[:, 0], self.accuracy, self.evaluated, self.searched, self.network, *self.costs.values()]
+        positive, masks = [], [self.evaluated, self.searched]
+        for table in self.devices.values():
+            columns += [getattr(table, name) for name in COLUMNS]
+            positive += [table.expected, np.exp(table.spread), np.exp(table.residuals.values)]
+            masks += [table.excluded, table.proposed]
+            if not (isinstance(table.highest_confidence, float) and 0 <= table.highest_confidence <= 1):
+                raise ValueError(f"expected a highest confidence from 0 to 1, got {table.highest_confidence!r}")
+            if len(table.residuals.drifts) not in (0, len(DRIFT_CONFIDENCES)):
+                raise ValueError("its drifts have another number of confidences")
+            positive.append(np.exp(table.residuals.drifts))
+        if any(column.shape != (len(self),) for column in columns):
+            raise ValueError(f"its columns do not all have {len(self)} rows")
+        if any(mask.dtype != bool for mask in masks):
+            raise ValueError("a column of truth values holds numbers")
+        if not all(np.isfinite(values).all() for values in (self.accuracy, *self.costs.values(), *positive)):
+            raise ValueError("it holds a number that is not finite")
+        if not all((values > 0).all() for values in positive):
+            raise ValueError("it holds a value that is not positive")
+
+
+FACTS = ("quantity", "exact", "adapted", "highest_confidence")
 
 
 @dataclass(frozen=True)
@@ -58,11 +238,19 @@ class Ranking:
     _steps: dict[str, tuple[list[float], list[int]]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, candidates: Candidates, bounds: Mapping[str, np.ndarray], first: str) -> Ranking:
-        """Return the order of candidates whose ties the limit ``first`` breaks, and then the other ones."""
-        others = [values for name, values in bounds.items() if name != first]
-        rows = np.lexsort((*others[::-1], bounds[first], -candidates.accuracy))
-        return cls(rows, candidates.network[rows], {name: values[rows] for name, values in bounds.items()})
+    def of(
+        cls,
+        accuracy: np.ndarray,
+        network: np.ndarray,
+        bounds: Mapping[str, np.ndarray],
+        first: str,
+        rows: np.ndarray | None = None,
+    ) -> Ranking:
+        """Return the order of candidates, or of some rows of them; ties are broken by the limit ``first``."""
+        rows = np.arange(len(accuracy)) if rows is None else rows
+        others = [values[rows] for name, values in bounds.items() if name != first]
+        rows = rows[np.lexsort((*others[::-1], bounds[first][rows], -accuracy[rows]))]
+        return cls(rows, network[rows], {name: values[rows] for name, values in bounds.items()})
 
     def best(self, limits: Mapping[str, float], n: int = 1) -> list[int]:
         """Return the first n places that keep the limits and mean different networks, fewer where there are fewer.

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from nagevo.foundation.progress import track
+from nagevo.foundation.quantities import LATENCY
 from nagevo.generator.adaptation import choose_probes
 from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.config import GeneratorConfig
+from nagevo.generator.knowledge import Knowledge
 from nagevo.generator.model import FrontierModel
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
 from nagevo.learn.predictor import Predictor
 from nagevo.search.nsga2 import evolve
 from nagevo.spaces.base import SearchSpace, row_keys, unique
 
-POPULATION, GENERATIONS, KEPT = 100, 20, 300
-"""Of the evolution for each device, and how many of the nondominated it leaves are kept."""
+POPULATION, GENERATIONS, FRONTIER_SIZE = 100, 20, 300
+"""Size of the evolution for each device, and how many of the nondominated architectures that it finds are used."""
 
-LATTICE = 256
+N_REQUESTS = 256
 """Budgets for each device, and requests of several limits, for which there are targets."""
 
-TARGETS = 16
-"""Architectures that a request may be answered with while learning."""
+N_TARGETS = 16
+"""Targets of a request: the most accurate architectures that hold it."""
 
-SOFTNESS = 0.02
-"""Accuracy, as a share of the frontier's range, by which a target may fall short before it is e times rarer."""
+TEMPERATURE = 0.02
+"""Softmax temperature of the targets, as a fraction of the accuracy range of the pool."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ def candidate_pool(space: SearchSpace, frontiers: np.ndarray) -> np.ndarray:
 
 
 def learn_frontiers(
-    predictor: Predictor, members: np.ndarray, config: GeneratorConfig, *, seed: int
-) -> tuple[FrontierModel, np.ndarray, dict[str, DeviceView]]:
-    """Return a generator for the known devices, trained on synthetic ones as well, its probes, and how it sees devices.
+    predictor: Predictor,
+    members: np.ndarray,
+    config: GeneratorConfig,
+    *,
+    seed: int,
+    quantities: Mapping[str, str] | None = None,
+) -> Knowledge:
+    """Return a generator's knowledge of the predictor's devices; its model is trained on synthetic devices as well.
 
     Parameters
     ----------
@@ -66,6 +73,8 @@ def learn_frontiers(
         Of all frontiers; targets are chosen from them, their neighbors and what evolution adds.
     config : GeneratorConfig
     seed : int
+    quantities : mapping of str to str, optional
+        What each device measures; latencies by default.
     """
     space, rng = predictor.space, np.random.default_rng(seed)
     reference = predictor.measurements.choices
@@ -80,7 +89,17 @@ def learn_frontiers(
     views = [DeviceView.of(accuracy, *device) for device in zip(values, of_probes, strict=True)]
     targets = [make_targets(pool, accuracy, *device, rng=rng) for device in zip(values, views, strict=True)]
     model = distill(space, targets, config, seed=seed)
-    return model, probes, dict(zip(predictor.known, views, strict=False))
+    return Knowledge(
+        predictor,
+        dict(quantities or dict.fromkeys(predictor.known, LATENCY)),
+        dict(zip(predictor.known, views, strict=False)),
+        {},
+        {},
+        probes,
+        seed,
+        config.candidates,
+        lambda: model,
+    ).with_proposals()
 
 
 def evolved_pool(
@@ -96,23 +115,23 @@ def evolved_pool(
         To start from.
     rng : numpy.random.Generator
     """
-    beliefs = _Beliefs(predictor, devices)
+    predicted = _Predictions(predictor, devices)
     found = [pool]
-    for number in track(range(beliefs.n_devices), "evolving for more devices"):
+    for number in track(range(predicted.n_devices), "evolving for more devices"):
         evolved = evolve(
             predictor.space,
-            lambda choices, number=number: beliefs.objectives(choices, number),
+            lambda choices, number=number: predicted.objectives(choices, number),
             population=POPULATION,
             generations=GENERATIONS,
             initial=pool[rng.permutation(len(pool))[: POPULATION // 2]],
             rng=rng,
         )
-        found.append(evolved.choices[rng.permutation(len(evolved.choices))[:KEPT]])
+        found.append(evolved.choices[rng.permutation(len(evolved.choices))[:FRONTIER_SIZE]])
     return unique(np.concatenate(found))
 
 
-class _Beliefs:
-    """Accuracies and latencies on the known and on the synthetic devices, each architecture asked for once."""
+class _Predictions:
+    """Accuracies and latencies on the known and on the synthetic devices; each architecture is predicted once."""
 
     def __init__(self, predictor: Predictor, devices: SyntheticDevices):
         self._predictor, self._devices = predictor, devices
@@ -159,17 +178,17 @@ def make_targets(
     rng : numpy.random.Generator
     """
     order = np.argsort(-accuracy, kind="stable")
-    temperature = SOFTNESS * max(np.ptp(accuracy), 1e-6)
-    requests = np.concatenate([view.lattice(LATTICE), view.several(LATTICE, rng=rng)])
+    temperature = TEMPERATURE * max(np.ptp(accuracy), 1e-6)
+    requests = np.concatenate([view.lattice(N_REQUESTS), view.several(N_REQUESTS, rng=rng)])
     answerable, chosen, weights = [], [], []
     for number, request in enumerate(requests):
         limits = np.where(np.isnan(request), np.inf, request * (1 + 1e-9))
-        holding = order[(values[order] <= limits).all(axis=1)][:TARGETS]
+        holding = order[(values[order] <= limits).all(axis=1)][:N_TARGETS]
         if len(holding):
             answerable.append(number)
-            chosen.append(np.resize(holding, TARGETS))
+            chosen.append(np.resize(holding, N_TARGETS))
             weight = np.exp((accuracy[holding] - accuracy[holding[0]]) / temperature)
-            weights.append(np.pad(weight / weight.sum(), (0, TARGETS - len(holding))))
+            weights.append(np.pad(weight / weight.sum(), (0, N_TARGETS - len(holding))))
     return Targets(view.conditions(requests[answerable]), pool[np.array(chosen)], np.array(weights))
 
 

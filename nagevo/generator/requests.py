@@ -1,4 +1,4 @@
-"""What is asked: a budget, or several named limits."""
+"""Requests: a budget, or several named limits."""
 
 from __future__ import annotations
 
@@ -38,6 +38,27 @@ def parse(requests: Iterable[Request], budget: str = LATENCY) -> list[dict[str, 
     return parsed
 
 
+def tightest(limits: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Return the smallest limit of each name, in the order in which the names first occur.
+
+    Raises
+    ------
+    BudgetError
+        If a limit is NaN.
+
+    Examples
+    --------
+    >>> tightest([("latency_ms", 5.0), ("parameters", 1e6), ("latency_ms", 3.0)])
+    {'latency_ms': 3.0, 'parameters': 1000000.0}
+    """
+    smallest: dict[str, float] = {}
+    for name, limit in limits:
+        if math.isnan(limit):
+            raise BudgetError(f"expected a number as limit of {name}, got NaN")
+        smallest[name] = min(limit, smallest.get(name, math.inf))
+    return smallest
+
+
 @dataclass(frozen=True)
 class Quantities:
     """What each device measures, and how limits on it are called.
@@ -71,6 +92,19 @@ class Quantities:
             return self.on(device)
         measuring = [other for other, quantity in self.of_device.items() if quantity == limit]
         return self.on(measuring[0]) if len(measuring) == 1 else limit
+
+    def tightest(self, limits: Mapping[str, float], device: str) -> dict[str, float]:
+        """Return the limits of a request, of two that mean the same quantity the tighter one, by the name given first.
+
+        >>> Quantities({"phone": "latency_ms"}).tightest({"latency_ms": 5.0, "latency_ms_phone": 3.0}, "phone")
+        {'latency_ms': 3.0}
+        """
+        full = {name: self.full_name(name, device) for name in limits}
+        smallest = tightest((full[name], limit) for name, limit in limits.items())
+        first: dict[str, str] = {}
+        for name in limits:
+            first.setdefault(full[name], name)
+        return {name: smallest[full_name] for full_name, name in first.items()}
 
     def device_of(self, limit: str) -> str | None:
         """Return the device that the full name of a limit names, or None where it names none."""

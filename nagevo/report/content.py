@@ -65,7 +65,7 @@ def content(
             "backend": experiment.device(device).backend.name,
             "quantity": {"name": generator.quantity(device), **asdict(QUANTITIES[generator.quantity(device)])},
             "limits": limits(generator, device),
-            "exact": device in generator.predictor.exact,
+            "exact": generator.candidates.devices[device].exact,
             "measured": _measured(searched.complete(device), device, generator.space),
             "frontier": _columns(frontiers[device].rename(columns={generator.quantity(device): "value"})),
             "answers": [
@@ -106,7 +106,7 @@ def content(
 
 def confidences(generator: Generator, device: str, evaluated: float) -> list[float]:
     """Return the confidences to choose from: those that the measurements support, of other quantities too."""
-    highest = min(map(generator.predictor.highest_confidence, (device, *generator.others(device))))
+    highest = min(map(generator.highest_confidence, (device, *generator.others(device))))
     supported = sorted(value for value in {*CONFIDENCES, evaluated} if value <= highest)
     return supported or [highest]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from nagevo.cli import main
 from nagevo.experiment.config import parse_config
 from nagevo.experiment.learning import learn
+from nagevo.foundation.writing import checksum
 from nagevo.generator.answers import Generator
+from nagevo.generator.bundle import MANIFEST
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces import create_space
 
@@ -62,3 +65,10 @@ def run(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
         main()
     captured = capsys.readouterr()
     return caught.value.code, captured.out, captured.err
+
+
+def seal(folder: Path) -> None:
+    """Write the checksums of all files into the manifest of a bundle, as whoever forges one would."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"] = {name: checksum(folder / name) for name in manifest["files"]}
+    (folder / MANIFEST).write_text(json.dumps(manifest))

@@ -20,13 +20,13 @@ import torch
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from made_up import CONFIG, SPACE, learned, measured
+from made_up import CONFIG, SPACE, learned, measured, seal
 
 import nagevo
 from nagevo.experiment.config import load_config, parse_config
 from nagevo.foundation.errors import NagevoError
 from nagevo.foundation.tables import write_table
-from nagevo.generator import bundle as sealing
+from nagevo.generator.bundle import MANIFEST
 from nagevo.learn import trees
 from nagevo.measure.latency.command import parse_quantity
 from nagevo.measure.latency.lookup import read_block_table
@@ -191,7 +191,7 @@ class Bundle:
     def __init__(self, folder: Path):
         self.folder = folder
         self.contents = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-        self.manifest = folder / sealing.MANIFEST
+        self.manifest = folder / MANIFEST
 
     @contextmanager
     def changed(self, path: Path, content: bytes) -> Iterator[None]:
@@ -204,8 +204,8 @@ class Bundle:
                 each.write_bytes(self.contents[each])
 
     def described(self) -> dict[str, Any]:
-        """Return the manifest without its checksum."""
-        return {key: value for key, value in json.loads(self.contents[self.manifest]).items() if key != sealing.OWN}
+        """Return the manifest."""
+        return json.loads(self.contents[self.manifest])
 
     def answer(self) -> Any:
         """Return the answer to a boundless budget."""
@@ -237,7 +237,7 @@ def test_a_damaged_bundle_that_was_sealed_again_is_refused_by_name_or_answers(bu
     paths = [path for path in bundle.contents if path != bundle.manifest]
     path = paths[number % len(paths)]
     with bundle.changed(path, edited(bundle.contents[path], edits)):
-        sealing.seal(bundle.folder, {key: value for key, value in bundle.described().items() if key != "files"})
+        seal(bundle.folder)
         answer, refusal = outcome(bundle.answer)
     if answer is None:
         assert str(bundle.folder) in refusal
@@ -246,7 +246,7 @@ def test_a_damaged_bundle_that_was_sealed_again_is_refused_by_name_or_answers(bu
         assert SPACE.from_text([answer.architecture]).shape == (1, 6)
 
 
-MANIFEST_KEYS = ["space", "devices", "measures", "exact", "seed", "candidates", "files", "format"]
+MANIFEST_KEYS = ["experiment", "space", "accuracy", "devices", "seed", "candidates", "files", "format"]
 
 
 @given(key=st.sampled_from(MANIFEST_KEYS), value=JSON)
@@ -255,9 +255,7 @@ MANIFEST_KEYS = ["space", "devices", "measures", "exact", "seed", "candidates", 
 @example(key="files", value={"a\0b": ""})
 @example(key="files", value={"x" * 5000: ""})
 def test_a_manifest_that_says_something_else_is_refused_by_name_or_answers(bundle, key, value):
-    described = bundle.described() | {key: value}
-    sealed = json.dumps(described | {sealing.OWN: sealing.own_checksum(described)})
-    with bundle.changed(bundle.manifest, sealed.encode()):
+    with bundle.changed(bundle.manifest, json.dumps(bundle.described() | {key: value}).encode()):
         answer, refusal = outcome(bundle.answer)
     assert answer or str(bundle.folder) in refusal
     assert not Path("damage").exists()

@@ -15,9 +15,8 @@ from made_up import run
 import nagevo
 from nagevo.deploy.deployment import Deployment
 from nagevo.experiment.config import parse_config
+from nagevo.experiment.learning import distill
 from nagevo.foundation.errors import ConfigError, DataError, MissingDependency
-from nagevo.generator.distillation import learn_frontiers
-from nagevo.generator.storage import save_generator
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
@@ -75,10 +74,9 @@ def save_bundle(tmp_path_factory):
     fit_accuracy(features, accuracy).save(surrogates / "accuracy")
     fit_latency(features, latency_ms, accuracy=accuracy).save(surrogates / "latency_phone")
     predictor = Predictor.from_files(space, measurements, surrogates, ["phone"], ["phone"])
-    distilled = learn_frontiers(predictor, choices[::8], experiment.generator, seed=0)
 
     def save(folder, weights=None):
-        save_generator(folder, experiment, *distilled, predictor, surrogates, weights)
+        distill(experiment, predictor, choices[::8], folder, weights=weights)
         return folder
 
     return save

@@ -12,13 +12,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import run
+from made_up import run, seal
 
 import nagevo
 from nagevo.experiment.config import parse_config
-from nagevo.generator.bundle import own_checksum, seal
-from nagevo.generator.distillation import learn_frontiers
-from nagevo.generator.storage import save_generator
+from nagevo.experiment.learning import distill
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
@@ -48,8 +46,7 @@ def bundle(tmp_path_factory):
     for device, values in latency_ms.items():
         fit_latency(features, values, accuracy=accuracy).save(folder / f"surrogates/latency_{device}")
     predictor = Predictor.from_files(space, measurements, folder / "surrogates", list(latency_ms), ["exact"])
-    distilled = learn_frontiers(predictor, choices[np.argsort(accuracy)[::10]], experiment.generator, seed=0)
-    save_generator(folder / "generator", experiment, *distilled, predictor, folder / "surrogates")
+    distill(experiment, predictor, choices[np.argsort(accuracy)[::10]], folder / "generator")
     return folder / "generator"
 
 
@@ -96,7 +93,7 @@ def test_a_budget_that_is_not_positive_is_infeasible(generator, budget):
 
 @pytest.mark.parametrize("budget", [1e308, np.inf])
 def test_a_boundless_budget_gets_the_most_accurate_candidate(generator, budget):
-    best = generator.candidates("exact").accuracy.max()
+    best = generator.candidates.accuracy[generator.candidates.on(["exact"])].max()
     assert generator.generate(budget, device="exact").accuracy == best
 
 
@@ -179,8 +176,8 @@ def test_only_a_limit_that_binds_costs_accuracy(generator):
 
 def test_without_a_latency_among_the_limits_the_budget_is_boundless(generator):
     answer = generator.generate({"parameters": 3e5}, device="exact")
-    pool = generator.candidates("exact")
-    assert answer.accuracy == pool.accuracy[pool.values["parameters"] <= 3e5].max()
+    pool = generator.candidates.rows(generator.candidates.on(["exact"]))
+    assert answer.accuracy == pool.accuracy[pool.costs["parameters"] <= 3e5].max()
     assert answer.budget == np.inf
 
 
@@ -265,34 +262,36 @@ def test_a_file_of_the_bundle_that_was_changed_cut_or_lost_is_named(copy, name):
         nagevo.load(copy)
 
 
-def test_the_proposals_that_a_bundle_keeps_are_those_that_its_model_decodes(bundle, generator):
-    fresh = nagevo.load(bundle)
-    fresh._proposals.clear()
-    for device in generator.devices:
-        np.testing.assert_array_equal(fresh.proposals(device), generator.proposals(device))
+def test_the_proposals_that_a_bundle_keeps_are_those_that_its_model_decodes(generator):
+    knowledge = generator.knowledge
+    for device, view in knowledge.views.items():
+        np.testing.assert_array_equal(knowledge.proposed(view), knowledge.proposals[device])
 
 
-def test_an_answer_from_a_bundle_needs_no_torch(bundle):
-    """Importing it takes longer than everything else that ``nagevo generate`` does."""
-    code = "import sys, nagevo; nagevo.generate(7.0, device='exact', bundle=sys.argv[1]); print('torch' in sys.modules)"
+def test_answering_loads_no_surrogate_torch_pandas_or_scipy(bundle):
+    """Importing them takes longer than everything else that ``nagevo generate`` does."""
+    code = "import sys, nagevo; limits = {'latency_ms': 7.0, 'parameters': 1e6}"
+    code += "; nagevo.generate(limits, device='exact', bundle=sys.argv[1])"
+    heavy = "('torch', 'xgboost', 'sklearn', 'scipy', 'pandas', 'nagevo.learn.surrogate', 'nagevo.spaces.nasbench201')"
+    code += f"; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code, bundle], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    assert done.stdout == "[]\n"
 
 
-def test_a_model_that_does_not_fit_its_bundle_is_refused_where_it_is_needed(copy, generator):
+def test_a_model_that_does_not_fit_its_bundle_is_refused_where_it_is_needed(copy):
     (copy / "model.safetensors").write_bytes((copy / "measurements.safetensors").read_bytes())
-    seal(copy, {k: v for k, v in generator.description.items() if k not in ("files", "format", "checksum")})
+    seal(copy)
     loaded = nagevo.load(copy)
-    texts = loaded.probes_for("new")
-    loaded.adapt("new", new_device(texts, loaded.space), save=False)
+    assert loaded.generate(7.0, device="exact").bound <= 7.0
+    measurements = new_device(loaded.probes_for("new"), loaded.space)
     with pytest.raises(nagevo.BundleError, match=r"model\.safetensors was not written by this nagevo"):
-        loaded.generate(7.0, device="new", confidence=0.5)
+        loaded.adapt("new", measurements, save=False)
 
 
 def test_a_bundle_of_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(nagevo.BundleError, match="has format 99; this nagevo reads format 4"):
+    with pytest.raises(nagevo.BundleError, match=r"written by nagevo .* and has format 99; this nagevo reads format 5"):
         nagevo.load(copy)
 
 
@@ -306,25 +305,17 @@ def test_a_manifest_that_is_none_is_refused(copy, content):
 def test_a_manifest_cannot_name_files_outside_of_the_bundle(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"]["../../outside"] = "0" * 64
-    (copy / "manifest.json").write_text(json.dumps(manifest | {"checksum": own_checksum(manifest)}))
+    (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(nagevo.BundleError, match="outside of the bundle"):
-        nagevo.load(copy)
-
-
-@pytest.mark.parametrize("change", [{"exact": ["exact", "noisy"]}, {"seed": 1}, {"space": {"name": "dag"}}])
-def test_a_manifest_that_was_edited_by_hand_is_refused(copy, change):
-    manifest = json.loads((copy / "manifest.json").read_text())
-    (copy / "manifest.json").write_text(json.dumps(manifest | change))
-    with pytest.raises(nagevo.BundleError, match=r"manifest\.json is damaged or was changed"):
         nagevo.load(copy)
 
 
 def test_a_bundle_cannot_name_anything_but_a_space_to_be_called(copy, tmp_path):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["space"] = {"name": "subprocess:Popen", "args": ["touch", str(tmp_path / "owned")]}
-    (copy / "manifest.json").write_text(json.dumps(manifest | {"checksum": own_checksum(manifest)}))
+    (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(nagevo.BundleError, match=r'space "subprocess:Popen" is no subclass of .*SearchSpace'):
-        nagevo.load(copy)
+        nagevo.load(copy).generate(7.0, device="exact").network()
     assert not (tmp_path / "owned").exists()
 
 
@@ -360,9 +351,13 @@ def test_a_device_is_added_to_the_bundle_and_the_others_answer_as_before(grown, 
 
 def test_a_bundle_that_grew_answers_as_the_generator_in_memory(bundle, tmp_path):
     folder = shutil.copytree(bundle, tmp_path / "generator")
-    grown = nagevo.load(folder)
-    probes = grown.probes_for("new")
-    assert grown.adapt("new", new_device(probes, grown.space)) is grown
+    before = nagevo.load(folder)
+    measurements = new_device(before.probes_for("new"), before.space)
+    grown = before.adapt("new", measurements)
+    assert before.devices == ("exact", "noisy")
+    assert before.adapt("new", measurements, save=False).generate(
+        400.0, device="new", confidence=0.6
+    ) == grown.generate(400.0, device="new", confidence=0.6)
     assert nagevo.load(folder).generate(400.0, device="new", confidence=0.6) == grown.generate(
         400.0, device="new", confidence=0.6
     )
@@ -375,9 +370,9 @@ def test_later_measurements_add_to_the_earlier_ones(grown):
     cells = loaded.space.sample_distinct(300, rng=np.random.default_rng(5))
     truth = np.array(list(new_device(loaded.space.to_text(cells), loaded.space).values()))
     before = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
-    loaded.adapt("new", new_device(more, loaded.space), exact=True, save=False)
-    after = np.abs(np.log(loaded.predictor.latency_ms("new", cells) / truth)).mean()
-    assert np.isfinite(loaded.predictor.measurements.values["new"]).sum() == 25
+    later = loaded.adapt("new", new_device(more, loaded.space), exact=True, save=False)
+    after = np.abs(np.log(later.predictor.latency_ms("new", cells) / truth)).mean()
+    assert np.isfinite(later.predictor.measurements.values["new"]).sum() == 25
     assert after < before
 
 
@@ -428,16 +423,20 @@ def test_the_command_prints_one_json_object_for_each_budget(bundle, generator, m
     answer = generator.generate(7.0, device="exact")
     assert code == 0
     assert json.loads(out) == {
+        "experiment": "made-up",
         "budget": 7.0,
         "device": "exact",
         "architecture": answer.architecture,
         "accuracy": answer.accuracy,
         "latency_ms": answer.latency_ms,
         "latency_bound_ms": answer.latency_bound_ms,
+        "confidence": 0.9,
+        "measured": answer.measured,
+        "verified": False,
     }
     code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "0.001")
     assert code == 3
-    assert json.loads(out.splitlines()[1]).keys() == {"budget", "error", "minimum"}
+    assert json.loads(out.splitlines()[1]).keys() == {"experiment", "budget", "device", "error", "minimum"}
 
 
 def test_the_command_takes_limits_and_a_number_of_answers(bundle, generator, monkeypatch, capsys):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nagevo.foundation.errors import BudgetError
-from nagevo.generator.candidates import Candidates, Ranking
+from nagevo.generator.candidates import Ranking
 from nagevo.generator.requests import parse
 
 
@@ -18,10 +18,7 @@ def ranking() -> Ranking:
         "parameters": np.array([10.0, 30.0, 20.0, 40.0]),
     }
     accuracy = np.array([60.0, 80.0, 80.0, 70.0])
-    candidates = Candidates(
-        np.zeros((4, 1), dtype=np.int8), list("abcd"), accuracy, np.ones(4, dtype=bool), np.array([0, 1, 1, 2]), values
-    )
-    return Ranking.of(candidates, values, "latency_ms")
+    return Ranking.of(accuracy, np.array([0, 1, 1, 2]), values, "latency_ms")
 
 
 def test_candidates_are_ordered_by_accuracy_and_equally_accurate_ones_by_latency(ranking):

@@ -94,9 +94,9 @@ def test_a_limit_that_may_mean_several_devices_is_refused_with_their_names(bundl
     generator = nagevo.load(bundle)
     texts = generator.probes_for("second")
     values = generator.predictor.latency_ms("meter", SPACE.from_text(texts))
-    generator.adapt("second", dict(zip(texts, values, strict=True)), measures="energy_mj", save=False)
+    more = generator.adapt("second", dict(zip(texts, values, strict=True)), measures="energy_mj", save=False)
     with pytest.raises(BudgetError, match="choose one of energy_mj_meter, energy_mj_second, "):
-        generator.generate({"energy_mj": 5.0}, device="exact")
+        more.generate({"energy_mj": 5.0}, device="exact")
 
 
 def test_the_command_adapts_to_a_meter_from_a_table_and_answers_in_its_unit(tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.generator.answers import Generator
 from nagevo.generator.conditions import DeviceView
+from nagevo.generator.knowledge import Knowledge
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
 from nagevo.report import figures
@@ -44,7 +45,8 @@ def generator() -> Generator:
     model = FrontierModel(space.n_options, 5, hidden=8)
     views = {"phone": DeviceView(latency_ms[:3], np.array([latency_ms.min()]), np.array([latency_ms.max()]))}
     predictor = Predictor(space, measurements, *surrogates)
-    return Generator(model, predictor, views, probes=choices[:3], seed=0, n_candidates=2, description={})
+    knowledge = Knowledge(predictor, {"phone": "latency_ms"}, views, {}, {}, choices[:3], 0, 2, lambda: model)
+    return Generator.of(knowledge.with_proposals(), {"seed": 0})
 
 
 def test_a_step_is_the_answer_to_its_own_budget(generator):

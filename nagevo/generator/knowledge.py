@@ -1,0 +1,292 @@
+"""What a generator learned: from it the answers of its devices are tabulated, and further devices adapted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nagevo.generator import bundle as files
+from nagevo.generator.bundle import Bundle
+from nagevo.generator.candidates import Candidates, DeviceTable
+from nagevo.generator.conditions import DeviceView
+from nagevo.generator.readings import Readings
+from nagevo.learn.predictor import Predictor
+from nagevo.measure.measurements import ACCURACY, Measurements
+from nagevo.spaces.base import SearchSpace, row_keys, unique, without
+
+if TYPE_CHECKING:
+    from nagevo.generator.model import FrontierModel
+
+DECODED_REQUESTS = 256
+"""Budgets, and requests of several limits, for which the model proposes candidates for a device."""
+
+MAX_CANDIDATES = 10_000
+"""A bundle that asks to decode more architectures for a budget is refused."""
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """The predictor, the model, and how the model sees the devices.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    quantities : mapping of str to str
+        What each device measures.
+    views : mapping of str to DeviceView
+    proposals : mapping of str to ndarray of int8, shape (n, n_choices)
+        The architectures that the model decodes for a device, for evenly spaced budgets and for requests of several
+        limits: in normal form, distinct.
+    readings : mapping of str to Readings
+        By adapted device.
+    probes : ndarray of int8, shape (n_probes, n_choices)
+        The architectures whose latencies tell the model which device it answers for.
+    seed : int
+        Fixes what the model draws.
+    n_candidates : int
+        Architectures decoded for each request.
+    read_model : callable
+        Returns the model; called when it is needed: for a device without proposals.
+    """
+
+    predictor: Predictor
+    quantities: Mapping[str, str]
+    views: Mapping[str, DeviceView]
+    proposals: Mapping[str, np.ndarray]
+    readings: Mapping[str, Readings]
+    probes: np.ndarray
+    seed: int
+    n_candidates: int
+    read_model: Callable[[], FrontierModel]
+
+    @cached_property
+    def model(self) -> FrontierModel:
+        """The trained model."""
+        return self.read_model()
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return self.predictor.space
+
+    def known(self) -> np.ndarray:
+        """Return what was measured, and what the model proposes for the devices of the experiment: (n, n_choices)."""
+        proposals = [self.proposals[device] for device in self.predictor.known if device in self.proposals]
+        return unique(np.concatenate([self.predictor.measurements.choices, *proposals]))
+
+    def proposed(self, view: DeviceView) -> np.ndarray:
+        """Return what the model proposes for a device that it sees so; see :attr:`proposals`."""
+        import torch
+
+        asked = [view.lattice(DECODED_REQUESTS), view.several(DECODED_REQUESTS, rng=np.random.default_rng(self.seed))]
+        conditions = torch.from_numpy(view.conditions(np.concatenate(asked)))
+        rng = torch.Generator().manual_seed(self.seed)
+        decoded = self.model.decode(conditions, self.n_candidates, rng=rng)
+        return unique(self.space.normal(decoded.reshape(-1, self.space.n_choices)))
+
+    def with_proposals(self) -> Knowledge:
+        """Return this knowledge with proposals for every device."""
+        missing = {device: view for device, view in self.views.items() if device not in self.proposals}
+        proposals = {device: self.proposed(view) for device, view in missing.items()}
+        return replace(self, proposals={**self.proposals, **proposals})
+
+    def candidates(self, earlier: Candidates | None = None, changed: Iterable[str] = ()) -> Candidates:
+        """Return the table of all candidates.
+
+        Parameters
+        ----------
+        earlier : Candidates, optional
+            The table before devices were adapted; what it says of the other devices stays as it is.
+        changed : iterable of str
+            The devices that were adapted since then.
+        """
+        changed = set(changed)
+        choices = unique(np.concatenate([self.predictor.measurements.choices, *self.proposals.values()]))
+        if earlier is None:
+            return self._tabulated(choices, self.views)
+        kept = earlier.rows(np.isin(row_keys(earlier.choices), row_keys(choices)))
+        same = [device for device in self.views if device not in changed]
+        table = kept.with_devices({device: kept.devices[device] for device in same})
+        table = table.extended(self._tabulated(without(choices, kept.choices), same))
+        searched = self.predictor.rows(table.choices) >= 0
+        devices = {
+            device: table.devices[device] if device in same else self._on(device, table) for device in self.views
+        }
+        return replace(table, searched=searched, devices=devices).with_networks(self.space)
+
+    def _tabulated(self, choices: np.ndarray, devices: Iterable[str]) -> Candidates:
+        accuracies = np.append(self.predictor.measurements.accuracy, np.nan)
+        rows = self.predictor.rows(choices)
+        table = Candidates(
+            choices,
+            self.space.to_text(choices),
+            self.predictor.accuracy(choices),
+            np.isfinite(accuracies[rows]),
+            rows >= 0,
+            np.zeros(len(choices), dtype=np.int64),
+            {name: np.asarray(cost, dtype=float) for name, cost in self.space.costs(choices).items()},
+            {},
+        ).with_networks(self.space)
+        return table.with_devices({device: self._on(device, table) for device in devices})
+
+    def _on(self, device: str, table: Candidates) -> DeviceTable:
+        predictor, choices = self.predictor, table.choices
+        expected, spread = predictor.latency_with_spread(device, choices)
+        rows = predictor.rows(choices)
+        measured = np.append(predictor.measurements.values[device], np.nan)[rows]
+        failed = np.append(predictor.measurements.failed(device), False)[rows]
+        return DeviceTable(
+            self.quantities[device],
+            device in predictor.exact,
+            device not in predictor.known,
+            float(predictor.highest_confidence(device)),
+            expected,
+            spread,
+            measured,
+            failed,
+            np.isin(row_keys(choices), row_keys(self.proposals[device])),
+            predictor.latency_surrogates[device].residuals,
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write everything but the model into a folder."""
+        from safetensors.numpy import save_file
+
+        tensors = {"probes": self.probes}
+        for number, (device, view) in enumerate(self.views.items()):
+            tensors |= {f"view.{number}.{part}": array for part, array in vars(view).items()}
+            tensors[f"proposals.{number}"] = self.proposals[device]
+            if device in self.readings:
+                readings = self.readings[device]
+                tensors |= {
+                    f"readings.{number}.choices": readings.choices,
+                    f"readings.{number}.values": readings.values,
+                }
+        save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / files.DEVICES)
+        save_file(_arrays(self.predictor.measurements), folder / files.MEASUREMENTS)
+        self.predictor.accuracy_surrogate.save(folder / files.SURROGATES / "accuracy")
+        for device, surrogate in self.predictor.latency_surrogates.items():
+            surrogate.save(folder / files.SURROGATES / f"latency_{device}")
+
+    def write_model(self, folder: Path) -> None:
+        """Write the model into a folder."""
+        from safetensors.numpy import save_file
+
+        save_file({name: tensor.numpy() for name, tensor in self.model.state_dict().items()}, folder / files.MODEL)
+
+    @classmethod
+    def read(cls, bundle: Bundle, space: SearchSpace) -> Knowledge:
+        """Return the knowledge in a bundle.
+
+        Raises
+        ------
+        BundleError
+            If the bundle was changed meanwhile, or its files do not fit one another.
+        """
+        described: Mapping[str, Mapping[str, Any]] = bundle.manifest["devices"]
+        tensors, arrays = bundle.arrays(files.DEVICES), bundle.arrays(files.MEASUREMENTS)
+        for name in bundle.manifest["files"]:
+            if name.startswith(files.SURROGATES):
+                bundle.path(name)
+        with bundle.reading("what new devices are adapted from"):
+            adapted = [device for device, facts in described.items() if facts["adapted"]]
+            exact = [device for device, facts in described.items() if facts["exact"]]
+            measurements = _measurements(arrays, {device: facts["quantity"] for device, facts in described.items()})
+            space.check(measurements.choices)
+            measurements.check()
+            numbers = {device: number for number, device in enumerate(described)}
+            knowledge = cls(
+                Predictor.from_files(
+                    space, measurements, bundle.folder / files.SURROGATES, list(described), exact, adapted
+                ),
+                {device: facts["quantity"] for device, facts in described.items()},
+                {
+                    device: DeviceView(
+                        *(tensors[f"view.{n}.{part}"] for part in ("probe_latency_ms", "lower", "upper"))
+                    )
+                    for device, n in numbers.items()
+                },
+                {device: space.check(tensors[f"proposals.{n}"]) for device, n in numbers.items()},
+                {
+                    device: Readings(
+                        described[device]["quantity"],
+                        described[device]["exact"],
+                        space.check(tensors[f"readings.{numbers[device]}.choices"]),
+                        tensors[f"readings.{numbers[device]}.values"],
+                    )
+                    for device in adapted
+                },
+                space.check(tensors["probes"]),
+                _whole(bundle.manifest, "seed", 0, 2**63),
+                _whole(bundle.manifest, "candidates", 1, MAX_CANDIDATES),
+                lambda: _read_model(bundle, space, next(iter(knowledge.views.values()))),
+            )
+            knowledge._check()
+        return knowledge
+
+    def _check(self) -> None:
+        """Check on a few architectures that the parts fit one another; whatever is raised says that they do not."""
+        choices = self.space.sample(4, rng=np.random.default_rng(0))
+        predicted = [self.predictor.accuracy(choices)]
+        for device, view in self.views.items():
+            predicted += [*self.predictor.latency_with_spread(device, choices)]
+            view.conditions(view.lattice(2))
+        if not np.isfinite(predicted).all():
+            raise ValueError("its surrogates predict no numbers")
+
+
+def _read_model(bundle: Bundle, space: SearchSpace, view: DeviceView) -> FrontierModel:
+    """Return the trained model of a bundle.
+
+    Raises
+    ------
+    BundleError
+        If its file is damaged, or does not fit the generator.
+    """
+    import torch
+
+    from nagevo.generator.model import FrontierModel
+
+    tensors = bundle.arrays(files.MODEL)
+    conditions = torch.from_numpy(view.conditions(np.full((1, len(view.lower)), np.nan)))
+    with bundle.reading(files.MODEL):
+        model = FrontierModel(space.n_options, conditions.shape[1], hidden=len(tensors["trunk.0.bias"]))
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
+        model.decode(conditions, 1, rng=torch.Generator().manual_seed(0))
+    return model.eval()
+
+
+def _whole(manifest: Mapping[str, Any], key: str, least: int, most: int) -> int:
+    """Return a whole number of a manifest."""
+    value = manifest[key]
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < most:
+        raise ValueError(f"{key}: expected a whole number from {least} and below {most}, got {value!r}")
+    return value
+
+
+def _arrays(measurements: Measurements) -> dict[str, np.ndarray]:
+    fixed: dict[str, Any] = {
+        "choices": measurements.choices,
+        "round": measurements.round.astype(np.int64),
+        "accuracy": measurements.accuracy,
+    }
+    values = {f"value.{device}": values for device, values in measurements.values.items()}
+    failures = {
+        f"failure.{name}": np.frombuffer("\n".join(map(" ".join, map(str.split, reasons))).encode(), dtype=np.uint8)
+        for name, reasons in measurements.failures.items()
+    }
+    return {name: np.ascontiguousarray(array) for name, array in (fixed | values | failures).items()}
+
+
+def _measurements(arrays: dict[str, np.ndarray], quantities: Mapping[str, str]) -> Measurements:
+    values = {device: arrays[f"value.{device}"] for device in quantities}
+    failures = {
+        name: np.array(arrays[f"failure.{name}"].tobytes().decode().split("\n"), dtype=object)
+        for name in (ACCURACY, *quantities)
+    }
+    return Measurements(arrays["choices"], arrays["round"], arrays["accuracy"], values, dict(quantities), failures)

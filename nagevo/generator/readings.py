@@ -1,0 +1,127 @@
+"""Readings of adapted devices: in the bundle, and as files of the experiment that the next distillation reads again."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from pathlib import Path
+
+import numpy as np
+
+from nagevo.foundation.errors import DataError
+from nagevo.foundation.quantities import checked, measured_quantity
+from nagevo.spaces.base import SearchSpace, row_keys, unique
+
+
+@dataclass(frozen=True)
+class Readings:
+    """All that was read of a device, several readings of one architecture included.
+
+    Attributes
+    ----------
+    quantity : str
+        A key of :data:`nagevo.foundation.quantities.QUANTITIES`.
+    exact : bool
+        Whether a second reading gives the same number.
+    choices : ndarray of int8, shape (n, n_choices)
+        In normal form.
+    values : ndarray, shape (n,)
+        Positive; NaN where the architecture failed.
+    """
+
+    quantity: str
+    exact: bool
+    choices: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def parse(
+        cls, space: SearchSpace, measurements: Mapping[str, float | Iterable[float]], quantity: str, *, exact: bool
+    ) -> Readings:
+        """Return the readings in a mapping from texts of architectures to one or several numbers; NaN where it failed.
+
+        Raises
+        ------
+        DataError
+            If a reading is neither a positive finite number nor NaN.
+        ArchitectureError
+            If a text is no architecture of the space.
+        """
+        texts, values = [], []
+        for text, read in measurements.items():
+            for value in _numbers(text, read):
+                if value <= 0 or math.isinf(value):
+                    raise DataError(f"expected positive finite latencies, got {value} for {text}")
+                texts.append(text)
+                values.append(value)
+        choices = space.normal(space.from_text(texts))
+        return cls(checked(quantity), bool(exact), choices, np.array(values, dtype=float))
+
+    def extended(self, later: Readings) -> Readings:
+        """Return these readings and later ones of the same quantity."""
+        choices, values = (np.concatenate([getattr(self, k), getattr(later, k)]) for k in ("choices", "values"))
+        return replace(later, choices=choices, values=values)
+
+    def combined(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distinct architectures, and the median of the readings of each; NaN where all failed."""
+        choices, keys = unique(self.choices), row_keys(self.choices)
+        read = [self.values[(keys == key) & np.isfinite(self.values)] for key in row_keys(choices)]
+        return choices, np.array([np.median(values) if len(values) else np.nan for values in read])
+
+    def write(self, folder: str | os.PathLike, device: str, space: SearchSpace) -> None:
+        """Write the file of a device into a folder: ``architecture``, the quantity, and whether it is exact."""
+        import pandas as pd
+
+        from nagevo.foundation.tables import write_table
+
+        columns = {"architecture": space.to_text(self.choices), self.quantity: self.values, "exact": self.exact}
+        write_table(pd.DataFrame(columns), _path(folder, device))
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike, device: str, space: SearchSpace) -> Readings | None:
+        """Return the readings in the file of a device, None if there is no file.
+
+        Raises
+        ------
+        DataError
+            If the file holds something else.
+        """
+        from nagevo.foundation.tables import number_column, read_table
+        from nagevo.measure.tables import parse_architectures
+
+        path = _path(folder, device)
+        if not path.exists():
+            return None
+        table = read_table(path, ("architecture", "exact"))
+        quantity = measured_quantity(table, f"table {path}")
+        choices = space.normal(parse_architectures(table, space, f"table {path}"))
+        return cls(quantity, bool(table["exact"].any()), choices, number_column(table, quantity, f"table {path}"))
+
+
+def adapted_folder(bundle: str | os.PathLike) -> Path | None:
+    """Return where an experiment keeps the readings of the devices that its bundle was adapted to.
+
+    None for a bundle that is not called ``generator``, as those of experiments are.
+    """
+    folder = Path(bundle).resolve()
+    return folder.parent / "adapted" if folder.name == "generator" else None
+
+
+def adapted_devices(folder: Path | None) -> list[str]:
+    """Return the devices of which a folder holds readings."""
+    return [] if folder is None else sorted(path.stem for path in folder.glob("*.parquet"))
+
+
+def _path(folder: str | os.PathLike, device: str) -> Path:
+    return Path(folder) / f"{device}.parquet"
+
+
+def _numbers(text: str, read: float | Iterable[float]) -> list[float]:
+    several = [read] if isinstance(read, Real | str) or not isinstance(read, Iterable) else [*read]
+    try:
+        return [float(value) for value in several]  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise DataError(f"expected latencies in ms by architecture, got {read!r} for {text}"[:300]) from None
