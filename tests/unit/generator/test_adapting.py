@@ -1,0 +1,193 @@
+"""Devices that are added to a generator: what is kept, combined and locked."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import SPACE, learned, measured, run
+
+import nagevo
+from nagevo.foundation.errors import ArchitectureError, DataError
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """Return the bundle of 40 measurements on one device."""
+    folder = tmp_path_factory.mktemp("original") / "generator"
+    learned(measured(40, "exact"), folder)
+    return folder
+
+
+@pytest.fixture
+def bundle(original, tmp_path):
+    return shutil.copytree(original, tmp_path / "results/made-up/generator")
+
+
+def latencies(texts, factor: float = 3.0) -> dict[str, float]:
+    """Return latencies of a device that is slower than the known one by a factor."""
+    cost = np.array([0.0, 0.1, 0.3, 1.0, 2.0])[SPACE.from_text(list(texts))].sum(axis=1)
+    return dict(zip(texts, (factor * (1.0 + cost)).tolist(), strict=True))
+
+
+def test_devices_added_by_generators_that_were_loaded_before_are_all_kept(bundle):
+    first, second = nagevo.load(bundle), nagevo.load(bundle)
+    probes = first.probes_for("a")
+    first.adapt("a", latencies(probes))
+    grown = second.adapt("b", latencies(probes, 5.0))
+    assert grown.devices == nagevo.load(bundle).devices == ("exact", "a", "b")
+    assert first.devices == ("exact",)
+
+
+def test_devices_added_at_once_are_all_kept(bundle):
+    names = [f"device{number}" for number in range(4)]
+    probes = latencies(nagevo.load(bundle).probes_for("new"))
+    start, failures = threading.Barrier(len(names)), []
+
+    def add(name):
+        generator = nagevo.load(bundle)
+        start.wait()
+        try:
+            generator.adapt(name, probes)
+        except nagevo.NagevoError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=add, args=[name]) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert set(nagevo.load(bundle).devices) == {"exact", *names}
+
+
+def test_added_devices_outlive_a_new_distillation(bundle):
+    generator = nagevo.load(bundle)
+    probes = generator.probes_for("board", 6)
+    generator.adapt("board", latencies(probes[:4]), exact=True)
+    nagevo.load(bundle).adapt("board", latencies(probes[4:]), exact=True)
+    before = nagevo.load(bundle)
+    table = pd.read_parquet(bundle.parent / "adapted/board.parquet")
+    assert set(table["architecture"]) == set(probes)
+    assert list(table.columns) == ["architecture", "latency_ms", "exact"]
+    shutil.rmtree(bundle)  # as Snakemake does with what a rule is to write
+    again = learned(measured(40, "exact"), bundle)
+    assert again.devices == ("exact", "board")
+    assert again.generate(20.0, device="board", confidence=0.5) == before.generate(20.0, device="board", confidence=0.5)
+
+
+def test_readings_that_fit_no_longer_are_left_out_by_name(bundle, caplog):
+    folder = bundle.parent / "adapted"
+    folder.mkdir()
+    pd.DataFrame({"architecture": ["a"], "latency_ms": [1.0], "exact": False}).to_parquet(folder / "old.parquet")
+    assert learned(measured(40, "exact"), bundle).devices == ("exact",)
+    assert "adapted/old.parquet is left out: " in caplog.text
+    assert (folder / "old.parquet").exists()
+
+
+def test_several_readings_of_an_architecture_count_as_their_median(bundle):
+    generator = nagevo.load(bundle)
+    true = latencies(generator.probes_for("board", 6))
+    noisy = {text: [value, 3.0 * value, value, 0.999 * value] for text, value in true.items()}
+    expected = generator.adapt("board", true, save=False)
+    combined = generator.adapt("board", noisy, save=False)
+    np.testing.assert_allclose(
+        [step.bound for step in combined.steps(device="board", confidence=0.5)],
+        [step.bound for step in expected.steps(device="board", confidence=0.5)],
+        rtol=0.01,
+    )
+
+
+def test_readings_of_several_calls_count_as_their_median(bundle):
+    true = latencies(nagevo.load(bundle).probes_for("board", 6))
+    for factor in (3.0, 1.0, 1.0):
+        nagevo.load(bundle).adapt("board", {text: factor * value for text, value in true.items()})
+    table = nagevo.load(bundle).predictor.measurements
+    rows = nagevo.load(bundle).predictor.rows(SPACE.normal(SPACE.from_text(list(true))))
+    np.testing.assert_allclose(table.values["board"][rows], list(true.values()))
+
+
+def test_earlier_readings_can_be_forgotten(bundle):
+    true = latencies(nagevo.load(bundle).probes_for("board", 6))
+    nagevo.load(bundle).adapt("board", {text: 1000.0 * value for text, value in true.items()})
+    again = nagevo.load(bundle).adapt("board", true, replace=True)
+    assert again.generate(1e9, device="board", confidence=0.5).value < 100.0
+    assert len(pd.read_parquet(bundle.parent / "adapted/board.parquet")) == 6
+
+
+def test_the_command_combines_repeated_rows_of_a_table(bundle, monkeypatch, capsys, tmp_path):
+    true = latencies(nagevo.load(bundle).probes_for("board", 6))
+    rows = [(text, factor * value) for text, value in true.items() for factor in (1.0, 1.0, 3.0)]
+    pd.DataFrame(rows, columns=["architecture", "latency_ms"]).to_csv(tmp_path / "t.csv", index=False)
+    arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--measurements", str(tmp_path / "t.csv"))
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, "board adapted to 18 measurements" in err) == (0, True)
+    expected = nagevo.load(bundle).adapt("twin", true, save=False)
+    assert expected.generate(20.0, device="twin", confidence=0.5).value == pytest.approx(
+        nagevo.load(bundle).generate(20.0, device="board", confidence=0.5).value
+    )
+
+
+def test_adapting_through_a_link_changes_the_bundle_and_keeps_the_link(bundle, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(bundle)
+    generator = nagevo.load(link)
+    generator.adapt("board", latencies(generator.probes_for("board")))
+    assert link.is_symlink()
+    assert nagevo.load(bundle).devices == nagevo.load(link).devices == ("exact", "board")
+    assert (bundle.parent / "adapted/board.parquet").exists()
+
+
+def test_a_bundle_outside_an_experiment_keeps_its_readings_itself(original, tmp_path):
+    folder = shutil.copytree(original, tmp_path / "model")
+    true = latencies(nagevo.load(folder).probes_for("board", 6))
+    for factor in (3.0, 1.0, 1.0):
+        nagevo.load(folder).adapt("board", {text: factor * value for text, value in true.items()})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+    readings = nagevo.load(folder).knowledge.readings["board"]
+    np.testing.assert_allclose(sorted(readings.combined()[1]), sorted(true.values()))
+
+
+def test_an_architecture_that_failed_on_a_device_is_never_its_answer(bundle):
+    generator = nagevo.load(bundle)
+    probes = latencies(generator.probes_for("board", 6))
+    whole = generator.adapt("board", probes, save=False)
+    best = whole.generate(1e9, device="board", confidence=0.5).architecture
+    assert best not in probes
+    told = generator.adapt("board", {**probes, best: float("nan")})
+    assert told.generate(1e9, device="board", confidence=0.5).architecture != best
+    assert told.generate(1e9, device="exact", confidence=0.5).architecture == best
+    later = nagevo.load(bundle).adapt("board", dict(list(probes.items())[:2]))
+    steps = later.steps(device="board", confidence=0.5)
+    assert best not in [step.architecture for step in steps]
+    assert best not in later.offers(device="board", confidence=0.5)["architecture"]
+
+
+def test_files_of_others_in_a_bundle_stay(bundle):
+    (bundle / "notes.txt").write_text("mine")
+    generator = nagevo.load(bundle)
+    generator.adapt("board", latencies(generator.probes_for("board")))
+    assert (bundle / "notes.txt").read_text() == "mine"
+
+
+def test_what_cannot_be_read_leaves_the_bundle_as_it_was(bundle):
+    generator = nagevo.load(bundle)
+    probes = generator.probes_for("board")
+    content = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    for error, measurements in [
+        (DataError, {probes[0]: 1.0}),
+        (DataError, {probes[0]: [1.0, 2.0]}),
+        (DataError, {probes[0]: [1.0, -2.0], probes[1]: 3.0}),
+        (DataError, dict.fromkeys(probes, float("inf"))),
+        (DataError, dict.fromkeys(probes, float("nan"))),
+        (DataError, dict.fromkeys(probes, None)),
+        (DataError, {}),
+        (ArchitectureError, {"nothing": 1.0, **latencies(probes)}),
+    ]:
+        with pytest.raises(error):
+            generator.adapt("board", measurements)
+    assert content == {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    assert not (bundle.parent / "adapted").exists()
