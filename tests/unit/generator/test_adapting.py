@@ -166,11 +166,13 @@ def test_an_architecture_that_failed_on_a_device_is_never_its_answer(bundle):
     assert best not in later.offers(device="board", confidence=0.5)["architecture"]
 
 
-def test_files_of_others_in_a_bundle_stay(bundle):
+def test_a_bundle_with_files_of_others_is_refused_and_they_stay(bundle):
     (bundle / "notes.txt").write_text("mine")
     generator = nagevo.load(bundle)
-    generator.adapt("board", latencies(generator.probes_for("board")))
+    with pytest.raises(nagevo.NagevoError, match=r"holds notes\.txt, which nagevo did not write"):
+        generator.adapt("board", latencies(generator.probes_for("board")))
     assert (bundle / "notes.txt").read_text() == "mine"
+    assert nagevo.load(bundle).devices == ("exact",)
 
 
 def test_what_cannot_be_read_leaves_the_bundle_as_it_was(bundle):
