@@ -51,6 +51,7 @@ class LookupDevice(Device):
         self.paths = {int(pixels): Path(file) for pixels, file in path.items()} if isinstance(path, Mapping) else {}
         self.path, self.resolution = None if self.paths else Path(path), resolution
         self._means: dict[Path, dict[str, float]] = {}
+        self._sums: tuple[SearchSpace, BlockSums] | None = None
 
     def means(self, resolution: int) -> dict[str, float]:
         """Return the latency in ms of each block by its name.
@@ -85,18 +86,23 @@ class LookupDevice(Device):
             raise ConfigError(
                 f"backend lookup: expected the space mobilenetv3, whose blocks the table names, got {space}"
             )
+        if self._sums is None or self._sums[0] is not space:
+            self._sums = space, self._sums_of(space)
+        with np.errstate(over="ignore"):  # a sum beyond all numbers gets its status
+            latency_ms = self._sums[1].of(choices)
+        return known_values(latency_ms, self.path or next(iter(self.paths.values())))
+
+    def _sums_of(self, space: MobileNetV3Space) -> BlockSums:
         if self.resolution is not None:
             space = self._at(space, self.resolution)
         means = [self.means(resolution) for resolution in space.resolutions]
         try:
-            with np.errstate(over="ignore"):  # a sum beyond all numbers gets its status
-                latency_ms = sum_of_blocks(means, space, choices)
+            return BlockSums(means, space)
         except KeyError as error:
             tables = ", ".join(str(self._table(resolution)) for resolution in space.resolutions)
             raise DataError(
                 f"lookup table {tables} has no entry {error.args[0]}: it is for another resolution or other widths"
             ) from None
-        return known_values(latency_ms, self.path or next(iter(self.paths.values())))
 
     def _at(self, space: MobileNetV3Space, resolution: int) -> MobileNetV3Space:
         if len(space.resolutions) > 1:
@@ -104,29 +110,33 @@ class LookupDevice(Device):
         return space.at(resolution)
 
 
-def sum_of_blocks(means: Sequence[Mapping[str, float]], space: MobileNetV3Space, choices: np.ndarray) -> np.ndarray:
-    """Return the latency in ms of each architecture, shape (n,): its blocks, what all share, and the overhead.
+class BlockSums:
+    """Latencies of architectures as sums of those of their blocks, what all share, and the overhead.
 
     Parameters
     ----------
     means : sequence of mapping of str to float
         For each of the space's resolutions the latency in ms by name of block.
     space : MobileNetV3Space
-    choices : ndarray of int8, shape (n, n_choices)
 
     Raises
     ------
     KeyError
         If a mapping lacks a block of the space.
     """
-    of = dict(zip(space.resolutions, means, strict=True))
-    ends = space.table_of_ends(
-        lambda layout: (
-            sum(of[layout.resolution][name] for name in end_names(layout)) + of[layout.resolution].get(OVERHEAD, 0.0)
-        )
-    )
-    slots = space.table_of_slots(lambda resolution, block, size: of[resolution][block_name(block, size)])
-    return space.of_ends(ends, choices) + space.of_slots(slots, choices).sum(axis=1)
+
+    def __init__(self, means: Sequence[Mapping[str, float]], space: MobileNetV3Space):
+        self.space, self.means = space, dict(zip(space.resolutions, means, strict=True))
+        self.ends = space.table_of_ends(self._end)
+        self.slots = space.table_of_slots(lambda resolution, *block: self.means[resolution][block_name(*block)])
+
+    def _end(self, layout: Layout) -> float:
+        means = self.means[layout.resolution]
+        return sum(means[name] for name in end_names(layout)) + means.get(OVERHEAD, 0.0)
+
+    def of(self, choices: np.ndarray) -> np.ndarray:
+        """Return the latency in ms of each architecture, shape (n,); ``choices`` has shape (n, n_choices)."""
+        return self.space.of_ends(self.ends, choices) + self.space.of_slots(self.slots, choices).sum(axis=1)
 
 
 def block_name(block: Block, size: int) -> str:

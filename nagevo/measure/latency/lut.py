@@ -15,7 +15,7 @@ import yaml
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.writing import replacing
 from nagevo.measure.accuracy.base import OK
-from nagevo.measure.latency.lookup import OVERHEAD, block_name, end_names, sum_of_blocks
+from nagevo.measure.latency.lookup import OVERHEAD, BlockSums, block_name, end_names
 from nagevo.measure.latency.timing import TimedDevice
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
@@ -111,14 +111,14 @@ def measure_blocks(
     alone, whole_ms = _time(device, space, choices)
     n = len(space.resolutions)
     overhead_ms, blocks = float(alone.loc[OVERHEAD, "latency_ms"]), alone.drop(index=OVERHEAD)
-    sums = sum_of_blocks([(blocks["latency_ms"] - overhead_ms).clip(lower=0.0)] * n, space, choices)
+    sums = BlockSums([(blocks["latency_ms"] - overhead_ms).clip(lower=0.0)] * n, space).of(choices)
     scale = float(np.median((whole_ms - overhead_ms)[:calibration] / sums[:calibration]))
     checked = pd.DataFrame(
         {
             "architecture": space.to_text(choices),
             "latency_ms": whole_ms,
             "predicted_ms": overhead_ms + scale * sums,
-            "uncorrected_ms": sum_of_blocks([blocks["latency_ms"]] * n, space, choices),
+            "uncorrected_ms": BlockSums([blocks["latency_ms"]] * n, space).of(choices),
         }
     )
     return BlockLatencies(blocks, overhead_ms, scale, device.rounds, checked[calibration:])

@@ -5,11 +5,11 @@ import yaml
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.measure.latency.lookup import (
+    BlockSums,
     LookupDevice,
     block_name,
     end_names,
     read_block_table,
-    sum_of_blocks,
 )
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
@@ -33,8 +33,8 @@ def added_up(space, costs, row):
 def test_the_sum_counts_every_used_layer_and_what_all_networks_share():
     # The smallest architecture uses 5 × 2 layers, the largest 5 × 4; six entries are shared by all.
     ones = tables(SPACE)
-    assert sum_of_blocks([ones], SPACE, SPACE.extremes()).tolist() == [16.0, 26.0]
-    assert sum_of_blocks([ones | {"overhead": 0.5}], SPACE, SPACE.extremes()).tolist() == [16.5, 26.5]
+    assert BlockSums([ones], SPACE).of(SPACE.extremes()).tolist() == [16.0, 26.0]
+    assert BlockSums([ones | {"overhead": 0.5}], SPACE).of(SPACE.extremes()).tolist() == [16.5, 26.5]
 
 
 def test_the_sum_equals_that_over_the_layers_of_each_network():
@@ -42,7 +42,7 @@ def test_the_sum_equals_that_over_the_layers_of_each_network():
     costs = {name: rng.random() for name in tables(SPACE)}
     choices = SPACE.sample(20, rng=rng)
     expected = [added_up(SPACE, costs, row) for row in choices]
-    np.testing.assert_allclose(sum_of_blocks([costs], SPACE, choices), expected)
+    np.testing.assert_allclose(BlockSums([costs], SPACE).of(choices), expected)
 
 
 @pytest.mark.parametrize("widths_by", ["network", "stage"])
