@@ -3,86 +3,108 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from nagevo.cli import (
-    adapt,
-    answer,
-    benchmark,
-    collect,
-    compare,
-    distill,
-    evaluate,
-    evolve,
-    export,
-    finetune,
-    generate,
-    init,
-    lut,
-    merge,
-    profile,
-    propose,
-    report,
-    sample,
-    score,
-    search,
-    show,
-    splits,
-    surrogate,
-    train,
-    validate_supernet,
-)
+from nagevo.cli.lazy import command, group
 from nagevo.foundation.errors import NagevoError, optional_packages
 
-app = typer.Typer(
+COMMANDS = {
+    "Begin": ("init", "list"),
+    "Ask a generator": ("generate", "show", "adapt", "export", "finetune"),
+    "Search and compare": ("search", "compare", "benchmark", "report"),
+    "Measure": ("sample", "score", "profile", "train", "lut"),
+}
+"""Names of the modules of commands, by the heading under which the help shows them."""
+STEPS = (
+    "splits",
+    "propose",
+    "collect",
+    "merge",
+    "surrogate",
+    "evolve",
+    "distill",
+    "answer",
+    "evaluate",
+    "validate_supernet",
+)
+"""Names of the modules of the commands that only the workflow's rules call, in their order."""
+INTERRUPTED = 130
+"""Exit code after Ctrl+C."""
+
+
+def _name(module: str) -> str:
+    return module.replace("_", "-")
+
+
+step = group(
+    name="step",
+    help="One step of the workflow; its rules call these.",
+    commands={_name(name): command(f"nagevo.cli.steps.{name}") for name in STEPS},
+    add_completion=False,
+)
+app = group(
     name="nagevo",
     help="Learn the accuracy–latency frontier of a search space once, then answer any budget by inference.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+    commands={
+        **{_name(name): command(f"nagevo.cli.{name}", panel) for panel, names in COMMANDS.items() for name in names},
+        "step": lambda: typer.main.get_command(step),
+    },
 )
-_COMMANDS = {
-    "Commands": (
-        init,
-        generate,
-        finetune,
-        export,
-        show,
-        adapt,
-        search,
-        compare,
-        benchmark,
-        lut,
-        validate_supernet,
-    ),
-    "Steps of the workflow, in order": (
-        splits,
-        train,
-        propose,
-        sample,
-        score,
-        profile,
-        collect,
-        merge,
-        surrogate,
-        evolve,
-        distill,
-        answer,
-        evaluate,
-        report,
-    ),
-}
-for panel, commands in _COMMANDS.items():
-    for command in commands:
-        name = command.__name__.rpartition(".")[2].replace("_", "-")
-        app.command(name, rich_help_panel=panel)(command.run)
+
+
+@step.callback(invoke_without_command=True)
+def _step(context: typer.Context) -> None:
+    _help(context)
+
+
+@app.callback(invoke_without_command=True)
+def _app(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        from nagevo import __version__
+
+        typer.echo(f"nagevo {__version__}")
+        raise typer.Exit
+    _help(context)
+
+
+def _help(context: typer.Context) -> None:
+    """Show the help of a group that was called without a command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line on stderr and exit code 2 (3: infeasible budget)."""
+    """Run the command line; a mistake is one line on stderr and exit code 2 (3: infeasible budget)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    usage_error, refusal = typer.BadParameter.__mro__[1:3]
     try:
         with optional_packages():
-            app()
+            code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+    except refusal as error:
+        where = error.ctx.command_path if isinstance(error, usage_error) and error.ctx else "nagevo"
+        _end(f"{error.format_message()} (see {where} --help)")
+    except (KeyboardInterrupt, typer.Abort):
+        _end("interrupted", INTERRUPTED)
     except NagevoError as error:
-        print(f"nagevo: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
+    except MemoryError:
+        _end("there is not enough memory")
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        _end(f"{error.filename}: {reason}" if error.filename else reason)
+    sys.exit(code)
+
+
+def _end(message: str, code: int = 2) -> None:
+    print(f"nagevo: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -13,7 +13,7 @@ from nagevo.foundation.writing import writable_file
 def writable(path: Path | None) -> Path | None:
     """Refuse a file that cannot be written before the command does anything else."""
     if path is not None:
-        writable_file(path)
+        writable_file(path.expanduser())
     return path
 
 
@@ -21,9 +21,10 @@ def writable_table(path: Path | None) -> Path | None:
     """Refuse a table that cannot be written, or whose ending is not that of a table."""
     from nagevo.foundation.tables import check_table_name
 
+    writable(path)
     if path is not None:
         check_table_name(path)
-    return writable(path)
+    return path
 
 
 Config = Annotated[str, typer.Option("--config", help="The experiment: a YAML file, or JSON text with sections of it.")]

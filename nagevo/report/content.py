@@ -52,7 +52,7 @@ def content(
     searched, drawn : Measurements
         From the search, and from a random search with as many evaluations.
     frontiers, logs : mapping of str to DataFrame
-        Tables of ``nagevo evolve`` by device.
+        Tables of ``nagevo step evolve`` by device.
     evaluation : mapping
         Content of ``evaluation.json``.
     stages : DataFrame

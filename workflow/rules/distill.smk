@@ -20,10 +20,10 @@ rule distill:
     threads: 2
     params:
         config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator"),
-        source=plan.source("nagevo.cli.distill", "space"),
+        source=plan.source("nagevo.cli.steps.distill", "space"),
         surrogates="results/{experiment}/surrogates",
         bundle=subpath(output.model, parent=True),
         weights=plan.weights_option,
     shell:
-        "nagevo distill --config {params.config:q} --measurements {input.measurements} {params.weights} {input.weights}"
+        "nagevo step distill --config {params.config:q} --measurements {input.measurements} {params.weights} {input.weights}"
         " --surrogates {params.surrogates} --output {params.bundle} {input.frontiers} 2>&1 | tee {log} >&2"

@@ -31,10 +31,10 @@ rule answer:
         "results/{experiment}/benchmarks/evaluation/answer.tsv"
     params:
         config=plan.config("evaluation"),
-        source=plan.source("nagevo.cli.answer", "space"),
+        source=plan.source("nagevo.cli.steps.answer", "space"),
         bundle=subpath(input.model, parent=True),
     shell:
-        "nagevo answer --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
+        "nagevo step answer --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
         " --random {input.random} --output {output.answers} --architectures {output.architectures}"
         " 2>&1 | tee {log} >&2"
 
@@ -53,7 +53,7 @@ rule evaluate:
         "results/{experiment}/benchmarks/evaluate.tsv"
     params:
         config=plan.config("search", "evaluation"),
-        source=plan.source("nagevo.cli.evaluate"),
+        source=plan.source("nagevo.cli.steps.evaluate"),
     shell:
-        "nagevo evaluate --config {params.config:q} --answers {input.answers} --output {output.evaluation}"
+        "nagevo step evaluate --config {params.config:q} --answers {input.answers} --output {output.evaluation}"
         " {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

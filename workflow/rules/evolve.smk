@@ -20,9 +20,9 @@ rule evolve:
     threads: 2
     params:
         config=plan.config("seed", "space", "devices/{device}", "evolve"),
-        source=plan.source("nagevo.cli.evolve", "space"),
+        source=plan.source("nagevo.cli.steps.evolve", "space"),
         surrogates="results/{experiment}/surrogates",
         device="{device}",
     shell:
-        "nagevo evolve --config {params.config:q} --device {params.device} --surrogates {params.surrogates}"
+        "nagevo step evolve --config {params.config:q} --device {params.device} --surrogates {params.surrogates}"
         " --output {output.frontier} --log {output.log} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

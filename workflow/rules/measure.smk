@@ -17,9 +17,9 @@ rule splits:
         "results/{experiment}/benchmarks/splits.tsv"
     params:
         config=plan.config("seed", "space", "accuracy"),
-        source=plan.source("nagevo.cli.splits", "space", "evaluator"),
+        source=plan.source("nagevo.cli.steps.splits", "space", "evaluator"),
     shell:
-        "nagevo splits --config {params.config:q} --output {output.splits} 2>&1 | tee {log} >&2"
+        "nagevo step splits --config {params.config:q} --output {output.splits} 2>&1 | tee {log} >&2"
 
 
 rule train:
@@ -57,10 +57,10 @@ rule propose:
     threads: 2
     params:
         config=plan.config("seed", "space", "search"),
-        source=plan.source("nagevo.cli.propose", "space", "strategy"),
+        source=plan.source("nagevo.cli.steps.propose", "space", "strategy"),
         round="{round}",
     shell:
-        "nagevo propose --config {params.config:q} --round {params.round} --devices {DEVICES}"
+        "nagevo step propose --config {params.config:q} --round {params.round} --devices {DEVICES}"
         " --output {output.architectures} {input.measurements} 2>&1 | tee {log} >&2"
 
 
@@ -136,10 +136,10 @@ rule collect:
     benchmark:
         "results/{experiment}/benchmarks/{batch}/collect.tsv"
     params:
-        source=plan.source("nagevo.cli.collect"),
+        source=plan.source("nagevo.cli.steps.collect"),
         round=plan.round_number,
     shell:
-        "nagevo collect --architectures {input.architectures} --round {params.round}"
+        "nagevo step collect --architectures {input.architectures} --round {params.round}"
         " --output {output.measurements} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
 
 
@@ -155,9 +155,9 @@ rule merge:
         "results/{experiment}/benchmarks/merge.tsv"
     params:
         config=plan.config("space"),
-        source=plan.source("nagevo.cli.merge", "space"),
+        source=plan.source("nagevo.cli.steps.merge", "space"),
     shell:
-        "nagevo merge --config {params.config:q} --output {output.measurements} {input.measurements} 2>&1 | tee {log} >&2"
+        "nagevo step merge --config {params.config:q} --output {output.measurements} {input.measurements} 2>&1 | tee {log} >&2"
 
 
 if plan.caching:  # Snakemake refuses to time what may come from the cache

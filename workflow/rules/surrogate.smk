@@ -14,9 +14,9 @@ rule surrogate_accuracy:
     threads: 2
     params:
         config=plan.config("seed", "space"),
-        source=plan.source("nagevo.cli.surrogate", "space"),
+        source=plan.source("nagevo.cli.steps.surrogate", "space"),
     shell:
-        "nagevo surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
+        "nagevo step surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
         " {input.accuracies} 2>&1 | tee {log} >&2"
 
 
@@ -34,8 +34,8 @@ rule surrogate_latency:
     threads: 2
     params:
         config=plan.config("seed", "space", "devices/{device}"),
-        source=plan.source("nagevo.cli.surrogate", "space", "device"),
+        source=plan.source("nagevo.cli.steps.surrogate", "space", "device"),
         device="{device}",
     shell:
-        "nagevo surrogate --config {params.config:q} --quantity {params.device} --output {output.surrogate}"
+        "nagevo step surrogate --config {params.config:q} --quantity {params.device} --output {output.surrogate}"
         " {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

@@ -17,7 +17,7 @@ rule validate_supernet:
         **plan.accuracy_resources,
     params:
         config=plan.config("seed", "space", "accuracy"),
-        source=plan.source("nagevo.cli.validate_supernet", "space", "evaluator"),
+        source=plan.source("nagevo.cli.steps.validate_supernet", "space", "evaluator"),
     shell:
-        "nagevo validate-supernet --config {params.config:q} --weights {input.weights} --output {output.table}"
+        "nagevo step validate-supernet --config {params.config:q} --weights {input.weights} --output {output.table}"
         " 2>&1 | tee {log} >&2"

@@ -220,8 +220,9 @@ def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
     def modules(command):
         return source_modules(command) - {"nagevo.generator.config"}  # the options of a section: a part of every config
 
-    assert "nagevo.generator.model" in modules("nagevo.cli.distill")
-    for command in ("train", "propose", "score", "profile", "collect", "merge", "surrogate", "evolve"):
+    assert "nagevo.generator.model" in modules("nagevo.cli.steps.distill")
+    before = ("steps.propose", "steps.collect", "steps.merge", "steps.surrogate", "steps.evolve")
+    for command in ("train", "score", "profile", *before):
         assert not any(name.startswith("nagevo.generator") for name in modules(f"nagevo.cli.{command}")), command
 
 

@@ -1,4 +1,4 @@
-"""``nagevo collect``: the accuracies and latencies of a round in one table."""
+"""``nagevo step collect``: the accuracies and latencies of a round in one table."""
 
 from __future__ import annotations
 

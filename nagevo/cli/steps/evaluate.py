@@ -1,4 +1,4 @@
-"""``nagevo evaluate``: the metrics of the answers after measuring again."""
+"""``nagevo step evaluate``: the metrics of the answers after measuring again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nagevo.cli.options import Config, Output
 
 def run(
     config: Config,
-    answers: Annotated[Path, typer.Option(help="What `nagevo answer` wrote.")],
+    answers: Annotated[Path, typer.Option(help="What `nagevo step answer` wrote.")],
     output: Output,
     tables: Annotated[list[Path], typer.Argument(help="Test accuracies and latencies of the answers, by shard.")],
 ) -> None:

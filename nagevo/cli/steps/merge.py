@@ -1,4 +1,4 @@
-"""``nagevo merge``: the measurements of all rounds in one table."""
+"""``nagevo step merge``: the measurements of all rounds in one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nagevo validate-supernet``: whether the supernet ranks architectures as training each alone does."""
+"""``nagevo step validate-supernet``: whether the supernet ranks architectures as training each alone does."""
 
 from __future__ import annotations
 

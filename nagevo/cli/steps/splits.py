@@ -1,4 +1,4 @@
-"""``nagevo splits``: which images are trained on."""
+"""``nagevo step splits``: which images are trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nagevo propose``: the architectures that a round measures."""
+"""``nagevo step propose``: the architectures that a round measures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nagevo evolve``: the frontier targets of a device."""
+"""``nagevo step evolve``: the frontier targets of a device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nagevo answer``: what is measured again to evaluate the generator."""
+"""``nagevo step answer``: what is measured again to evaluate the generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nagevo distill``: the generator."""
+"""``nagevo step distill``: the generator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def run(
     measurements: Measurements,
     surrogates: Surrogates,
     output: OutputFolder,
-    frontiers: Annotated[list[Path], typer.Argument(help="What `nagevo evolve` wrote for each device.")],
+    frontiers: Annotated[list[Path], typer.Argument(help="What `nagevo step evolve` wrote for each device.")],
     weights: Weights = None,
 ) -> None:
     """Distill the frontiers of all devices into one generator and write the bundle."""

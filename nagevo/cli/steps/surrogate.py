@@ -1,4 +1,4 @@
-"""``nagevo surrogate``: a fitted predictor of one measured quantity."""
+"""``nagevo step surrogate``: a fitted predictor of one measured quantity."""
 
 from __future__ import annotations
 

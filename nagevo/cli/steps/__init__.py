@@ -1,0 +1,1 @@
+"""``nagevo step …``: the commands that the workflow's rules call, one module each."""
