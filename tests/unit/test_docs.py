@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
+import pytest
 import yaml
 
 from nagevo.experiment.config import parse_config
@@ -29,7 +31,9 @@ def test_the_page_on_spaces_shows_an_example_that_keeps_its_promises(monkeypatch
 
 def test_the_config_on_the_page_on_spaces_is_an_experiment(monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "examples")
-    (text,) = blocks("spaces.md", "yaml")
+    elastic, text = blocks("spaces.md", "yaml")
+    sections = {"accuracy": {"evaluator": "ofa_predictor", "path": "p.pth"}, "devices": {"cpu": {"backend": "torch"}}}
+    assert parse_config(sections | yaml.safe_load(elastic)).create_space().resolutions == (128, 160, 192, 224)
     space = parse_config(yaml.safe_load(text)).create_space()
     assert (type(space).__name__, space.patch, space.width) == ("MixerSpace", 4, 32)
 
@@ -48,6 +52,22 @@ def test_the_page_on_accuracies_shows_an_evaluator_that_works(monkeypatch, tmp_p
     scores = experiment.create_evaluator(space).evaluate(space.from_text(["4-8", "16-32"]))
     assert scores["accuracy"].tolist()[0] == 71.5
     assert scores["status"].tolist() == ["ok", "./accuracy.sh printed 'no such network'"]
+
+
+def test_the_page_on_devices_shows_a_device_that_works(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    (shown,) = blocks("devices.md", "python")
+    assert shown == (DOCS / "examples/simulator.py").read_text()
+    (text,) = (text for text in blocks("devices.md", "yaml") if "simulator" in text)
+    sections = {"space": {"name": "mobilenetv3"}, "accuracy": {"evaluator": "table", "path": "t.csv", "column": "a"}}
+    experiment = parse_config(sections | yaml.safe_load(text))
+    space = experiment.create_space()
+    smallest, largest = space.extremes()
+    rows = experiment.device("accelerator").create().measure(space, np.stack([smallest, largest]))
+    costs = space.costs(largest[None])
+    expected = costs["macs"][0] / 2e6 + costs["parameters"][0] / 5e5
+    assert rows["latency_ms"].tolist()[1] == pytest.approx(expected)
+    assert rows["latency_ms"][0] < rows["latency_ms"][1]
 
 
 def test_the_config_sections_on_the_page_on_accuracies_are_valid():
