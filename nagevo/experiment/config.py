@@ -26,9 +26,9 @@ from nagevo.spaces import SPACES
 
 if TYPE_CHECKING:
     from nagevo.measure.accuracy import Evaluator
-    from nagevo.measure.latency import Device
+    from nagevo.measure.latency.base import Device
     from nagevo.search import Strategy
-    from nagevo.spaces import SearchSpace
+    from nagevo.spaces.base import SearchSpace
 
 LARGEST = 2**63
 """Whole numbers in a config are smaller."""
@@ -234,13 +234,12 @@ class SearchConfig:
 class Experiment:
     """A validated configuration; ``raw`` is the same as plain dictionaries with every default filled in.
 
-    ``space`` and ``accuracy`` are None, and ``devices`` is empty, where a rule's command was not given those sections.
+    ``components`` (``space`` and ``accuracy``) and ``devices`` lack the sections that a rule's command was not given.
     """
 
     name: str
     seed: int
-    space: Component | None
-    accuracy: Component | None
+    components: Mapping[str, Component]
     devices: Mapping[str, DeviceConfig]
     search: SearchConfig
     evolve: EvolveConfig
@@ -260,20 +259,28 @@ class Experiment:
         options = self.accuracy.options.get("dataset")
         return options["name"] if isinstance(options, Mapping) else None
 
-    def _given(self, name: str, section: Component | None) -> Component:
-        if section is None:
+    @property
+    def space(self) -> Component:
+        """The search space."""
+        return self._component("space")
+
+    @property
+    def accuracy(self) -> Component:
+        """The evaluator."""
+        return self._component("accuracy")
+
+    def _component(self, name: str) -> Component:
+        if name not in self.components:
             raise ConfigError(f"the section {name} is missing from the given configuration")
-        return section
+        return self.components[name]
 
     def create_space(self) -> SearchSpace:
         """Return the search space."""
-        space = self._given("space", self.space)
-        return SPACES.create(space.name, **space.options)
+        return SPACES.create(self.space.name, **self.space.options)
 
     def create_evaluator(self, space: SearchSpace) -> Evaluator:
         """Return the evaluator for the space."""
-        accuracy = self._given("accuracy", self.accuracy)
-        return EVALUATORS.create(accuracy.name, space, seed=self.seed, **accuracy.options)
+        return EVALUATORS.create(self.accuracy.name, space, seed=self.seed, **self.accuracy.options)
 
     def create_strategy(self, space: SearchSpace, devices: tuple[str, ...]) -> Strategy:
         """Return the strategy that serves the devices, told nothing yet."""
@@ -380,8 +387,11 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
     return Experiment(
         name=filled["experiment"],
         seed=filled["seed"],
-        space=_component(filled["space"], SpaceSection) if "space" in filled else None,
-        accuracy=_component(filled["accuracy"], AccuracySection) if "accuracy" in filled else None,
+        components={
+            name: _component(filled[name], kind)
+            for name, kind in (("space", SpaceSection), ("accuracy", AccuracySection))
+            if name in filled
+        },
         devices={
             name: DeviceConfig(name, _component(device, DeviceSection), device["extra_measurements"], device["shards"])
             for name, device in filled.get("devices", {}).items()
@@ -417,6 +427,7 @@ def _read(path: Path) -> str:
 def _component(section: Mapping[str, Any], kind: type) -> Component:
     """Return the component that a section of some kind names; what is not a key of the kind is an option."""
     own = signature(kind)
+    assert own.component is not None
     options = {key: value for key, value in section.items() if key not in own.parameters}
     return Component(section[own.component], options, section.get("resources", {}))
 

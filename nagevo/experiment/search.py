@@ -112,7 +112,7 @@ def extra_architectures(space: SearchSpace, n: int | str, *, seed: int) -> np.nd
     ConfigError
         If the space does not have so many.
     """
-    if n == "all":
+    if isinstance(n, str):  # "all"
         return space.enumerate()
     if n > space.size:
         raise ConfigError(f"extra_measurements: {space} has {space.size} architectures, asked for {n}")

@@ -188,7 +188,7 @@ class Plan:
             absent = 0 if isinstance(known[name], int) or name in MEASURES else None
             return values[-1] if values else absent
 
-        return {name: lambda wildcards, name=name: asked(name, wildcards) for name in sorted(known)}
+        return {name: _resource(asked, name) for name in sorted(known)}
 
     def content(self, wildcards: Any, input: Sequence[str]) -> str:
         """Return a hash of a job's input files and of the versions of all packages, where outputs are cached.
@@ -264,6 +264,11 @@ class Plan:
         return "--extra" if wildcards.batch == "rounds/0" else ""
 
 
+def _resource(asked: Callable[[str, Any], int | str | None], name: str) -> Callable[[Any], int | str | None]:
+    """Return the resources function of one resource, whose only parameter is ``wildcards``, as Snakemake wants it."""
+    return lambda wildcards: asked(name, wildcards)
+
+
 def _check_confidence(experiment: Experiment) -> None:
     """Check that a bound from so few measurements can hold with the confidence of the evaluation.
 
@@ -289,19 +294,26 @@ def source_hash(*modules: str) -> str:
         Names of modules; of ``package.module:Class`` the module counts. The files in a folder beside a module that has
         the module's name are part of its source.
     """
-    listing = "\n".join(f"{name} {_read_module(name)[0]}" for name in sorted(source_modules(*modules)))
+    found = _source_modules(*modules)
+    listing = "\n".join(f"{name} {found[name]}" for name in sorted(found))
     return hashlib.sha256(listing.encode()).hexdigest()[:16]
 
 
 def source_modules(*modules: str) -> set[str]:
     """Return the names of the modules whose source counts for :func:`source_hash`."""
-    found: set[str] = set()
+    return set(_source_modules(*modules))
+
+
+def _source_modules(*modules: str) -> dict[str, str]:
+    """Return the digests of the modules whose source counts, by name."""
+    found: dict[str, str] = {}
     waiting = [module.partition(":")[0] for module in modules]
     while waiting:
         module = waiting.pop()
-        if module not in found and _read_module(module) is not None:
-            found.add(module)
-            waiting += _read_module(module)[1]
+        source = None if module in found else _read_module(module)
+        if source is not None:
+            found[module] = source[0]
+            waiting += source[1]
     return found
 
 
@@ -353,7 +365,7 @@ def _digest(path: str, changed_ns: int) -> str:
 @cache
 def _versions() -> str:
     """Return the versions of the installed packages that nagevo names, extras included, as one text."""
-    names = {re.match(r"[\w.-]+", requirement)[0] for requirement in requires("nagevo")}
+    names = {re.split(r"[^\w.-]", requirement)[0] for requirement in requires("nagevo") or ()}
     installed = []
     for name in sorted(names):
         with suppress(PackageNotFoundError):

@@ -169,8 +169,8 @@ class Signature:
             name: parameter.annotation if parameter.required else NotRequired[parameter.annotation]
             for name, parameter in self.parameters.items()
         }
-        kind = TypedDict("Options", fields)
-        kind.__pydantic_config__ = ConfigDict(strict=True)
+        kind = TypedDict("Options", fields)  # type: ignore[misc]
+        setattr(kind, "__pydantic_config__", ConfigDict(strict=True))  # noqa: B010
         return TypeAdapter(kind)
 
     def check(
@@ -195,9 +195,9 @@ class Signature:
         rest = {key: value for key, value in section.items() if key not in self.parameters}
         own, problems = self._leaves(own, where, partial)
         values = self._defaults() | own
-        for name, parameter in self.parameters.items():
-            if name in values:
-                values[name], more = _nested(parameter.option, values[name], f"{where}.{name}".strip("."))
+        for key, parameter in self.parameters.items():
+            if key in values:
+                values[key], more = _nested(parameter.option, values[key], f"{where}.{key}".strip("."))
                 problems += more
         if self.component is not None:
             kind, name = self.parameters[self.component].option.component, values.get(self.component)
@@ -233,7 +233,7 @@ class Signature:
             key: _loose_numbers(value) if self.parameters[key].annotation is Any else value
             for key, value in own.items()
         }
-        errors: list[dict[str, Any]] = []
+        errors: list[Any] = []
         for _ in range(2):  # a second time after numbers were read that YAML 1.1 takes for text
             try:
                 self.adapter.validate_json(json.dumps(own, default=str))
@@ -389,10 +389,10 @@ def _sentences(errors: Sequence[Mapping[str, Any]], own: Mapping[str, Any], wher
     """Return one sentence for each place at which pydantic found errors."""
     found: dict[str, list[Mapping[str, Any]]] = {}
     for error in errors:
-        place = [*([where] if where else []), *map(str, _keys_to(own, error["loc"]))]
+        keys = [*([where] if where else []), *map(str, _keys_to(own, error["loc"]))]
         if error["type"] == "missing" and isinstance(error["loc"][-1], str):
-            place.append(str(error["loc"][-1]))
-        found.setdefault(".".join(place), []).append(error)
+            keys.append(str(error["loc"][-1]))
+        found.setdefault(".".join(keys), []).append(error)
     sentences = []
     for place, group in found.items():
         if group[0]["type"] == "missing" and isinstance(group[0]["loc"][-1], str):

@@ -66,7 +66,11 @@ def test_a_file_without_a_needed_section_is_refused(section):
 
 def test_a_rule_may_give_its_command_some_sections_only():
     experiment = load_config('{"seed": 3, "space": {"name": "nasbench201"}}')
-    assert (experiment.seed, experiment.space.name, experiment.accuracy) == (3, "nasbench201", None)
+    assert (experiment.seed, experiment.space.name) == (3, "nasbench201")
+    with pytest.raises(ConfigError, match="the section accuracy is missing from the given configuration"):
+        experiment.create_evaluator(experiment.create_space())
+    with pytest.raises(ConfigError, match="the section devices is missing from the given configuration"):
+        experiment.device("phone")
 
 
 class OwnSpace(SeparableSpace):
