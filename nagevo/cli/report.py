@@ -23,16 +23,19 @@ def run(
 ) -> None:
     """Write the interactive page of an experiment, and its figures for papers."""
     from nagevo import load
+    from nagevo.cli.show import VALIDATION
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import read_json
     from nagevo.foundation.tables import read_table
     from nagevo.foundation.writing import check_folder
+    from nagevo.measure.accuracy.validation import Agreement
     from nagevo.measure.measurements import Measurements
     from nagevo.report.content import content
     from nagevo.report.figures import FIGURES, REPORTED, write_figures
     from nagevo.report.page import write_page
     from nagevo.report.timing import stages
 
+    validation = output.with_name(VALIDATION)
     check_folder(figures, FIGURES)
     experiment, generator = load_config(config), load(bundle)
     devices = list(experiment.devices)
@@ -48,6 +51,7 @@ def run(
         {device: read_table(frontiers / f"{device}.log.csv") for device in devices},
         read_json(evaluation),
         stages(benchmarks, devices),
+        supernet=str(Agreement.of(read_table(validation))) if validation.is_file() else None,
     )
     write_figures(shown, figures, REPORTED)
     write_page("report", f"nagevo: {experiment.name}", shown, output)

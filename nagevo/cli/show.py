@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+VALIDATION = "validate_supernet.csv"
+"""What the rule of that name writes beside a bundle."""
+
 
 def run(
     bundle: Annotated[
@@ -31,6 +34,12 @@ def run(
     metrics = generator.folder.parent / "evaluation.json"
     if metrics.is_file():
         console.print(_metrics(metrics))
+    validation = generator.folder.parent / VALIDATION
+    if validation.is_file():
+        from nagevo.foundation.tables import read_table
+        from nagevo.measure.accuracy.validation import Agreement
+
+        console.print(str(Agreement.of(read_table(validation))), soft_wrap=True)
 
 
 def _budgets(generator, confidence: float):

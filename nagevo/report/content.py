@@ -42,6 +42,8 @@ def content(
     logs: Mapping[str, pd.DataFrame],
     evaluation: Mapping[str, Any],
     stages: pd.DataFrame,
+    *,
+    supernet: str | None = None,
 ) -> dict[str, Any]:
     """Return all that the report shows.
 
@@ -57,6 +59,8 @@ def content(
         Content of ``evaluation.json``.
     stages : DataFrame
         As returned by :func:`nagevo.report.timing.stages`.
+    supernet : str, optional
+        How far the supernet agrees with training alone, in a sentence.
     """
     description = generator.description
     devices = [
@@ -75,6 +79,7 @@ def content(
             "lookup": _lookup(searched.complete(device), device, generator.space),
             "hypervolume": hypervolume_curves(searched, drawn, device),
             "evolution": _columns(logs[device][["generation", "hypervolume"]]),
+            "supernet": supernet,
             "prediction": prediction(generator.predictor.latency_surrogates[device].left_out),
             "metrics": evaluation["devices"][device]["metrics"],
             "again": _columns(pd.DataFrame(evaluation["devices"][device]["answers"])),

@@ -17,13 +17,13 @@ def run(
     number: Annotated[int, typer.Option(min=3, help="Architectures, spread over the range of their MACs.")] = 24,
     repeats: Annotated[int, typer.Option(min=1, help="Trainings of each, whose accuracies are averaged.")] = 1,
 ) -> None:
-    """Compare supernet accuracies with those of training alone, and print Kendall's tau."""
+    """Compare supernet accuracies with those of training alone, and print how far they agree."""
     import numpy as np
 
     from nagevo.experiment.config import load_config
     from nagevo.foundation.tables import write_table
     from nagevo.measure.accuracy import create_evaluator
-    from nagevo.measure.accuracy.validation import spread, validate_supernet
+    from nagevo.measure.accuracy.validation import Agreement, spread, validate_supernet
 
     experiment = load_config(config)
     space = experiment.create_space()
@@ -32,6 +32,6 @@ def run(
     shared = {key: experiment.accuracy.options[key] for key in ("dataset", "training", "calibration_images")}
     alone = [create_evaluator("training", space, seed=experiment.seed + k, **shared) for k in range(repeats)]
     choices = spread(space, number, rng=np.random.default_rng(experiment.seed))
-    table, tau = validate_supernet(supernet, alone, choices)
+    table = validate_supernet(supernet, alone, choices)
     write_table(table, output)
-    print(f"Kendall's tau between supernet and stand-alone accuracy over {number} architectures: {tau:.3f}")
+    print(Agreement.of(table))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.spaces.base import SearchSpace, unique
@@ -33,32 +35,68 @@ def spread(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarra
     return candidates[chosen]
 
 
-def validate_supernet(supernet: Evaluator, alone: list[Evaluator], choices: np.ndarray) -> tuple[pd.DataFrame, float]:
-    """Return the accuracies of architectures by both ways, and how far the two orders agree.
+def validate_supernet(supernet: Evaluator, alone: list[Evaluator], choices: np.ndarray) -> pd.DataFrame:
+    """Return the accuracies of architectures by both ways.
 
     Parameters
     ----------
     supernet : Evaluator
-        With its weights loaded; read on the validation split, as the search reads it.
+        With its weights loaded; read on the validation split, as the search reads it, and on the test split.
     alone : list of Evaluator
         Evaluators that train each architecture alone, one for each seed; read on the test split and averaged.
     choices : ndarray of int8, shape (n, n_choices)
 
     Returns
     -------
-    table : DataFrame
-        ``architecture``, ``supernet_accuracy``, ``alone_accuracy`` (percent).
-    tau : float
-        Kendall's tau-b between the two accuracies.
+    DataFrame
+        ``architecture``, ``supernet_accuracy``, ``supernet_test_accuracy``, ``alone_accuracy`` (percent).
     """
-    space = supernet.space
-    shared = supernet.evaluate(choices)["accuracy"].to_numpy()
     trained = [evaluator.evaluate(choices, split="test")["accuracy"].to_numpy() for evaluator in alone]
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "architecture": space.to_text(choices),
-            "supernet_accuracy": shared,
+            "architecture": supernet.space.to_text(choices),
+            "supernet_accuracy": supernet.evaluate(choices)["accuracy"].to_numpy(),
+            "supernet_test_accuracy": supernet.evaluate(choices, split="test")["accuracy"].to_numpy(),
             "alone_accuracy": np.mean(trained, axis=0),
         }
     )
-    return table, float(kendalltau(table["supernet_accuracy"], table["alone_accuracy"]).statistic)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a supernet agrees with training each architecture alone.
+
+    Attributes
+    ----------
+    networks : int
+        Architectures that both ways gave an accuracy of.
+    tau, rho : float
+        Kendall's tau-b and Spearman's rank correlation between validation accuracy in the supernet, by which the search
+        chooses, and test accuracy alone.
+    below : float
+        Points by which the supernet is below training alone on the test images, on average.
+    """
+
+    networks: int
+    tau: float
+    rho: float
+    below: float
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> Agreement:
+        """Return the agreement in a table of :func:`validate_supernet`."""
+        table = table.dropna()
+        ranked, alone = table["supernet_accuracy"], table["alone_accuracy"]
+        return cls(
+            networks=len(table),
+            tau=float(kendalltau(ranked, alone).statistic),
+            rho=float(spearmanr(ranked, alone).statistic),
+            below=float((alone - table["supernet_test_accuracy"]).mean()),
+        )
+
+    def __str__(self) -> str:
+        below = f"{abs(self.below):.1f} points {'below' if self.below >= 0 else 'above'}"
+        return (
+            f"Supernet against training {self.networks} networks alone: Kendall's tau {self.tau:.2f}, Spearman's rho "
+            f"{self.rho:.2f}, {below} on average."
+        )

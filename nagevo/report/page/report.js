@@ -383,6 +383,8 @@ function searchCharts() {
 }
 
 function predictions() {
+  byId("supernet").hidden = !data.supernet;
+  byId("supernet").textContent = data.supernet ?? "";
   const all = [
     { quantity: "accuracy", unit: "%", places: "points", prediction: data.prediction },
     ...data.devices.map(({ name, prediction, quantity: { words, unit } }) => ({ quantity: `${words} on ${name}`, unit, places: unit, prediction })),

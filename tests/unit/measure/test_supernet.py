@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -6,7 +7,7 @@ from PIL import Image
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.measure.accuracy.supernet import add_gradients
-from nagevo.measure.accuracy.validation import spread, validate_supernet
+from nagevo.measure.accuracy.validation import Agreement, spread, validate_supernet
 from nagevo.spaces import create_space
 from nagevo.spaces.mobilenetv3.layout import Block
 from nagevo.spaces.mobilenetv3.supernet import part
@@ -198,18 +199,23 @@ def test_spread_architectures_lie_evenly_from_smallest_to_largest():
     assert steps.max() < 2 * steps.mean()
 
 
-def test_the_validation_is_kendalls_tau_of_both_accuracies():
+def test_the_validation_says_how_far_both_ways_agree():
     class Known:
-        def __init__(self, validation, test):
-            self.space, self.known = SPACE, {"validation": validation, "test": test}
+        def __init__(self, **known):
+            self.space, self.known = SPACE, known
 
         def evaluate(self, choices, *, split="validation"):
-            import pandas as pd
-
             return pd.DataFrame({"accuracy": np.array(self.known[split], dtype=float)})
 
     choices = spread(SPACE, 4, rng=np.random.default_rng(0))
-    supernet = Known([60, 70, 65, 90], None)
-    table, tau = validate_supernet(supernet, [Known(None, [50, 60, 70, 80]), Known(None, [52, 60, 70, 80])], choices)
+    supernet = Known(validation=[60, 70, 65, 90], test=[50, 61, 68, 77])
+    table = validate_supernet(supernet, [Known(test=[50, 60, 70, 80]), Known(test=[52, 60, 70, 80])], choices)
     assert table["alone_accuracy"].tolist() == [51, 60, 70, 80]
-    assert tau == pytest.approx((5 - 1) / 6)  # of the 6 pairs only (70, 65) is the other way round
+    agreement = Agreement.of(table)
+    assert agreement.tau == pytest.approx((5 - 1) / 6)  # of the 6 pairs only (70, 65) is the other way round
+    assert agreement.rho == pytest.approx(1 - 6 * 2 / (4 * 15))  # ranks 1, 3, 2, 4 against 1, 2, 3, 4
+    assert agreement.below == pytest.approx((1 - 1 + 2 + 3) / 4)
+    assert str(agreement) == (
+        "Supernet against training 4 networks alone: Kendall's tau 0.67, Spearman's rho 0.80, 1.2 points below on "
+        "average."
+    )
