@@ -1,0 +1,1 @@
+"""The slimmer versions of a user's own trained network."""
