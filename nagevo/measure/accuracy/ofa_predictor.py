@@ -92,7 +92,7 @@ class OFAPredictorEvaluator(Evaluator):
 
 def _read_layers(path: str | os.PathLike) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return weight (n_outputs, n_inputs) and bias (n_outputs,) of each layer in turn."""
-    from nagevo.spaces.mobilenetv3.once_for_all import read_state
+    from nagevo.spaces.weights import read_state
 
     state = read_state(path)
     try:

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 
-import torch
 from torch import nn
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import one_line
+from nagevo.spaces.weights import read_state
 
 RENAMINGS = (
     (r"^(blocks\.\d+)\.(?:mobile_inverted_conv|conv)\.", r"\1."),
@@ -77,23 +75,3 @@ def own_name(name: str) -> str:
     for pattern, own in RENAMINGS:
         name = re.sub(pattern, own, name)
     return name
-
-
-def read_state(path: str | os.PathLike) -> Mapping[str, torch.Tensor]:
-    """Return the state dict in a file that ``torch.save`` wrote; no other object is ever made of it.
-
-    Raises
-    ------
-    DataError
-        If the file is absent, damaged, or holds anything but tensors by name.
-    """
-    try:
-        content = torch.load(path, weights_only=True, map_location="cpu")
-        state = content.get("state_dict", content)
-        if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
-            raise TypeError("it holds more than tensors by name")
-    except FileNotFoundError:
-        raise DataError(f"file {path} does not exist") from None
-    except Exception as error:  # damaged files and foreign objects raise many kinds
-        raise DataError(f"file {path} is not a state dict of torch: {one_line(error)[:100]}") from None
-    return state

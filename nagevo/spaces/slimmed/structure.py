@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,6 +59,16 @@ class Part:
     def layer(self) -> str:
         """Name of the module that the part belongs to."""
         return self.name.removesuffix(".num_heads")
+
+    @property
+    def is_attention(self) -> bool:
+        """Whether the units are attention heads."""
+        return self.layer != self.name
+
+    @property
+    def channels_per_unit(self) -> int:
+        """Channels of the layer that make up one unit: more than one where a grouped convolution reads them."""
+        return int((self.units[f"{self.layer}.weight", 0] >= 0).sum()) // self.size
 
     def cut(self, kept: int) -> Cut:
         """Return the indices that are taken away where only so many units, the most important ones, are kept."""
@@ -169,6 +180,64 @@ def sliced(tensor: torch.Tensor, name: str, kept: Mapping[Axis, torch.Tensor]) -
 
 
 @dataclass(frozen=True)
+class Weight:
+    """A tensor whose size decides what the network costs.
+
+    Attributes
+    ----------
+    name : str
+        Of the tensor, or of the layer that it stands for.
+    axes : tuple of Axis
+        Its dimensions; those that parts shorten shorten it.
+    sizes : tuple of int
+        Its shape in the whole network.
+    is_parameter : bool
+    uses : tuple of int
+        How often each of its elements is multiplied in one inference, at each of the resolutions.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    sizes: tuple[int, ...]
+    is_parameter: bool
+    uses: tuple[int, ...]
+
+
+def weights(network: nn.Module, shapes: Sequence[tuple[int, ...]]) -> list[Weight]:
+    """Return what the parameters and multiply–accumulates of a network are made of.
+
+    Parameters
+    ----------
+    network : Module
+    shapes : sequence of tuple of int
+        Shape of an input at each resolution, without the batch.
+    """
+    traces = [_traced(network, torch.zeros(1, *shape))[1] for shape in shapes]
+    uses: dict[str, tuple[int, ...]] = {}
+    found: list[Weight] = []
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            uses[f"{name}.weight"] = tuple(_positions(trace, name, module.out_channels) for trace in traces)
+        elif isinstance(module, nn.Linear):
+            uses[f"{name}.weight"] = tuple(_positions(trace, name, module.out_features) for trace in traces)
+        elif _is_attention(module):
+            tokens = [_positions(trace, f"{name}.qkv", module.qkv.out_features) for trace in traces]
+            axis, width = (f"{name}.proj.weight", 1), module.proj.in_features
+            found.append(Weight(f"{name}.attention", (axis,), (width,), False, tuple(2 * n * n for n in tokens)))
+    none = (0,) * len(shapes)
+    for name, parameter in network.named_parameters():
+        axes = tuple((name, dim) for dim in range(parameter.ndim))
+        found.append(Weight(name, axes, tuple(parameter.shape), True, uses.get(name, none)))
+    return found
+
+
+def _positions(trace: _Trace, layer: str, channels: int) -> int:
+    """Return the number of positions (pixels, tokens) of a layer's output for one input; 0 if it does not run."""
+    output = trace.outputs.get(layer)
+    return 0 if output is None else output[0].numel() // channels
+
+
+@dataclass(frozen=True)
 class _Trace:
     """Shapes and values seen in one forward pass, by name of the module."""
 
@@ -199,7 +268,8 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[
     """Yield every part that the dependency graph knows, and the heads of attention modules, not yet checked."""
     names = {module: name for name, module in network.named_modules()}
     attention = {name: module for name, module in network.named_modules() if _is_attention(module)}
-    projections = {getattr(module, layer) for module in attention.values() for layer in ("qkv", "proj")}
+    between_heads = {(module.qkv, True) for module in attention.values()}
+    between_heads |= {(module.proj, False) for module in attention.values()}
     for name, module in attention.items():
         yield _heads(name, module, trace)
     try:
@@ -213,10 +283,8 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[
     joined = _joined_by_grouped_convolutions(graph, groups)
     for members in joined:
         root = names[members[0][0].dep.target.module]
-        touched = {item.dep.target.module for group in members for item in group if item.dep.target.module in names}
-        if touched & projections and any(
-            item.dep.target.module in projections and not _is_residual_side(graph, item) for group in members for item in group
-        ):
+        sides = {(item.dep.target.module, _is_output(graph, item)) for group in members for item in group}
+        if sides & between_heads:  # these channels go by heads
             continue
         try:
             yield _part(root, members, graph, names, trace)
@@ -277,18 +345,12 @@ def _part(root: str, groups: Sequence, graph, names: Mapping[nn.Module, str], tr
                 if isinstance(module, nn.Parameter):
                     raise ValueError("a parameter outside of all known layers depends on them")
                 continue
-            is_output = graph.is_out_channel_pruning_fn(item.dep.handler)
-            for tensor, dim, length in _axes(module, is_output):
+            for tensor, dim, length in _axes(module, _is_output(graph, item)):
                 axis = (f"{names[module]}.{tensor}", dim)
                 of_axis = units.setdefault(axis, np.full(length, -1))
                 indices, roots = np.asarray(item.idxs), np.asarray(item.root_idxs)
                 of_axis[indices] = unit_of[roots]
-    positions = trace.outputs[root][0].numel() // _channels(trace.outputs[root], channels[0]) if root in trace.outputs else 1
-    return Part(root, size, units, np.argsort(scores, kind="stable"), positions)
-
-
-def _channels(output: torch.Tensor, expected: int) -> int:
-    return expected if output[0].numel() % expected == 0 else output.shape[1]
+    return Part(root, size, units, np.argsort(scores, kind="stable"), _positions(trace, root, channels[0]))
 
 
 def _axes(module: nn.Module, is_output: bool) -> Iterator[tuple[str, int, int]]:
@@ -339,12 +401,9 @@ def _is_attention(module: nn.Module) -> bool:
     return layers[0].out_features == 3 * layers[1].in_features and layers[1].in_features % heads == 0
 
 
-def _is_residual_side(graph, item) -> bool:
-    """Return whether an item of a group touches a layer where the residual stream is read or written."""
-    module, is_output = item.dep.target.module, graph.is_out_channel_pruning_fn(item.dep.handler)
-    return module.out_features != 3 * module.in_features and is_output or (
-        module.out_features == 3 * module.in_features and not is_output
-    )
+def _is_output(graph: torch_pruning.DependencyGraph, item: Any) -> bool:
+    """Return whether an item of a group takes channels from the outputs of its layer, not from its inputs."""
+    return graph.is_out_channel_pruning_fn(item.dep.handler)
 
 
 def _heads(name: str, module: nn.Module, trace: _Trace) -> Part:
@@ -356,8 +415,7 @@ def _heads(name: str, module: nn.Module, trace: _Trace) -> Part:
     norms = module.proj.weight.detach().double().square().sum(0).numpy()
     norms = norms + module.qkv.weight.detach().double().square().sum(1).reshape(3, width).sum(0).numpy()
     scores = np.bincount(unit, norms)
-    output = trace.outputs.get(f"{name}.qkv")
-    positions = 1 if output is None else output[0].numel() // output.shape[-1]
+    positions = _positions(trace, f"{name}.qkv", module.qkv.out_features)
     return Part(f"{name}.num_heads", heads, units, np.argsort(scores, kind="stable"), positions)
 
 

@@ -1,0 +1,397 @@
+"""The slimmer versions of a trained network: fewer channels and heads, blocks left out, smaller images."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+
+from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.options import EMPTY, Option
+from nagevo.foundation.registry import resolve
+from nagevo.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from nagevo.spaces.slimmed.structure import Axis, Cut, Part, Structure, Weight
+    from nagevo.spaces.slimmed.supernet import SlimmedSupernet
+
+LARGEST_COMPONENT = 20
+"""Most blocks whose combinations are counted one by one."""
+
+
+class SlimmedSpace(SearchSpace):
+    """Every slimmer version of one trained network.
+
+    From one traced pass it finds which channels must shrink together, which attention heads and which residual blocks
+    can go. The least important channels go first: those with the smallest norm of the weights that belong to them. Each
+    part is checked against the original network (see :func:`nagevo.spaces.slimmed.structure.find_structure`); what
+    cannot be slimmed is left whole, and :attr:`whole` says why.
+
+    Notes
+    -----
+    The choices are the kept share of each part, then whether each block stays, then the resolution. Where there would
+    be more than ``most_choices``, parts of one stage are tied: they have as many positions and the same width, or if
+    that does not do, as many positions. The text is ``shares:blocks``, such as ``0.5,1,0.25:1,0``, followed by ``@r``
+    and the resolution where it is not the largest.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Annotated[str, Option("Function or class that builds the network, as `package.module:function`.")],
+        input_shape: Annotated[
+            Sequence[Annotated[int, Option("", ge=1)]],
+            Option("Shape of an input without the batch, such as `[3, 32, 32]`.", min_length=1, max_length=4),
+        ],
+        weights: Annotated[
+            str | os.PathLike | None,
+            Option("Trained weights: a state dict, as `.safetensors` or as torch saves it.", path=True),
+        ] = None,
+        options: Annotated[Mapping[str, Any], Option("Arguments of the function.")] = EMPTY,
+        shares: Annotated[
+            Sequence[Annotated[float, Option("", gt=0, le=1)]],
+            Option("Shares of its channels that a part may keep; 1 is always among them.", min_length=1),
+        ] = (0.25, 0.5, 0.75, 1.0),
+        round_to: Annotated[int, Option("Kept channels are rounded to multiples of it.", ge=1)] = 8,
+        blocks: Annotated[bool, Option("Whether residual blocks can be left out.")] = True,
+        resolutions: Annotated[
+            Sequence[Annotated[int, Option("", ge=4)]],
+            Option("Heights and widths of the images among which architectures choose.", "pixels"),
+        ] = (),
+        most_choices: Annotated[int, Option("Above so many choices parts of a stage are tied.", ge=1)] = 40,
+    ):
+        self.model, self.weights, self.options = model, weights, dict(options)
+        self.shares = tuple(sorted({*map(float, shares), 1.0}))
+        self.round_to, self.leaves_out, self.most_choices = round_to, blocks, most_choices
+        self._shape = tuple(int(size) for size in input_shape)
+        self.resolutions = tuple(sorted(resolutions))
+        if self.resolutions and len(self._shape) != 3:
+            raise ConfigError(f"space.resolutions: expected none for inputs of shape {list(self._shape)}")
+        if self.resolutions:
+            self._shape = (self._shape[0], self.resolutions[-1], self.resolutions[-1])
+
+    def trained(self) -> nn.Module:
+        """Return the user's network with its weights, in evaluation mode.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be built.
+        DataError
+            If its weights are absent, damaged or of another network.
+        """
+        import torch
+
+        from nagevo.spaces.weights import read_state
+
+        build = resolve("space.model", self.model, {})
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            try:
+                network = build(**self.options)
+            except TypeError as error:
+                raise ConfigError(f"space.options: {self.model} does not take them: {error}") from None
+        if not isinstance(network, torch.nn.Module):
+            raise ConfigError(f"space.model: expected a torch module from {self.model}, got {type(network).__name__}")
+        if self.weights is not None:
+            try:
+                network.load_state_dict(read_state(self.weights))
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())[:200]
+                raise DataError(f"weights {self.weights} are not those of {self.model}: {reason}") from None
+        return network.eval()
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The network with the parts that can be taken away, found when first needed."""
+        from nagevo.spaces.slimmed.structure import find_structure
+
+        try:
+            structure = find_structure(self.trained(), self._shape)
+        except ValueError as error:
+            raise ConfigError(f"space.model: {self.model}: {error}") from None
+        if not structure.parts and not (structure.blocks and self.leaves_out) and len(self.resolutions) < 2:
+            reasons = "; ".join(structure.whole) or "it has neither channels nor blocks that are independent"
+            raise ConfigError(f"space.model: nothing of {self.model} can be taken away: {reasons}"[:500])
+        return structure
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """One sentence for each part of the network that is left as it is."""
+        return self.structure.whole
+
+    @property
+    def classes(self) -> int:
+        """Outputs of the network."""
+        return self.structure.classes
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    def input_shape_of(self, choices: np.ndarray) -> tuple[int, ...]:
+        if len(self.resolutions) < 2:
+            return self._shape
+        size = self.resolutions[int(choices[-1])]
+        return self._shape[0], size, size
+
+    @cached_property
+    def _tied(self) -> list[list[tuple[Part, tuple[int, ...]]]]:
+        """For each choice of a share, its parts with the units that each option keeps."""
+        parts = self.structure.parts
+        for key in (_itself, _width_and_positions, _positions):
+            tied: dict[Any, list[Part]] = {}
+            for part in parts:
+                tied.setdefault(key(part), []).append(part)
+            if len(tied) + len(self._blocks) <= self.most_choices:
+                break
+        choices = [[(part, self._kept(part)) for part in members] for members in tied.values()]
+        return [members for members in choices if any(len(set(kept)) > 1 for _, kept in members)]
+
+    @cached_property
+    def _options(self) -> list[tuple[float, ...]]:
+        """The shares of each choice, less those that keep as much as a larger one."""
+        found = []
+        for members in self._tied:
+            rows = list(zip(*(kept for _, kept in members), strict=True))
+            last = {row: share for row, share in zip(rows, self.shares, strict=True)}
+            found.append(tuple(sorted(last.values())))
+        return found
+
+    def _kept(self, part: Part) -> tuple[int, ...]:
+        """Return how many units of a part each share keeps."""
+        multiple = 1 if part.is_attention else max(1, self.round_to // part.channels_per_unit)
+        return tuple(
+            part.size if share == 1 else min(part.size, max(multiple, round(share * part.size / multiple) * multiple))
+            for share in self.shares
+        )
+
+    @cached_property
+    def _blocks(self) -> list[tuple[str, ...]]:
+        """The blocks that each choice leaves out together: one, or neighbors where there are very many."""
+        blocks = self.structure.blocks if self.leaves_out else ()
+        together = -(-len(blocks) // max(1, self.most_choices // 2))
+        return [tuple(blocks[first : first + together]) for first in range(0, len(blocks), max(together, 1))]
+
+    @cached_property
+    def _inside(self) -> list[frozenset[int]]:
+        """For each choice of a share, the choices of blocks that hold all its parts; empty where a part is outside."""
+        found = []
+        for members in self._tied:
+            holders = [self._block_of(part) for part, _ in members]
+            found.append(frozenset() if None in holders else frozenset(holders))
+        return found
+
+    def _block_of(self, part: Part) -> int | None:
+        names = {name for name, _ in part.units}
+        for number, blocks in enumerate(self._blocks):
+            if all(any(name.startswith(f"{block}.") for block in blocks) for name in names):
+                return number
+        return None
+
+    @cached_property
+    def n_options(self) -> tuple[int, ...]:  # type: ignore[override]
+        """How many options each choice has."""
+        resolutions = [len(self.resolutions)] if len(self.resolutions) > 1 else []
+        return (*map(len, self._options), *(2 for _ in self._blocks), *resolutions)
+
+    @cached_property
+    def choice_names(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What each choice decides."""
+        shares = [f"share of {', '.join(part.name for part, _ in members)}" for members in self._tied]
+        blocks = [f"whether {', '.join(names)} stays" for names in self._blocks]
+        return (*shares, *blocks, *(["resolution"] if len(self.resolutions) > 1 else []))
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        """Where the choices of shares and those of blocks end."""
+        return len(self._tied), len(self._tied) + len(self._blocks)
+
+    @property
+    def size(self) -> int:
+        """Number of architectures: shares in blocks that are all left out do not count."""
+        component = list(range(len(self._blocks)))
+
+        def find(block: int) -> int:
+            return block if component[block] == block else find(component[block])
+
+        for blocks in self._inside:
+            for block in blocks:
+                component[find(block)] = find(min(blocks))
+        outside = prod(len(o) for o, inside in zip(self._options, self._inside, strict=True) if not inside)
+        total = outside * max(1, len(self.resolutions))
+        for root in sorted({find(block) for block in component}):
+            total *= self._count([block for block in range(len(component)) if find(block) == root])
+        return total
+
+    def _count(self, blocks: Sequence[int]) -> int:
+        """Return the number of combinations of some blocks and of the shares within them."""
+        inner = [
+            (len(options), frozenset(inside))
+            for options, inside in zip(self._options, self._inside, strict=True)
+            if inside and inside <= set(blocks)
+        ]
+        if len(blocks) > LARGEST_COMPONENT:
+            raise ConfigError(f"space.most_choices: expected fewer than now: {len(blocks)} blocks share tied parts")
+        stays = (np.arange(2 ** len(blocks))[:, None] >> np.arange(len(blocks))) & 1 > 0
+        counts = np.ones(len(stays), dtype=object)
+        for n, inside in inner:
+            active = stays[:, [blocks.index(block) for block in sorted(inside)]].any(axis=1)
+            counts = np.where(active, counts * n, counts)
+        return int(counts.sum())
+
+    def canonical(self, choices: np.ndarray) -> np.ndarray:
+        """Return the architectures with the shares within blocks that are left out set to 0."""
+        first, _ = self._ends
+        canonical = choices.astype(np.int8, copy=True)
+        for column, inside in enumerate(self._inside):
+            if inside:
+                gone = ~(choices[:, [first + block for block in sorted(inside)]] > 0).any(axis=1)
+                canonical[gone, column] = 0
+        return canonical
+
+    def to_text(self, choices: np.ndarray) -> list[str]:
+        first, second = self._ends
+        texts = []
+        for row in choices.tolist():
+            shares = ",".join(f"{self._options[i][option]:g}" for i, option in enumerate(row[:first]))
+            blocks = ",".join(map(str, row[first:second]))
+            size = "" if second == len(row) else self.resolutions[row[-1]]
+            suffix = f"@r{size}" if size and size != self.resolutions[-1] else ""
+            texts.append(f"{shares}:{blocks}{suffix}")
+        return texts
+
+    def _parse(self, text: str) -> list[int]:
+        match = re.fullmatch(r"([\d.,e-]*):([01,]*)(?:@r(\d+))?", text)
+        if match is None:
+            raise ValueError("expected shares:blocks, such as 0.5,1:1,0")
+        first, second = self._ends
+        shares = [float(value) for value in match[1].split(",")] if match[1] else []
+        blocks = [int(value) for value in match[2].split(",")] if match[2] else []
+        if (len(shares), len(blocks)) != (first, second - first):
+            raise ValueError(
+                f"expected {first} shares and {second - first} blocks, got {len(shares)} and {len(blocks)}"
+            )
+        row = []
+        for share, options in zip(shares, self._options, strict=True):
+            if share not in options:
+                raise ValueError(f"expected a share of {', '.join(f'{o:g}' for o in options)}, got {share:g}")
+            row.append(options.index(share))
+        row += blocks
+        if len(self.resolutions) > 1:
+            size = int(match[3]) if match[3] else self.resolutions[-1]
+            if size not in self.resolutions:
+                raise ValueError(f"expected a resolution of {', '.join(map(str, self.resolutions))}, got {size}")
+            row.append(self.resolutions.index(size))
+        elif match[3]:
+            raise ValueError("its resolution is fixed")
+        return row
+
+    def features(self, choices: np.ndarray) -> np.ndarray:
+        """Return what surrogates see.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, sum(n_options) + n_choices + 2)
+            Options as one-hot vectors, their indices, and logarithms to base 10 of parameters and
+            multiply–accumulates.
+        """
+        normal = self.canonical(choices)
+        costs = self.costs(normal)
+        return np.column_stack([super().features(normal), normal, *(np.log10(v) for v in costs.values())]).astype(
+            np.float32
+        )
+
+    def cuts(self, choices: np.ndarray) -> list[Cut]:
+        """Return what one architecture takes away of each part; ``choices`` has shape (n_choices,)."""
+        return [
+            part.cut(kept[self.shares.index(options[option])])
+            for members, options, option in zip(self._tied, self._options, choices.tolist(), strict=False)
+            for part, kept in members
+            if kept[self.shares.index(options[option])] < part.size
+        ]
+
+    def left_out(self, choices: np.ndarray) -> Collection[str]:
+        """Return the names of the blocks that one architecture leaves out."""
+        first, second = self._ends
+        return [
+            name
+            for names, stays in zip(self._blocks, choices[first:second], strict=True)
+            if not stays
+            for name in names
+        ]
+
+    def network(self, choices: np.ndarray) -> nn.Module:
+        """Return a plain smaller network with the user's weights sliced; the largest one is the user's, bit by bit."""
+        from nagevo.spaces.slimmed.structure import slimmer
+
+        return slimmer(self.structure, self.cuts(choices), self.left_out(choices))
+
+    def supernet(self, **options: Any) -> SlimmedSupernet:
+        from nagevo.spaces.slimmed.supernet import SlimmedSupernet
+
+        return SlimmedSupernet(self)
+
+    def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``parameters`` and ``macs`` (of convolutions, linear layers and attention): int64, shape (n,)."""
+        first, second = self._ends
+        choices = self.canonical(choices)
+        stays = {name: choices[:, first + number] > 0 for number, names in enumerate(self._blocks) for name in names}
+        kept = self._kept_lengths(choices)
+        resolution = choices[:, -1] if second < self.n_choices else np.zeros(len(choices), dtype=int)
+        parameters = np.zeros(len(choices), dtype=np.int64)
+        macs = np.zeros(len(choices), dtype=np.int64)
+        for weight in self._weights:
+            numel = np.ones(len(choices), dtype=np.int64)
+            for axis, size in zip(weight.axes, weight.sizes, strict=True):
+                numel *= kept.get(axis, size)
+            for block, present in stays.items():
+                if weight.name.startswith(f"{block}."):
+                    numel = np.where(present, numel, 0)
+            if weight.is_parameter:
+                parameters += numel
+            macs += numel * np.asarray(weight.uses)[resolution]
+        return {"parameters": parameters, "macs": macs}
+
+    def _kept_lengths(self, choices: np.ndarray) -> dict[Axis, np.ndarray]:
+        """Return the length of each axis that a choice shortens, shape (n,)."""
+        full = {axis: size for weight in self._weights for axis, size in zip(weight.axes, weight.sizes, strict=True)}
+        lengths: dict[Axis, np.ndarray] = {}
+        for members, options, column in zip(self._tied, self._options, choices.T, strict=False):
+            for part, kept in members:
+                per_option = [part.cut(kept[self.shares.index(share)]) for share in options]
+                for axis in part.units:
+                    if axis in full:
+                        lost = np.array([len(cut[axis]) for cut in per_option])
+                        lengths[axis] = lengths.get(axis, np.full(len(choices), full[axis])) - lost[column]
+        return lengths
+
+    @cached_property
+    def _weights(self) -> list[Weight]:
+        """What the costs are made of."""
+        from nagevo.spaces.slimmed.structure import weights
+
+        shapes = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
+        return weights(self.structure.network, shapes)
+
+    def __str__(self) -> str:
+        return f"the slimmer versions of {self.model}"
+
+
+def _itself(part: Part) -> str:
+    return part.name
+
+
+def _width_and_positions(part: Part) -> tuple[bool, int, int]:
+    return part.is_attention, part.size, part.positions
+
+
+def _positions(part: Part) -> tuple[bool, int]:
+    return part.is_attention, part.positions

@@ -1,0 +1,80 @@
+"""One set of weights for all slimmer versions of a network: the user's own, trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from nagevo.spaces.slimmed.structure import kept_indices, sliced, union
+
+if TYPE_CHECKING:
+    from nagevo.spaces.slimmed.space import SlimmedSpace
+
+MEMORY = 256
+"""Architectures whose indices are kept at hand."""
+
+
+class SlimmedSupernet(nn.Module):
+    """The user's network, whose slimmer versions use slices of its weights.
+
+    Called with inputs and the choices of one architecture it returns the logits of that architecture; gradients flow
+    back into the shared weights.
+
+    Parameters
+    ----------
+    space : SlimmedSpace
+    """
+
+    def __init__(self, space: SlimmedSpace):
+        super().__init__()
+        self.network = deepcopy(space.structure.network)
+        self._space = space
+        self._version = lru_cache(MEMORY)(self._make_version)
+
+    def forward(self, x: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
+        version = self._version(choices.tobytes())
+        tensors = {name: sliced(tensor, name, version.kept) for name, tensor in self._tensors(version).items()}
+        with version.lock:
+            for module in version.network.modules():
+                module.training = self.training and (dropout or not _drops(module))
+            return functional_call(version.network, tensors, (x,))
+
+    def subnetwork(self, choices: np.ndarray) -> nn.Module:
+        """Return one architecture as a plain network with a copy of its weights."""
+        version = self._version(choices.tobytes())
+        network = deepcopy(version.network)
+        tensors = {name: sliced(tensor, name, version.kept) for name, tensor in self._tensors(version).items()}
+        network.load_state_dict({name: tensor.detach() for name, tensor in tensors.items()}, strict=False)
+        return network.eval()
+
+    def _tensors(self, version: _Version) -> Mapping[str, torch.Tensor]:
+        """Return the parameters, and copies of the buffers, that a version has; its own slices follow from them."""
+        parameters, buffers = dict(self.network.named_parameters()), dict(self.network.named_buffers())
+        return {name: parameters[name] if name in parameters else buffers[name].clone() for name in version.names}
+
+    def _make_version(self, key: bytes) -> _Version:
+        choices = np.frombuffer(key, dtype=np.int8)
+        network = self._space.network(choices)
+        tensors = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
+        return _Version(network, kept_indices(tensors, union(self._space.cuts(choices))))
+
+
+class _Version:
+    """The layers of one architecture, the indices of its slices, and a lock: threads share the layers."""
+
+    def __init__(self, network: nn.Module, kept: Mapping):
+        self.network, self.kept, self.lock = network, kept, Lock()
+        self.names = [*dict(network.named_parameters()), *dict(network.named_buffers())]
+
+
+def _drops(module: nn.Module) -> bool:
+    """Return whether a layer drops features or whole paths at random in training."""
+    return isinstance(module, nn.modules.dropout._DropoutNd) or type(module).__name__ == "DropPath"
