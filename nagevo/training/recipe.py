@@ -14,7 +14,7 @@ from nagevo.foundation.options import Option
 class Recipe:
     """How a network is trained: SGD with Nesterov momentum under a linear warm-up and a cosine schedule."""
 
-    epochs: Annotated[int, Option("Passes over the training images.", ge=1)] = 30
+    epochs: Annotated[int, Option("Passes over the training images; 0 to keep the weights that there are.", ge=0)] = 30
     batch_size: Annotated[int, Option("Images in a step.", ge=1)] = 64
     learning_rate: Annotated[float, Option("Peak learning rate.", gt=0)] = 0.1
     warmup_epochs: Annotated[float, Option("Passes over the training images until the learning rate peaks.", ge=0)] = (
@@ -33,7 +33,7 @@ class Recipe:
     light: Annotated[float, Option("Largest random change of contrast and brightness, as a share.", ge=0, le=1)] = 0.0
 
     def __post_init__(self):
-        if self.epochs <= self.warmup_epochs:
+        if 0 < self.epochs <= self.warmup_epochs:
             raise ConfigError(
                 f"training: expected more epochs than warmup_epochs = {self.warmup_epochs}, got {self.epochs}"
             )

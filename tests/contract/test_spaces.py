@@ -15,6 +15,7 @@ SMALL = {
     "mobilenetv3": {"resolution": 16, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
     "mobilenetv3_small": {"resolution": 16, "channels": 1, "classes": 3, "divisor": 4},
     "nasbench201": {"width": 4, "cells": 1, "resolution": 9, "channels": 1, "classes": 3},
+    "slimmed": {"model": "resnets:resnet", "input_shape": [3, 8, 8], "round_to": 4},
 }
 """Options that make networks small enough to be built in a test."""
 VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
@@ -25,6 +26,10 @@ VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
         SMALL["mobilenetv3"] | {"resolutions": [9, 12, 16], "widths": [0.5, 1], "widths_by": "stage"},
     ),
     "nasbench201 merged": ("nasbench201", SMALL["nasbench201"] | {"merge_equal": True}),
+    "slimmed, tied, at two resolutions": (
+        "slimmed",
+        SMALL["slimmed"] | {"options": {"blocks": 3}, "most_choices": 8, "resolutions": [8, 12]},
+    ),
     "nasbench_graph without skip": ("nasbench_graph", {"operations": ["fc", "gcn", "gat"]}),
 }
 
