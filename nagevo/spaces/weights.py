@@ -22,6 +22,8 @@ def read_state(path: str | os.PathLike) -> Mapping[str, torch.Tensor]:
     DataError
         If the file is absent, damaged, or holds anything but tensors by name.
     """
+    if not Path(path).exists():
+        raise DataError(f"file {path} does not exist")
     try:
         if Path(path).suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -31,8 +33,6 @@ def read_state(path: str | os.PathLike) -> Mapping[str, torch.Tensor]:
         state = content.get("state_dict", content)
         if not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()):
             raise TypeError("it holds more than tensors by name")
-    except FileNotFoundError:
-        raise DataError(f"file {path} does not exist") from None
     except Exception as error:  # damaged files and foreign objects raise many kinds
         raise DataError(f"file {path} is not a state dict of torch: {one_line(error)[:100]}") from None
     return state

@@ -337,7 +337,7 @@ class SlimmedSpace(SearchSpace):
     def supernet(self, **options: Any) -> SlimmedSupernet:
         from nagevo.spaces.slimmed.supernet import SlimmedSupernet
 
-        return SlimmedSupernet(self)
+        return SlimmedSupernet(self.structure.network, self.network, self.cuts)
 
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return ``parameters`` and ``macs`` (of convolutions, linear layers and attention): int64, shape (n,)."""

@@ -68,7 +68,7 @@ class Part:
     @property
     def channels_per_unit(self) -> int:
         """Channels of the layer that make up one unit: more than one where a grouped convolution reads them."""
-        return int((self.units[f"{self.layer}.weight", 0] >= 0).sum()) // self.size
+        return int((self.units[f"{self.layer}.weight".lstrip("."), 0] >= 0).sum()) // self.size
 
     def cut(self, kept: int) -> Cut:
         """Return the indices that are taken away where only so many units, the most important ones, are kept."""
@@ -280,8 +280,10 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[
     except Exception as error:  # torch-pruning fails in many ways on what it does not know
         whole.append(f"the channels of all layers: torch-pruning cannot trace the network ({_first_line(error)})")
         return
+    order = {name: number for number, name in enumerate(names.values())}
     joined = _joined_by_grouped_convolutions(graph, groups)
     for members in joined:
+        members.sort(key=lambda group: order[names[group[0].dep.target.module]])
         root = names[members[0][0].dep.target.module]
         sides = {(item.dep.target.module, _is_output(graph, item)) for group in members for item in group}
         if sides & between_heads:  # these channels go by heads
@@ -346,7 +348,7 @@ def _part(root: str, groups: Sequence, graph, names: Mapping[nn.Module, str], tr
                     raise ValueError("a parameter outside of all known layers depends on them")
                 continue
             for tensor, dim, length in _axes(module, _is_output(graph, item)):
-                axis = (f"{names[module]}.{tensor}", dim)
+                axis = (f"{names[module]}.{tensor}".lstrip("."), dim)
                 of_axis = units.setdefault(axis, np.full(length, -1))
                 indices, roots = np.asarray(item.idxs), np.asarray(item.root_idxs)
                 of_axis[indices] = unit_of[roots]

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from nagevo.spaces.slimmed.structure import kept_indices, sliced, union
-
-if TYPE_CHECKING:
-    from nagevo.spaces.slimmed.space import SlimmedSpace
+from nagevo.spaces.slimmed.structure import Axis, Cut, kept_indices, sliced, union
 
 MEMORY = 256
 """Architectures whose indices are kept at hand."""
@@ -30,13 +26,22 @@ class SlimmedSupernet(nn.Module):
 
     Parameters
     ----------
-    space : SlimmedSpace
+    network : Module
+        The user's network; its weights are copied.
+    build : callable
+        Returns the plain network of one architecture.
+    cuts : callable
+        Returns what one architecture takes away of each part.
     """
 
-    def __init__(self, space: SlimmedSpace):
+    def __init__(
+        self,
+        network: nn.Module,
+        build: Callable[[np.ndarray], nn.Module],
+        cuts: Callable[[np.ndarray], Sequence[Cut]],
+    ):
         super().__init__()
-        self.network = deepcopy(space.structure.network)
-        self._space = space
+        self.network, self._build, self._cuts = deepcopy(network), build, cuts
         self._version = lru_cache(MEMORY)(self._make_version)
 
     def forward(self, x: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
@@ -62,15 +67,15 @@ class SlimmedSupernet(nn.Module):
 
     def _make_version(self, key: bytes) -> _Version:
         choices = np.frombuffer(key, dtype=np.int8)
-        network = self._space.network(choices)
+        network = self._build(choices)
         tensors = dict(self.network.named_parameters()) | dict(self.network.named_buffers())
-        return _Version(network, kept_indices(tensors, union(self._space.cuts(choices))))
+        return _Version(network, kept_indices(tensors, union(self._cuts(choices))))
 
 
 class _Version:
     """The layers of one architecture, the indices of its slices, and a lock: threads share the layers."""
 
-    def __init__(self, network: nn.Module, kept: Mapping):
+    def __init__(self, network: nn.Module, kept: Mapping[Axis, torch.Tensor]):
         self.network, self.kept, self.lock = network, kept, Lock()
         self.names = [*dict(network.named_parameters()), *dict(network.named_buffers())]
 
