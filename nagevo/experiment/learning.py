@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import tempfile
+from collections.abc import Collection
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import numpy as np
 
@@ -55,11 +54,10 @@ def learn(
     space, devices = experiment.create_space(), list(experiment.devices)
     exact = experiment.exact
     measurements = measurements.for_devices(devices)
-    with tempfile.TemporaryDirectory(prefix="nagevo-") as surrogates:
-        _fit(experiment, space, measurements, exact, Path(surrogates))
-        predictor = Predictor.from_files(space, measurements, surrogates, devices, exact)
-        frontiers = [evolve_frontier(predictor, name, experiment.evolve, seed=experiment.seed) for name in devices]
-        members = np.concatenate([evolved.choices for evolved in frontiers])
+    predictor = _fitted(experiment, space, measurements, exact)
+    size = vars(experiment.evolve)
+    frontiers = [evolve_frontier(predictor, name, **size, seed=experiment.seed) for name in devices]
+    members = np.concatenate([evolved.choices for evolved in frontiers])
     return distill(experiment, predictor, members, folder, weights=weights)
 
 
@@ -107,16 +105,16 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _fit(
-    experiment: Experiment, space: SearchSpace, measurements: Measurements, exact: list[str], folder: Path
-) -> None:
-    """Write the surrogates of accuracy and of the latency on each device into a folder."""
+def _fitted(
+    experiment: Experiment, space: SearchSpace, measurements: Measurements, exact: Collection[str]
+) -> Predictor:
+    """Return the predictor with surrogates of accuracy and of the latency on each device, fitted to measurements."""
     features, accuracy, seed = space.features(measurements.choices), measurements.accuracy, experiment.seed
-    fit_accuracy(features, accuracy, seed=seed).save(folder / "accuracy")
+    latency = {}
     for device, latency_ms in measurements.values.items():
         occasions = None if device in exact else measurements.round
         try:
-            surrogate = fit_latency(features, latency_ms, accuracy=accuracy, occasions=occasions, seed=seed)
+            latency[device] = fit_latency(features, latency_ms, accuracy=accuracy, occasions=occasions, seed=seed)
         except DataError as error:
             raise DataError(f"device {device}: {error}") from None
-        surrogate.save(folder / f"latency_{device}")
+    return Predictor(space, measurements, fit_accuracy(features, accuracy, seed=seed), latency, exact)

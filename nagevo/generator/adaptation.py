@@ -11,9 +11,9 @@ from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.knowledge import Knowledge
 from nagevo.generator.readings import Readings
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
-from nagevo.learn.adapted import Teachers, adapt_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.probes import probe_order
+from nagevo.learn.transfer import MetaTrainingSet, adapt_latency
 from nagevo.measure.measurements import EXTRA_ROUND
 from nagevo.spaces.base import row_keys, without
 
@@ -100,13 +100,13 @@ def _told(predictor: Predictor, device: str, readings: Readings, *, seed: int) -
         device, choices, values, readings.quantity, np.where(measured, "", "failed").astype(object)
     )
     choices, values = choices[measured], values[measured]
-    teachers = make_teachers(predictor, len(choices), seed=seed)
-    surrogate = adapt_latency(predictor.described(choices), values, teachers)
+    training = meta_training_set(predictor, len(choices), seed=seed)
+    surrogate = adapt_latency(predictor.described(choices), values, training)
     return predictor.with_device(device, table, surrogate, exact=readings.exact)
 
 
-def make_teachers(predictor: Predictor, n: int, *, seed: int) -> Teachers:
-    """Return what the known devices, and synthetic ones made of them, teach about a device with n measurements."""
+def meta_training_set(predictor: Predictor, n: int, *, seed: int) -> MetaTrainingSet:
+    """Return the known devices, and synthetic ones made of them, from which a device with n measurements is learned."""
     choices, known_ms, accuracy = _evaluated(predictor)
     described, unseen = predictor.described(choices), predictor.described(choices, unseen=True)
     features, sources = predictor.space.features(choices), log_sources(predictor, choices, known_ms)
@@ -115,7 +115,7 @@ def make_teachers(predictor: Predictor, n: int, *, seed: int) -> Teachers:
     devices = SyntheticDevices.draw(features[complete], sources[complete], N_SYNTHETIC, rng=rng)
     order = probe_order(described, known_ms, accuracy, min(n, len(choices) // 2))
     latency_ms = np.concatenate([known_ms, devices.latency_ms(features, sources)])
-    return Teachers(described, unseen, latency_ms, accuracy, order, len(known_ms))
+    return MetaTrainingSet(described, unseen, latency_ms, accuracy, order, len(known_ms))
 
 
 def _evaluated(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A generator on disk: safetensors, JSON and trees, listed with their checksums in ``manifest.json``; no pickle."""
+"""A generator on disk: safetensors and JSON, listed with their checksums in ``manifest.json``; no pickle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ANSWERS, MODEL, DEVICES, MEASUREMENTS, SURROGATES, WEIGHTS = (
     "model.safetensors",
     "devices.safetensors",
     "measurements.safetensors",
-    "surrogates",
+    "surrogates.safetensors",
     "weights.safetensors",
 )
 

@@ -16,6 +16,7 @@ from nagevo.generator.candidates import Candidates, DeviceTable
 from nagevo.generator.conditions import DeviceView
 from nagevo.generator.readings import Readings
 from nagevo.learn.predictor import Predictor
+from nagevo.learn.storage import save_surrogates
 from nagevo.measure.measurements import ACCURACY, Measurements
 from nagevo.spaces.base import SearchSpace, row_keys, unique, without
 
@@ -169,9 +170,7 @@ class Knowledge:
                 }
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / files.DEVICES)
         save_file(_arrays(self.predictor.measurements), folder / files.MEASUREMENTS)
-        self.predictor.accuracy_surrogate.save(folder / files.SURROGATES / "accuracy")
-        for device, surrogate in self.predictor.latency_surrogates.items():
-            surrogate.save(folder / files.SURROGATES / f"latency_{device}")
+        save_surrogates(folder / files.SURROGATES, self.predictor.surrogates)
 
     def write_model(self, folder: Path) -> None:
         """Write the model into a folder."""
@@ -190,9 +189,7 @@ class Knowledge:
         """
         described: Mapping[str, Mapping[str, Any]] = bundle.manifest["devices"]
         tensors, arrays = bundle.arrays(files.DEVICES), bundle.arrays(files.MEASUREMENTS)
-        for name in bundle.manifest["files"]:
-            if name.startswith(files.SURROGATES):
-                bundle.path(name)
+        surrogates = bundle.path(files.SURROGATES)
         with bundle.reading("what new devices are adapted from"):
             adapted = [device for device, facts in described.items() if facts["adapted"]]
             exact = [device for device, facts in described.items() if facts["exact"]]
@@ -201,9 +198,7 @@ class Knowledge:
             measurements.check()
             numbers = {device: number for number, device in enumerate(described)}
             knowledge = cls(
-                Predictor.from_files(
-                    space, measurements, bundle.folder / files.SURROGATES, list(described), exact, adapted
-                ),
+                Predictor.from_files(space, measurements, [surrogates], list(described), exact),
                 {device: facts["quantity"] for device, facts in described.items()},
                 {
                     device: DeviceView(

@@ -7,20 +7,20 @@ from itertools import product
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.learn import gaussian, trees
+from nagevo.learn import regression, trees
 from nagevo.learn.conformal import CALIBRATION, Residuals, near_frontier
-from nagevo.learn.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate
+from nagevo.learn.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate, LogOf, row_hashes
 
 N_FOLDS = 5
 SHARE_STEPS = 10
 """Shares are multiples of one over this."""
 FLOOR = 0.1
-"""Latencies below this share of the smallest one measured are not predicted."""
-FEWEST = 2
-"""A surrogate needs so many measurements."""
-MOST = 1000
-"""It is fitted to so many at most, so that its cost stays bounded."""
-ONE_DEVIATION = 0.683
+"""Smallest latency that is predicted, as a share of the smallest measured one."""
+MIN_MEASUREMENTS = 2
+"""Minimum number of measurements that a surrogate is fitted to."""
+MAX_MEASUREMENTS = 1000
+"""Maximum number, so that its cost stays bounded."""
+WITHIN_ONE_STD = 0.683
 """Share of normal values within one standard deviation."""
 
 
@@ -46,14 +46,14 @@ def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -
     features, accuracy = features[rows], accuracy[rows]
     scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
     target = scale.transformed(accuracy)
-    process = gaussian.fit(features, target, folds)
-    boosted = trees.fit(features, target, folds, seed=seed)
-    members = np.array([process.out_of_fold, boosted.out_of_fold])
-    shares = best_shares(members, target)
-    predicted = shares @ members
-    std_factor = float(np.quantile(np.abs(target - predicted) / process.out_of_fold_std, ONE_DEVIATION))
+    process, by_process, std = regression.fit(features, target, folds)
+    boosted, by_trees, _ = trees.fit(features, target, folds, seed=seed)
+    out_of_fold = np.array([by_process, by_trees])
+    shares = best_shares(out_of_fold, target)
+    predicted = shares @ out_of_fold
+    std_factor = float(np.quantile(np.abs(target - predicted) / std, WITHIN_ONE_STD))
     left_out = np.array([accuracy, scale.restored(predicted)])
-    return AccuracySurrogate(scale, process.process, boosted.trees, shares, std_factor, left_out)
+    return AccuracySurrogate(scale, (process, boosted), shares, std_factor, left_out)
 
 
 def fit_latency(
@@ -92,26 +92,25 @@ def fit_latency(
     rows = _representative(len(latency_ms), seed)
     features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
     folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
-    additive = gaussian.fit(features, latency_ms, folds)
-    relative = gaussian.fit(features, logarithm, folds)
-    boosted = trees.fit(features, logarithm, folds, seed=seed)
-    members = np.array([np.log(np.maximum(additive.out_of_fold, floor)), relative.out_of_fold, boosted.out_of_fold])
-    shares = best_shares(members, logarithm)
-    predicted = shares @ members
-    chosen = np.flatnonzero(np.isfinite(accuracy))
-    if len(chosen):
-        chosen = chosen[near_frontier(np.column_stack([-accuracy, predicted])[chosen], CALIBRATION)]
+    additive, additive_ms, _ = regression.fit(features, latency_ms, folds)
+    relative, by_relative, _ = regression.fit(features, logarithm, folds)
+    boosted, by_trees, _ = trees.fit(features, logarithm, folds, seed=seed)
+    out_of_fold = np.array([np.log(np.maximum(additive_ms, floor)), by_relative, by_trees])
+    shares = best_shares(out_of_fold, logarithm)
+    predicted = shares @ out_of_fold
+    calibration = np.flatnonzero(np.isfinite(accuracy))
+    if len(calibration):
+        near = near_frontier(np.column_stack([-accuracy, predicted])[calibration], CALIBRATION)
+        calibration = calibration[near]
     else:
-        chosen = np.arange(len(predicted))
-    residuals = Residuals.of(logarithm - predicted, occasions, chosen)
+        calibration = np.arange(len(predicted))
     return LatencySurrogate(
-        additive.process,
-        relative.process,
-        boosted.trees,
+        (LogOf(additive, floor), relative, boosted),
         shares,
         floor,
-        residuals,
+        Residuals.of(logarithm - predicted, occasions, calibration),
         np.array([latency_ms, np.exp(predicted)]),
+        row_hashes(features),
     )
 
 
@@ -146,19 +145,20 @@ def best_shares(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _representative(n: int, seed: int) -> np.ndarray:
-    """Return the rows that a surrogate is fitted to: all, or half of :data:`MOST` newest ones and a sample of others.
+    """Return the rows that a surrogate is fitted to: at most :data:`MAX_MEASUREMENTS`.
 
-    A search measures ever nearer to the frontier, so that its newest rows say most about what it looks for.
+    Half of them are the newest ones and the others a sample of the rest: a search measures ever nearer to the frontier,
+    so that the newest rows say most about it.
     """
-    if n <= MOST:
+    if n <= MAX_MEASUREMENTS:
         return np.arange(n)
-    newest = np.arange(n - MOST // 2, n)
-    older = np.random.default_rng(seed).choice(n - MOST // 2, MOST - MOST // 2, replace=False)
-    return np.concatenate([np.sort(older), newest])
+    n_newest = MAX_MEASUREMENTS // 2
+    older = np.random.default_rng(seed).choice(n - n_newest, MAX_MEASUREMENTS - n_newest, replace=False)
+    return np.concatenate([np.sort(older), np.arange(n - n_newest, n)])
 
 
 def _known(features: np.ndarray, values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
     known = np.isfinite(values)
-    if known.sum() < FEWEST:
-        raise DataError(f"a surrogate needs at least {FEWEST} {what}, got {known.sum()} that did not fail")
+    if known.sum() < MIN_MEASUREMENTS:
+        raise DataError(f"a surrogate needs at least {MIN_MEASUREMENTS} {what}, got {known.sum()} that did not fail")
     return features[known], values[known]

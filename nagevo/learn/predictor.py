@@ -1,15 +1,16 @@
-"""What is believed of any architecture: what was measured of it where that is certain, else what surrogates say."""
+"""Best estimate per architecture: measured if exact, otherwise predicted."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from nagevo.learn.adapted import AdaptedLatency
+from nagevo.foundation.errors import BundleError
+from nagevo.learn.storage import Surrogate, load_surrogates
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
+from nagevo.learn.transfer import AdaptedLatency
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace, row_keys
 
@@ -54,26 +55,34 @@ class Predictor:
         """Names of the devices that have a surrogate of their own, from which others are adapted."""
         return tuple(name for name, fitted in self.latency_surrogates.items() if isinstance(fitted, LatencySurrogate))
 
+    @property
+    def surrogates(self) -> dict[str, Surrogate]:
+        """All surrogates, named ``accuracy`` and ``latency_<device>``, as :meth:`from_files` reads them."""
+        latency = {f"latency_{device}": surrogate for device, surrogate in self.latency_surrogates.items()}
+        return {"accuracy": self.accuracy_surrogate, **latency}
+
     @classmethod
     def from_files(
         cls,
         space: SearchSpace,
         measurements: Measurements,
-        surrogates: str | os.PathLike,
+        files: Sequence[str | os.PathLike],
         devices: Collection[str],
         exact: Collection[str] = (),
-        adapted: Collection[str] = (),
     ) -> Predictor:
-        """Return the predictor whose surrogates lie in the folders ``accuracy`` and ``latency_<device>``.
+        """Return the predictor of some devices, with the surrogates in files of :func:`.storage.save_surrogates`.
 
-        Those of the devices that are named in ``adapted`` were adapted from the others.
+        Raises
+        ------
+        BundleError
+            If a file cannot be read, or the surrogate of a device or of the accuracy is in none of them.
         """
-        folder = Path(surrogates)
-        kinds = {device: AdaptedLatency if device in adapted else LatencySurrogate for device in devices}
-        latency = {device: kind.load(folder / f"latency_{device}") for device, kind in kinds.items()}
-        return cls(
-            space, measurements.for_devices(devices), AccuracySurrogate.load(folder / "accuracy"), latency, exact
-        )
+        surrogates = {name: each for path in files for name, each in load_surrogates(path).items()}
+        missing = [name for name in ("accuracy", *(f"latency_{d}" for d in devices)) if name not in surrogates]
+        if missing:
+            raise BundleError(f"no surrogate of {', '.join(missing)} in {', '.join(map(str, files))}")
+        latency = {device: surrogates[f"latency_{device}"] for device in devices}
+        return cls(space, measurements.for_devices(devices), surrogates["accuracy"], latency, exact)
 
     def rows(self, choices: np.ndarray) -> np.ndarray:
         """Return the row of each architecture among the measurements, -1 where there is none."""
@@ -91,22 +100,22 @@ class Predictor:
         )
 
     def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
-        """Return the latency in ms: measured on an exact device, else predicted.
+        """Return the latency in ms: measured on an exact device, otherwise predicted.
 
-        One measurement on another device carries the luck of its occasion; the surrogate has seen it among all others.
+        A single measurement on another device is as noisy as its occasion was; the surrogate averages over all.
         """
-        surrogate = self.latency_surrogates[device]
-        return self._completed(
-            self._certain(device, choices), choices, lambda missing: surrogate.predict(self._inputs(device, missing))
-        )
-
-    def latency_bound_ms(self, device: str, choices: np.ndarray, confidence: float) -> np.ndarray:
-        """Return what the latency stays under with the asked confidence, in ms."""
-        surrogate = self.latency_surrogates[device]
         return self._completed(
             self._certain(device, choices),
             choices,
-            lambda missing: surrogate.bound(self._inputs(device, missing), confidence),
+            lambda missing: self.latency_surrogates[device].predict(self._inputs(device, missing)),
+        )
+
+    def latency_bound_ms(self, device: str, choices: np.ndarray, confidence: float) -> np.ndarray:
+        """Return the latency that is not exceeded with the given confidence, in ms."""
+        return self._completed(
+            self._certain(device, choices),
+            choices,
+            lambda missing: self.latency_surrogates[device].bound(self._inputs(device, missing), confidence),
         )
 
     def latency_with_spread(self, device: str, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

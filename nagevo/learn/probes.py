@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nagevo.foundation import frontier
-from nagevo.learn.adapted import GRID, LENGTH, Basis, linear_columns
 from nagevo.learn.conformal import CALIBRATION, near_frontier
-from nagevo.learn.gaussian import correlation
+from nagevo.learn.device_process import PRIORS, Basis
 
 TELLING = 2
 """So many probes are chosen to tell the latency of all architectures, those after them to answer well."""
@@ -48,12 +47,11 @@ def probe_order(
     from the regret of answers on the known devices, where a probed row answers budgets from its latency on and any
     other one only from its bound on, :data:`DEVIATIONS` above. Where no row takes anything away, the variance decides.
     """
-    hyperparameters = GRID[len(GRID) // 2]
-    mean, deviations, features = Basis.of(described, len(known_ms)).expanded(described)
-    columns = linear_columns(hyperparameters, mean, deviations, features)
-    columns = np.column_stack([columns, mean])  # the speed of the device is unknown as well
-    covariance = columns @ columns.T + hyperparameters[2] ** 2 * correlation(features / LENGTH, features / LENGTH)
-    noise = (hyperparameters[3] * mean) ** 2
+    prior, basis = PRIORS[len(PRIORS) // 2], Basis.of(described, len(known_ms))
+    inputs = basis.inputs(described)
+    mean = inputs[:, 0]
+    covariance = basis.kernel(prior).between(inputs, inputs) + np.outer(mean, mean)  # the device's speed is unknown too
+    noise = (prior.noise * mean) ** 2
     known = np.zeros(len(described), dtype=bool)
     chosen: list[int] = []
     for row in first:

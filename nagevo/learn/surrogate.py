@@ -2,28 +2,48 @@
 
 References
 ----------
-Wolpert 1992, "Stacked generalization": the shares of the mix are those whose predictions of the folds left out come
-nearest.
+Wolpert 1992, "Stacked generalization": the shares of the mix are those whose cross-validated predictions come nearest
+to the measured values.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from nagevo.learn import storage
 from nagevo.learn.conformal import Residuals
-from nagevo.learn.gaussian import GaussianProcess
+from nagevo.learn.regression import ProcessRegression
 from nagevo.learn.trees import BoostedTrees
 
-Member = GaussianProcess | BoostedTrees
+Regression = ProcessRegression | BoostedTrees
+
+
+@dataclass(frozen=True)
+class LogOf:
+    """The logarithm of what a regression predicts.
+
+    Attributes
+    ----------
+    regression : ProcessRegression or BoostedTrees
+    floor : float
+        Smaller predictions are raised to it.
+    """
+
+    regression: Regression
+    floor: float
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the prediction of each row, shape (n,)."""
+        return np.log(np.maximum(self.regression.predict(features), self.floor))
+
+
+Member = ProcessRegression | BoostedTrees | LogOf
 
 
 def mixed(shares: np.ndarray, members: Sequence[Member], features: np.ndarray) -> np.ndarray:
-    """Return what the members predict of each row, times their shares, shape (n,); those without a share stay idle."""
+    """Return the mean of the members' predictions, weighted by their shares, shape (n,)."""
     parts = (share * member.predict(features) for share, member in zip(shares, members, strict=True) if share)
     return sum(parts, start=np.zeros(len(features)))
 
@@ -69,38 +89,33 @@ class AccuracySurrogate:
     ----------
     scale : ErrorScale
         Of the members' targets; predictions are restored from it.
-    process : GaussianProcess
-    trees : BoostedTrees
-    shares : ndarray, shape (2,)
-        Of the process and of the trees in the mix.
+    members : tuple of ProcessRegression or BoostedTrees
+        The first one gives the standard deviation.
+    shares : ndarray, shape (n_members,)
+        Weights of the members in the mix.
     std_factor : float
-        By which the standard deviation of the process is multiplied to fit the residuals of the mix.
+        Factor of the standard deviation of the first member that fits the residuals of the mix.
     left_out : ndarray, shape (2, n)
-        Measured accuracies, and what the mix predicts of each when its fold is left out.
+        Measured accuracies, and the cross-validated predictions of the mix.
     """
 
     scale: ErrorScale
-    process: GaussianProcess
-    trees: BoostedTrees
+    members: tuple[Regression, ...]
     shares: np.ndarray
     std_factor: float
     left_out: np.ndarray
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted accuracy of each row of features, shape (n,)."""
-        return self.scale.restored(mixed(self.shares, (self.process, self.trees), features))
-
-    def predict_members(self, features: np.ndarray) -> np.ndarray:
-        """Return what each member of the mix predicts, shape (2, n)."""
-        return self.scale.restored(np.array([self.process.predict(features), self.trees.predict(features)]))
+        return self.scale.restored(mixed(self.shares, self.members, features))
 
     def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions and their standard deviations, both of shape (n,).
 
-        With noise it is the deviation of a measurement, without it only that of what further measurements can teach.
+        With noise it is the deviation of a measurement, without it the part that further measurements can reduce.
         """
-        process_mean, std = self.process.predict_with_std(features, noise=noise)
-        mean = self.shares[0] * process_mean + mixed(self.shares[1:], (self.trees,), features)
+        first, std = self.members[0].predict_with_std(features, noise=noise)
+        mean = self.shares[0] * first + mixed(self.shares[1:], self.members[1:], features)
         accuracy = self.scale.restored(mean)
         return accuracy, self.std_factor * std * (self.scale.ceiling - accuracy)
 
@@ -109,31 +124,6 @@ class AccuracySurrogate:
         mean, std = self.predict_with_std(features)
         return mean - std
 
-    def save(self, folder: str | os.PathLike) -> None:
-        """Write the surrogate into a folder."""
-        numbers = {"ceiling": self.scale.ceiling, "std_factor": self.std_factor, **self.trees.scale}
-        arrays = {
-            "shares": self.shares,
-            "left_out": self.left_out,
-            **storage.with_prefix("process", self.process.arrays()),
-        }
-        storage.write(folder, "accuracy", numbers, arrays, self.trees.models)
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike) -> AccuracySurrogate:
-        """Return what :meth:`save` wrote.
-
-        Raises
-        ------
-        BundleError
-            If the folder holds no such surrogate.
-        """
-        numbers, arrays, models = storage.read(folder, "accuracy")
-        process = GaussianProcess.from_arrays(storage.without_prefix("process", arrays))
-        trees = BoostedTrees.with_scale(models, numbers)
-        scale = ErrorScale(numbers["ceiling"])
-        return cls(scale, process, trees, arrays["shares"], numbers["std_factor"], arrays["left_out"])
-
 
 @dataclass(frozen=True)
 class LatencySurrogate:
@@ -141,36 +131,30 @@ class LatencySurrogate:
 
     Attributes
     ----------
-    additive : GaussianProcess
-        Of the latency: it adds up over the layers of an architecture.
-    relative : GaussianProcess
-        Of its logarithm.
-    trees : BoostedTrees
-        Of its logarithm.
-    shares : ndarray, shape (3,)
-        Of the three in the mix of logarithms.
+    members : tuple of ProcessRegression, BoostedTrees or LogOf
+        Of the logarithm of the latency.
+    shares : ndarray, shape (n_members,)
+        Weights of the members in the mix.
     floor_ms : float
         Smallest latency that is predicted.
     residuals : Residuals
-        Logarithms of the ratio of truth and prediction, of architectures left out near the frontier.
+        Logarithms of the ratio of truth and cross-validated prediction, of architectures near the frontier.
     left_out : ndarray, shape (2, n)
-        Measured latencies, and what the mix predicts of each when its fold is left out, in ms.
+        Measured latencies, and the cross-validated predictions of the mix, in ms.
+    fitted : ndarray of uint64, shape (n,)
+        Hashes of the features of these architectures: see :func:`row_hashes`.
     """
 
-    additive: GaussianProcess
-    relative: GaussianProcess
-    trees: BoostedTrees
+    members: tuple[Member, ...]
     shares: np.ndarray
     floor_ms: float
     residuals: Residuals
     left_out: np.ndarray
+    fitted: np.ndarray
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted latency of each row of features, shape (n,)."""
-        logarithm = mixed(self.shares[1:], (self.relative, self.trees), features)
-        if self.shares[0]:
-            logarithm += self.shares[0] * np.log(np.maximum(self.additive.predict(features), self.floor_ms))
-        return np.maximum(np.exp(logarithm), self.floor_ms)
+        return np.maximum(np.exp(mixed(self.shares, self.members, features)), self.floor_ms)
 
     @property
     def highest_confidence(self) -> float:
@@ -178,17 +162,10 @@ class LatencySurrogate:
         return self.residuals.highest_confidence
 
     def predict_unseen(self, features: np.ndarray) -> np.ndarray:
-        """Return the predicted latency of each row, by fits that had not seen it, shape (n,)."""
-        predicted, scaled = self.predict(features), self.relative.scaled(features)
-        row_of = {point.tobytes(): row for row, point in enumerate(self.relative.points)}
-        rows = np.array([row_of.get(point.tobytes(), -1) for point in scaled], dtype=int)
-        return np.where(rows < 0, predicted, self.left_out[1][rows])
-
-    def predict_members(self, features: np.ndarray) -> np.ndarray:
-        """Return what each member of the mix predicts, shape (3, n)."""
-        logarithms = np.array([self.relative.predict(features), self.trees.predict(features)])
-        members = np.concatenate([self.additive.predict(features)[None], np.exp(logarithms)])
-        return np.maximum(members, self.floor_ms)
+        """Return the latency of each row as predicted without its own measurement, shape (n,)."""
+        row_of = {key: row for row, key in enumerate(self.fitted.tolist())}
+        rows = np.array([row_of.get(key, -1) for key in row_hashes(features).tolist()], dtype=int)
+        return np.where(rows < 0, self.predict(features), self.left_out[1][rows])
 
     def margin(self, confidence: float) -> float:
         """Return the factor of the prediction that the latency stays below with the given confidence.
@@ -199,43 +176,18 @@ class LatencySurrogate:
         return float(np.exp(self.residuals.margin(confidence)))
 
     def predict_with_spread(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return predictions in ms, and by what the logarithmic margin is multiplied for each, both of shape (n,)."""
+        """Return predictions in ms, and the factor of the logarithmic margin of each, both of shape (n,)."""
         predicted = self.predict(features)
         return predicted, np.ones(len(predicted))
 
     def bound(self, features: np.ndarray, confidence: float) -> np.ndarray:
-        """Return what the latency of each row stays below with the given confidence, shape (n,), in ms."""
+        """Return the latency that each row stays below with the given confidence, shape (n,), in ms."""
         return self.predict(features) * self.margin(confidence)
 
-    def save(self, folder: str | os.PathLike) -> None:
-        """Write the surrogate into a folder."""
-        numbers = {"floor_ms": self.floor_ms, **self.trees.scale}
-        arrays = {
-            "shares": self.shares,
-            "residuals": self.residuals.values,
-            "drifts": self.residuals.drifts,
-            "left_out": self.left_out,
-            **storage.with_prefix("additive", self.additive.arrays()),
-            **storage.with_prefix("relative", self.relative.arrays()),
-        }
-        storage.write(folder, "latency", numbers, arrays, self.trees.models)
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike) -> LatencySurrogate:
-        """Return what :meth:`save` wrote.
+def row_hashes(features: np.ndarray) -> np.ndarray:
+    """Return a hash of each row of features as 32-bit floats, uint64, shape (n,)."""
+    from hashlib import blake2b
 
-        Raises
-        ------
-        BundleError
-            If the folder holds no such surrogate.
-        """
-        numbers, arrays, models = storage.read(folder, "latency")
-        return cls(
-            GaussianProcess.from_arrays(storage.without_prefix("additive", arrays)),
-            GaussianProcess.from_arrays(storage.without_prefix("relative", arrays)),
-            BoostedTrees.with_scale(models, numbers),
-            arrays["shares"],
-            numbers["floor_ms"],
-            Residuals(arrays["residuals"], arrays["drifts"]),
-            arrays["left_out"],
-        )
+    rows = np.ascontiguousarray(features, dtype=np.float32)
+    return np.frombuffer(b"".join(blake2b(row, digest_size=8).digest() for row in rows), dtype=np.uint64)

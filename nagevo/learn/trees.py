@@ -1,30 +1,20 @@
 """Boosted trees by XGBoost: one model for each fold left out, averaged.
 
-XGBoost is imported to fit, or to predict very many rows. Importing it takes as long as the whole ``nagevo generate``
-command may, so that where it is not imported yet the same models predict with numpy, to the same bit.
+XGBoost is imported to fit only. The fitted trees become arrays, from which NumPy predicts: importing XGBoost takes as
+long as a whole ``nagevo generate`` may.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import one_line
-from nagevo.learn import ubj
-
-if TYPE_CHECKING:
-    import xgboost
-
+MAX_DEPTH = 4
 PARAMETERS = {
-    "max_depth": 4,
+    "max_depth": MAX_DEPTH,
     "eta": 0.15,
     "min_child_weight": 1.0,
     "subsample": 0.8,
@@ -32,95 +22,78 @@ PARAMETERS = {
     "base_score": 0.0,
     "nthread": 1,
 }
-"""Trees see a standardized target."""
+"""Of models of a standardized target."""
 
 N_TREES = 60
-MANY_ROWS = 20_000
-"""From here on it pays to import XGBoost."""
+ROWS_AT_ONCE = 256
+"""Rows are predicted in parts of so many, so that their comparisons fit the processor's cache."""
 
 
 @dataclass(frozen=True)
 class BoostedTrees:
-    """Fitted models, averaged.
+    """Fitted models as complete binary trees, whose mean predicts.
 
     Attributes
     ----------
-    models : tuple of bytes
-        Each as XGBoost writes it, in Universal Binary JSON.
+    feature : ndarray of int32, shape (n_models, n_trees, 2**depth - 1)
+        Column that each node compares, level by level; the children of node i are 2 i + 1 and 2 i + 2.
+    threshold : ndarray of float32, shape (n_models, n_trees, 2**depth - 1)
+        A row whose feature lies below goes left.
+    leaf : ndarray of float32, shape (n_models, n_trees, 2**depth)
+        What each leaf adds, the leftmost first.
     target_center, target_spread : float
+        Predictions are the spread times the sum of the leaves, plus the center.
+    noise : float
+        Standard deviation of the residuals of rows that a model was not fitted to.
     """
 
-    models: tuple[bytes, ...]
+    feature: np.ndarray
+    threshold: np.ndarray
+    leaf: np.ndarray
     target_center: float
     target_spread: float
-
-    @property
-    def scale(self) -> dict[str, float]:
-        """Center and spread of the target, by name."""
-        return {"trees_center": self.target_center, "trees_spread": self.target_spread}
-
-    @classmethod
-    def with_scale(cls, models: tuple[bytes, ...], scale: Mapping[str, float]) -> BoostedTrees:
-        """Return the models with a :attr:`scale` among other numbers."""
-        return cls(models, scale["trees_center"], scale["trees_spread"])
+    noise: float
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the mean of the models at each row, shape (n_rows,)."""
-        return self.predict_members(features).mean(axis=0)
+        return self.predict_models(features).mean(axis=0)
 
-    def predict_members(self, features: np.ndarray) -> np.ndarray:
-        """Return what each model says of each row, shape (n_models, n_rows)."""
-        features = np.ascontiguousarray(features, dtype=np.float32)
-        if "xgboost" in sys.modules or len(features) >= MANY_ROWS:
-            standardized = self._booster.inplace_predict(features).reshape(len(features), len(self.models)).T
-        else:
-            standardized = [trees.predict(features) for trees in self._trees]
-        return self.target_center + self.target_spread * np.array(standardized, dtype=float)
+    def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean of the models at each row and their standard deviation, with a measurement's noise or not."""
+        models = self.predict_models(features)
+        return models.mean(axis=0), np.sqrt(models.var(axis=0) + noise * self.noise**2)
 
-    @cached_property
-    def _trees(self) -> list[_Trees]:
-        return [_Trees.parse(model) for model in self.models]
+    def predict_models(self, features: np.ndarray) -> np.ndarray:
+        """Return what each model predicts of each row, shape (n_models, n_rows)."""
+        features = np.ascontiguousarray(features.T, dtype=np.float32)  # (n_features, n_rows)
+        parts = np.array_split(features, max(1, -(-features.shape[1] // ROWS_AT_ONCE)), axis=1)
+        return self.target_center + self.target_spread * np.concatenate([self._sums(part) for part in parts], axis=1)
 
-    @cached_property
-    def _booster(self) -> xgboost.Booster:
-        """All models as one of several outputs, which a call costs little more than one of them."""
-        import xgboost
-
-        _ = self._trees  # checks the models: a damaged one can end a process that XGBoost reads it in
-        boosters = [xgboost.Booster(model_file=bytearray(model)) for model in self.models]
-        learners = [json.loads(booster.save_raw("json")) for booster in boosters]
-        grown = [learner["learner"]["gradient_booster"]["model"]["trees"] for learner in learners]
-        trees = [tree | {"id": number} for number, tree in enumerate(chain.from_iterable(grown))]
-        joined, n_models = learners[0], len(learners)
-        joined["learner"]["gradient_booster"]["model"] |= {
-            "trees": trees,
-            "tree_info": np.repeat(np.arange(n_models), [len(each) for each in grown]).tolist(),
-            "iteration_indptr": [0, len(trees)],
-            "gbtree_model_param": {"num_trees": str(len(trees)), "num_parallel_tree": "1"},
-        }
-        joined["learner"]["learner_model_param"] |= {
-            "num_target": str(n_models),
-            "base_score": f"[{','.join(['0E0'] * n_models)}]",
-        }
-        return xgboost.Booster({"nthread": 1}, model_file=bytearray(json.dumps(joined), "utf-8"))
+    def _sums(self, features: np.ndarray) -> np.ndarray:
+        """Return the sum of the leaves that each row reaches, shape (n_models, n_rows)."""
+        n_models, n_trees, n_leaves = self.leaf.shape
+        right = features[self.feature.ravel()] >= self.threshold.reshape(-1, 1)
+        right = right.reshape(n_models * n_trees, n_leaves - 1, -1).view(np.uint8)  # (tree, node, row)
+        leaf = np.zeros((n_models * n_trees, features.shape[1]), dtype=np.intp)
+        for first in (2**level - 1 for level in range((n_leaves - 1).bit_length())):
+            leaf = 2 * leaf + _selected(right[:, first : 2 * first + 1], leaf)
+        values = self.leaf.reshape(-1)[leaf + n_leaves * np.arange(n_models * n_trees)[:, None]]
+        return values.reshape(n_models, n_trees, -1).sum(axis=1, dtype=float)
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """Boosted trees, and what they predict of each fold when fitted to the others.
-
-    Attributes
-    ----------
-    trees : BoostedTrees
-    out_of_fold : ndarray, shape (n,)
-    """
-
-    trees: BoostedTrees
-    out_of_fold: np.ndarray
+def _selected(nodes: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return for each tree and row the value of the node with an index, of nodes of shape (tree, node, row)."""
+    while nodes.shape[1] > 1:
+        half = nodes.shape[1] // 2
+        upper = (index & half).astype(np.uint8)[:, None] != 0
+        nodes = np.where(upper, nodes[:, half:], nodes[:, :half])
+    return nodes[:, 0]
 
 
-def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray], *, seed: int) -> Fitted:
-    """Return boosted trees fitted to all folds but each in turn.
+def fit(
+    features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray], *, seed: int
+) -> tuple[BoostedTrees, np.ndarray, np.ndarray]:
+    """Return boosted trees fitted to all folds but each in turn, and their cross-validated predictions.
 
     Parameters
     ----------
@@ -130,6 +103,12 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray], *
         Row numbers of each fold; they cover the rows.
     seed : int
         Fixes the rows and columns that each tree sees.
+
+    Returns
+    -------
+    trees : BoostedTrees
+    out_of_fold, out_of_fold_std : ndarray, shape (n,)
+        Prediction of each row without its fold, and the standard deviation of its residual.
     """
     import xgboost
 
@@ -142,73 +121,35 @@ def fit(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray], *
         data = xgboost.DMatrix(features[rest], standardized[rest], nthread=1)
         booster = xgboost.train(PARAMETERS | {"seed": seed}, data, N_TREES)
         out_of_fold[fold] = center + spread * booster.inplace_predict(features[fold])
-        models.append(bytes(booster.save_raw("ubj")))
-    return Fitted(BoostedTrees(tuple(models), center, spread), out_of_fold)
+        models.append(complete_trees(booster))
+    noise = float(np.sqrt(np.mean((target - out_of_fold) ** 2)))
+    feature, threshold, leaf = (np.stack(arrays) for arrays in zip(*models, strict=True))
+    trees = BoostedTrees(feature, threshold, leaf, center, spread, noise)
+    return trees, out_of_fold, np.full(len(target), noise or 1.0)
 
 
-@dataclass(frozen=True)
-class _Trees:
-    """The trees of one model as arrays of shape (n_trees, n_nodes); a leaf is its own child.
+def complete_trees(booster) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the features, thresholds and leaves of an ``xgboost.Booster``, as of a model of :class:`BoostedTrees`."""
+    model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]
+    trees = model["trees"]
+    feature = np.zeros((len(trees), 2**MAX_DEPTH - 1), dtype=np.int32)
+    threshold = np.full(feature.shape, np.inf, dtype=np.float32)
+    leaf = np.zeros((len(trees), 2**MAX_DEPTH), dtype=np.float32)
+    for number, tree in enumerate(trees):
+        _complete(tree, feature[number], threshold[number], leaf[number])
+    return feature, threshold, leaf
 
-    Attributes
-    ----------
-    feature : ndarray of int
-        Column that a node compares.
-    value : ndarray of float32
-        Threshold of a node, below which a row goes left; what a leaf adds.
-    left, right : ndarray of int
-        Children.
-    depth : int
-    """
 
-    feature: np.ndarray
-    value: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    depth: int
-
-    @classmethod
-    def parse(cls, model: bytes) -> _Trees:
-        """Return the trees in a model that XGBoost wrote.
-
-        Raises
-        ------
-        DataError
-            If the bytes hold no such trees.
-        """
-        try:
-            learner = ubj.parse(model)["learner"]
-            trees = cls._of(learner["gradient_booster"]["model"]["trees"])
-            n_features = int(learner["learner_model_param"]["num_feature"])
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise DataError(f"an XGBoost model is damaged: {one_line(error)}") from None
-        if trees.feature.min() < 0 or trees.feature.max() >= n_features:
-            raise DataError("an XGBoost model is damaged: it asks for features that there are not")
-        return trees
-
-    @classmethod
-    def _of(cls, trees: Sequence[Mapping[str, np.ndarray]]) -> _Trees:
-        """Return the trees of a parsed model."""
-        n_nodes = max(len(tree["left_children"]) for tree in trees)
-        own = np.tile(np.arange(n_nodes), (len(trees), 1))
-        feature, left, right = np.zeros_like(own), own.copy(), own.copy()
-        value = np.zeros(own.shape, dtype=np.float32)
-        for row, tree in enumerate(trees):
-            inner = np.flatnonzero(tree["left_children"] >= 0)
-            children = np.array([tree["left_children"][inner], tree["right_children"][inner]])
-            if (children <= inner).any() or (children >= len(tree["left_children"])).any():
-                raise ValueError("a child is not behind its parent")
-            left[row, inner], right[row, inner] = children
-            feature[row, inner] = tree["split_indices"][inner]
-            value[row, : len(tree["split_conditions"])] = tree["split_conditions"]
-        return cls(feature, value, left, right, PARAMETERS["max_depth"])
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """Return the sum of the leaves of each row, in float32 and in the order of the trees, as XGBoost adds them."""
-        tree = np.arange(len(self.feature))
-        node = np.zeros((len(features), len(tree)), dtype=int)
-        row = np.arange(len(features))[:, None]
-        for _ in range(self.depth):
-            goes_left = features[row, self.feature[tree, node]] < self.value[tree, node]
-            node = np.where(goes_left, self.left[tree, node], self.right[tree, node])
-        return np.cumsum(self.value[tree, node], axis=1, dtype=np.float32)[:, -1]
+def _complete(tree: Mapping[str, Sequence], feature: np.ndarray, threshold: np.ndarray, leaf: np.ndarray) -> None:
+    """Write a tree into the arrays of a complete one; a leaf that lies higher is reached by going left from there."""
+    left, right = tree["left_children"], tree["right_children"]
+    pending = [(0, 0)]  # node of the tree, position in the complete tree
+    while pending:
+        node, position = pending.pop()
+        if left[node] >= 0:
+            feature[position], threshold[position] = tree["split_indices"][node], tree["split_conditions"][node]
+            pending += [(left[node], 2 * position + 1), (right[node], 2 * position + 2)]
+            continue
+        while position < len(feature):
+            position = 2 * position + 1
+        leaf[position - len(feature)] = tree["split_conditions"][node]

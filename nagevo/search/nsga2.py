@@ -20,7 +20,6 @@ from deap import base, creator, tools
 
 from nagevo.foundation.progress import track
 from nagevo.learn.predictor import Predictor
-from nagevo.search.config import EvolveConfig
 from nagevo.spaces.base import SearchSpace, row_keys, unique
 
 Objective = Callable[[np.ndarray], np.ndarray]
@@ -93,13 +92,13 @@ def evolve(
     return Evolved(*archive.nondominated(), pd.DataFrame(logbook))
 
 
-def evolve_frontier(predictor: Predictor, device: str, config: EvolveConfig, *, seed: int) -> Evolved:
-    """Return the frontier of error and latency on a device, as believed, from what was measured there."""
+def evolve_frontier(predictor: Predictor, device: str, *, population: int, generations: int, seed: int) -> Evolved:
+    """Return the estimated frontier of error and latency on a device, evolved from the architectures measured there."""
     return evolve(
         predictor.space,
         lambda choices: predictor.objectives(device, choices),
-        population=config.population,
-        generations=config.generations,
+        population=population,
+        generations=generations,
         initial=predictor.measurements.complete(device).choices,
         description=f"evolving the frontier on {device}",
         rng=np.random.default_rng(seed),

@@ -16,12 +16,11 @@ import numpy as np
 from nagevo.foundation.frontier import frontier
 from nagevo.foundation.options import Option
 from nagevo.learn.fitting import fit_accuracy, fit_latency
-from nagevo.learn.surrogate import LatencySurrogate
-from nagevo.measure.measurements import Measurements
+from nagevo.learn.predictor import Predictor
 from nagevo.search.base import Strategy
 from nagevo.search.improvement import Frontier
 from nagevo.search.nsga2 import evolve
-from nagevo.spaces.base import SearchSpace, row_keys, unique, without
+from nagevo.spaces.base import SearchSpace, unique, without
 
 INITIAL = 25
 """Size of the initial design, a quarter of the evaluations at most. What later rounds measure lies close together and
@@ -70,10 +69,26 @@ class SurrogateEvolution(Strategy):
         told = self.measurements
         if min(len(told.complete(device)) for device in self.devices) < max(FEWEST, self.space.n_choices):
             return self.first_new(initial_design(self.space, n, rng=rng), n, rng=rng)
-        beliefs = Beliefs(self.space, told, optimism=self.optimism, seed=self.seed)
-        return self.first_new(self._infill(beliefs, self._pool(beliefs, rng), n), n, rng=rng)
+        predictor = self._fitted()
+        return self.first_new(self._infill(predictor, self._pool(predictor, rng), n), n, rng=rng)
 
-    def _pool(self, beliefs: Beliefs, rng: np.random.Generator) -> np.ndarray:
+    def _fitted(self) -> Predictor:
+        """Return surrogates of accuracy and latency; a latency needs none where it is known of the whole space."""
+        told, features = self.measurements, self.space.features(self.measurements.choices)
+        latency = {
+            device: fit_latency(features, latency_ms, seed=self.seed)
+            for device, latency_ms in told.values.items()
+            if np.isfinite(latency_ms).sum() < self.space.size
+        }
+        accuracy = fit_accuracy(features, told.accuracy, seed=self.seed)
+        return Predictor(self.space, told, accuracy, latency, exact=self.devices)
+
+    def _error(self, predictor: Predictor, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the predicted error and its standard deviation times the optimism, in percent, both of shape (n,)."""
+        mean, std = predictor.accuracy_surrogate.predict_with_std(self.space.features(choices), noise=False)
+        return 100.0 - mean, self.optimism * std
+
+    def _pool(self, predictor: Predictor, rng: np.random.Generator) -> np.ndarray:
         """Return the new architectures among which the infill chooses.
 
         They are what evolves from the measured frontier of each device, its neighbors, and whatever has a known
@@ -86,23 +101,23 @@ class SurrogateEvolution(Strategy):
             best = measured.choices[frontier(measured.objectives(device))]
             found += [self.space.neighbors(row) for row in best]
             if len(self.measurements) < self.space.size:
-                found.append(self._evolved(beliefs, device, best, rng))
+                found.append(self._evolved(predictor, device, best, rng))
         return without(unique(np.concatenate(found)), self.evaluated())
 
-    def _evolved(self, beliefs: Beliefs, device: str, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _evolved(self, predictor: Predictor, device: str, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return what evolves on the surrogates of accuracy, seen with optimism, and of a device's latency."""
 
         def objective(choices: np.ndarray) -> np.ndarray:
-            error, std = beliefs.error(choices)
-            return np.column_stack([error - std, beliefs.latency_ms(device, choices)])
+            error, std = self._error(predictor, choices)
+            return np.column_stack([error - std, predictor.latency_ms(device, choices)])
 
         sizes = {"population": self.population, "generations": self.generations}
         return evolve(self.space, objective, initial=start, rng=rng, **sizes).choices
 
-    def _infill(self, beliefs: Beliefs, pool: np.ndarray, n: int) -> np.ndarray:
+    def _infill(self, predictor: Predictor, pool: np.ndarray, n: int) -> np.ndarray:
         """Return n architectures of the pool, each the one that promises most once those before it are measured."""
-        error, std = beliefs.error(pool)
-        latency = {device: beliefs.latency_ms(device, pool) for device in self.devices}
+        error, std = self._error(predictor, pool)
+        latency = {device: predictor.latency_ms(device, pool) for device in self.devices}
         frontiers = {d: Frontier.of(self.measurements.complete(d).objectives(d)) for d in self.devices}
         chosen: list[int] = []
         for _ in range(min(n, len(pool))):
@@ -112,47 +127,6 @@ class SurrogateEvolution(Strategy):
             chosen.append(best)
             frontiers = {d: f.extended(error[best], latency[d][best]) for d, f in frontiers.items()}
         return pool[chosen]
-
-
-class Beliefs:
-    """What is believed of any architecture after what was measured.
-
-    Parameters
-    ----------
-    space : SearchSpace
-    measurements : Measurements
-    optimism : float
-        Factor of the standard deviation of predicted accuracies.
-    seed : int
-    """
-
-    def __init__(self, space: SearchSpace, measurements: Measurements, *, optimism: float, seed: int):
-        self.space, self.measurements, self.optimism, self.seed = space, measurements, optimism, seed
-        self._features = space.features(measurements.choices)
-        self._row_of = {key: row for row, key in enumerate(row_keys(measurements.choices).tolist())}
-        self._accuracy = fit_accuracy(self._features, measurements.accuracy, seed=seed)
-        self._latency: dict[str, LatencySurrogate] = {}
-
-    def error(self, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the predicted error and its standard deviation, in percent, both of shape (n,)."""
-        mean, std = self._accuracy.predict_with_std(self.space.features(choices), noise=False)
-        return 100.0 - mean, self.optimism * std
-
-    def latency_ms(self, device: str, choices: np.ndarray) -> np.ndarray:
-        """Return the latencies, measured where they are known and predicted elsewhere, shape (n,)."""
-        rows = np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
-        values = np.append(self.measurements.values[device], np.nan)[rows]
-        missing = np.isnan(values)
-        if missing.any():
-            values[missing] = self._surrogate(device).predict(self.space.features(choices[missing]))
-        return values
-
-    def _surrogate(self, device: str) -> LatencySurrogate:
-        """Return the surrogate of a device's latency, fitted when first needed."""
-        if device not in self._latency:
-            latency_ms = self.measurements.values[device]
-            self._latency[device] = fit_latency(self._features, latency_ms, seed=self.seed)
-        return self._latency[device]
 
 
 def initial_design(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,7 @@ rule distill:
         measurements="results/{experiment}/measurements.parquet",
         frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
         surrogates=expand(
-            "results/{{experiment}}/surrogates/{quantity}",
+            "results/{{experiment}}/surrogates/{quantity}.safetensors",
             quantity=["accuracy", *(f"latency_{device}" for device in plan.devices)],
         ),
         weights=plan.weights,

@@ -7,8 +7,8 @@ rule evolve:
         accuracies=plan.accuracies,
         latencies=plan.latencies,
         surrogates=[
-            "results/{experiment}/surrogates/accuracy",
-            "results/{experiment}/surrogates/latency_{device}",
+            "results/{experiment}/surrogates/accuracy.safetensors",
+            "results/{experiment}/surrogates/latency_{device}.safetensors",
         ],
     output:
         frontier="results/{experiment}/frontiers/{device}.parquet",

@@ -6,7 +6,8 @@ rule surrogate_accuracy:
     input:
         accuracies=plan.accuracies,
     output:
-        surrogate=directory("results/{experiment}/surrogates/accuracy"),
+        surrogate="results/{experiment}/surrogates/accuracy.safetensors",
+        validation="results/{experiment}/surrogates/accuracy.csv",
     log:
         "results/{experiment}/logs/surrogate-accuracy.log",
     benchmark:
@@ -17,7 +18,7 @@ rule surrogate_accuracy:
         source=plan.source("nagevo.cli.steps.surrogate", "space"),
     shell:
         "nagevo step surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
-        " {input.accuracies} 2>&1 | tee {log} >&2"
+        " --validation {output.validation} {input.accuracies} 2>&1 | tee {log} >&2"
 
 
 rule surrogate_latency:
@@ -26,7 +27,8 @@ rule surrogate_latency:
         accuracies=plan.accuracies,
         latencies=plan.latencies,
     output:
-        surrogate=directory("results/{experiment}/surrogates/latency_{device}"),
+        surrogate="results/{experiment}/surrogates/latency_{device}.safetensors",
+        validation="results/{experiment}/surrogates/latency_{device}.csv",
     log:
         "results/{experiment}/logs/surrogate-latency-{device}.log",
     benchmark:
@@ -38,4 +40,4 @@ rule surrogate_latency:
         device="{device}",
     shell:
         "nagevo step surrogate --config {params.config:q} --quantity {params.device} --output {output.surrogate}"
-        " {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
+        " --validation {output.validation} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

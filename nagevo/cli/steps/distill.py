@@ -25,14 +25,15 @@ def run(
     from nagevo.experiment.config import load_config
     from nagevo.experiment.learning import distill
     from nagevo.learn.predictor import Predictor
+    from nagevo.learn.storage import surrogate_files
     from nagevo.measure.measurements import Measurements
     from nagevo.measure.tables import read_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()
     measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
-    exact = experiment.exact
-    predictor = Predictor.from_files(space, measured, surrogates, list(experiment.devices), exact)
+    files = surrogate_files(surrogates, experiment.devices)
+    predictor = Predictor.from_files(space, measured, files, list(experiment.devices), experiment.exact)
     members = np.concatenate([read_architectures(path, space) for path in frontiers])
     torch.set_num_threads(1)  # the matrices are too small for more
     distill(experiment, predictor, members, output, weights=weights)

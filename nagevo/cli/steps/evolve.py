@@ -24,6 +24,7 @@ def run(
     from nagevo.experiment.config import load_config
     from nagevo.foundation.tables import write_table
     from nagevo.learn.predictor import Predictor
+    from nagevo.learn.storage import surrogate_files
     from nagevo.measure.measurements import Measurements, read_shards
     from nagevo.search.nsga2 import evolve_frontier
 
@@ -32,8 +33,8 @@ def run(
     measurements = Measurements.from_frame(read_shards(tables).reset_index().assign(round=0), space)
     settings = experiment.device(device)
     exact = [device] if settings.exact else []
-    predictor = Predictor.from_files(space, measurements, surrogates, [device], exact)
-    evolved = evolve_frontier(predictor, device, experiment.evolve, seed=experiment.seed)
+    predictor = Predictor.from_files(space, measurements, surrogate_files(surrogates, [device]), [device], exact)
+    evolved = evolve_frontier(predictor, device, **vars(experiment.evolve), seed=experiment.seed)
     frontier = pd.DataFrame(
         {
             "architecture": space.to_text(evolved.choices),

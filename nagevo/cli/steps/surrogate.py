@@ -7,21 +7,22 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, OutputFolder
+from nagevo.cli.options import Config, Output
 
 
 def run(
     config: Config,
     quantity: Annotated[str, typer.Option(help="`accuracy`, or the name of a device for its latency.")],
-    output: OutputFolder,
+    output: Output,
+    validation: Annotated[Path, typer.Option(help="Where its cross-validated quality is written.")],
     tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
 ) -> None:
     """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
     from nagevo.experiment.config import load_config
     from nagevo.foundation.quantities import column_name
     from nagevo.foundation.tables import write_table
-    from nagevo.foundation.writing import replacing_folder
     from nagevo.learn.fitting import fit_accuracy, fit_latency
+    from nagevo.learn.storage import save_surrogates
     from nagevo.learn.validation import validation_table
     from nagevo.measure.measurements import read_occasions, read_shards
 
@@ -44,6 +45,5 @@ def run(
             seed=experiment.seed,
         )
         quality = validation_table(surrogate.left_out, surrogate.residuals)
-    with replacing_folder(output, "manifest.json") as folder:
-        surrogate.save(folder)
-        write_table(quality, folder / "validation.csv")
+    save_surrogates(output, {"accuracy" if quantity == "accuracy" else f"latency_{quantity}": surrogate})
+    write_table(quality, validation)

@@ -62,18 +62,17 @@ def bars() -> Source:
 
 
 @pytest.fixture(scope="module")
-def save_bundle(tmp_path_factory):
+def save_bundle():
     """Return what writes a bundle of 40 architectures with their multiply–accumulates over 10,000 as latency in ms."""
-    experiment, surrogates = parse_config(CONFIG), tmp_path_factory.mktemp("surrogates")
+    experiment = parse_config(CONFIG)
     space = experiment.create_space()
     choices = space.sample_distinct(40, rng=np.random.default_rng(0))
     latency_ms = space.costs(choices)["macs"] / 1e4
     accuracy = 90.0 - 20.0 / latency_ms
     measurements = Measurements(choices, np.zeros(40, dtype=int), accuracy, {"phone": latency_ms})
     features = space.features(choices)
-    fit_accuracy(features, accuracy).save(surrogates / "accuracy")
-    fit_latency(features, latency_ms, accuracy=accuracy).save(surrogates / "latency_phone")
-    predictor = Predictor.from_files(space, measurements, surrogates, ["phone"], ["phone"])
+    latency = {"phone": fit_latency(features, latency_ms, accuracy=accuracy)}
+    predictor = Predictor(space, measurements, fit_accuracy(features, accuracy), latency, ["phone"])
 
     def save(folder, weights=None):
         distill(experiment, predictor, choices[::8], folder, weights=weights)

@@ -42,10 +42,8 @@ def bundle(tmp_path_factory):
     latency_ms = {"exact": 1.0 + cost, "noisy": (0.5 + 0.2 * cost) * np.exp(rng.normal(0, 0.02, len(cost)))}
     measurements = Measurements(choices, np.zeros(60, dtype=int), accuracy, latency_ms)
     features = space.features(choices)
-    fit_accuracy(features, accuracy).save(folder / "surrogates/accuracy")
-    for device, values in latency_ms.items():
-        fit_latency(features, values, accuracy=accuracy).save(folder / f"surrogates/latency_{device}")
-    predictor = Predictor.from_files(space, measurements, folder / "surrogates", list(latency_ms), ["exact"])
+    latency = {device: fit_latency(features, values, accuracy=accuracy) for device, values in latency_ms.items()}
+    predictor = Predictor(space, measurements, fit_accuracy(features, accuracy), latency, ["exact"])
     distill(experiment, predictor, choices[np.argsort(accuracy)[::10]], folder / "generator")
     return folder / "generator"
 
@@ -247,9 +245,7 @@ def test_a_bundle_may_lie_in_a_folder_that_cannot_be_written(copy, generator):
     assert state() == before  # the superuser may write anywhere, so that permissions alone prove nothing
 
 
-@pytest.mark.parametrize(
-    "name", ["model.safetensors", "measurements.safetensors", "surrogates/accuracy/surrogate.json"]
-)
+@pytest.mark.parametrize("name", ["model.safetensors", "measurements.safetensors", "surrogates.safetensors"])
 def test_a_file_of_the_bundle_that_was_changed_cut_or_lost_is_named(copy, name):
     path = copy / name
     content = path.read_bytes()

@@ -1,6 +1,5 @@
 """Surrogates: what they predict, how sure they are, and how they are kept."""
 
-import json
 import subprocess
 import sys
 
@@ -10,15 +9,17 @@ import pytest
 import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 from separable import SeparableSpace, accuracy, latency_ms
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, DotProduct, Matern, WhiteKernel
 
 from nagevo.foundation.errors import BundleError, DataError
-from nagevo.learn import gaussian, trees, ubj
+from nagevo.learn import regression, trees
 from nagevo.learn.conformal import Residuals, near_frontier
-from nagevo.learn.fitting import MOST, best_shares, fit_accuracy, fit_latency, make_folds
-from nagevo.learn.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate
+from nagevo.learn.fitting import MAX_MEASUREMENTS, best_shares, fit_accuracy, fit_latency, make_folds
+from nagevo.learn.storage import load_surrogates, save_surrogates
+from nagevo.learn.surrogate import ErrorScale
 
 SPACE = SeparableSpace()
 CHOICES = SPACE.sample_distinct(80, rng=np.random.default_rng(0))
@@ -43,7 +44,8 @@ def test_sums_over_the_choices_are_learned(accuracy_surrogate, latency_surrogate
 
 
 def test_a_mix_lies_between_its_members(latency_surrogate):
-    members, mixed = latency_surrogate.predict_members(OTHERS), latency_surrogate.predict(OTHERS)
+    mixed = latency_surrogate.predict(OTHERS)
+    members = np.exp([member.predict(OTHERS) for member in latency_surrogate.members])
     assert members.shape == (3, len(OTHERS))
     assert (members.min(axis=0) <= mixed * (1 + 1e-9)).all()
     assert (mixed <= members.max(axis=0) * (1 + 1e-9)).all()
@@ -83,9 +85,9 @@ def test_very_few_and_equal_measurements_are_enough_for_a_guess(n):
 
 def test_the_cost_stays_bounded():
     rng = np.random.default_rng(0)
-    features = rng.integers(0, 2, size=(3 * MOST, 4)).astype(np.float32)
+    features = rng.integers(0, 2, size=(3 * MAX_MEASUREMENTS, 4)).astype(np.float32)
     surrogate = fit_latency(features, 1.0 + features.sum(axis=1))
-    assert len(surrogate.relative.points) == MOST
+    assert len(surrogate.fitted) == MAX_MEASUREMENTS
 
 
 def test_the_error_scale_stretches_the_best_and_is_undone():
@@ -97,37 +99,33 @@ def test_the_error_scale_stretches_the_best_and_is_undone():
 
 def test_the_process_agrees_with_scikit_learn():
     target = accuracy(CHOICES)
-    fitted = gaussian.fit(FEATURES, target, make_folds(len(target), 0))
-    process = fitted.process
+    fitted, _, _ = regression.fit(FEATURES, target, make_folds(len(target), 0))
     kernel = (
-        ConstantKernel(process.linear) * DotProduct(sigma_0=0.0, sigma_0_bounds="fixed")
-        + ConstantKernel(process.variance) * Matern(process.lengths, nu=2.5)
-        + WhiteKernel(process.noise)
+        ConstantKernel(fitted.process.kernel.linear[0]) * DotProduct(sigma_0=0.0, sigma_0_bounds="fixed")
+        + ConstantKernel(fitted.process.kernel.variance) * Matern(fitted.process.kernel.lengths, nu=2.5)
+        + WhiteKernel(fitted.noise)
     )
     independent = GaussianProcessRegressor(kernel, optimizer=None, alpha=0.0)
-    scaled = (FEATURES - process.center) / process.spread
-    independent.fit(scaled, (target - process.target_center) / process.target_spread)
-    mean, std = independent.predict((OTHERS - process.center) / process.spread, return_std=True)
-    ours = process.predict_with_std(OTHERS)
-    np.testing.assert_allclose(ours[0], process.target_center + process.target_spread * mean, rtol=1e-6)
-    np.testing.assert_allclose(ours[1], process.target_spread * std, rtol=1e-4)
-    np.testing.assert_allclose(process.predict(OTHERS), ours[0])
+    independent.fit(fitted.scaled(FEATURES), (target - fitted.target_center) / fitted.target_spread)
+    mean, std = independent.predict(fitted.scaled(OTHERS), return_std=True)
+    ours = fitted.predict_with_std(OTHERS)
+    np.testing.assert_allclose(ours[0], fitted.target_center + fitted.target_spread * mean, rtol=1e-6)
+    np.testing.assert_allclose(ours[1], fitted.target_spread * std, rtol=1e-4)
+    np.testing.assert_allclose(fitted.predict(OTHERS), ours[0])
 
 
 def test_predictions_of_a_fold_left_out_are_those_of_a_process_without_it():
     target, folds = accuracy(CHOICES), make_folds(len(CHOICES), 0)
-    fitted, fold = gaussian.fit(FEATURES, target, folds), folds[0]
-    process, rest = fitted.process, np.delete(np.arange(len(target)), folds[0])
-    points, near = process.points, process.points / process.lengths
-    squared = ((near[:, None] - near) ** 2).sum(axis=2)
-    root = np.sqrt(5 * squared)
-    kernel = process.linear * points @ points.T + process.variance * (1 + root + root**2 / 3) * np.exp(-root)
-    standardized = (target[rest] - process.target_center) / process.target_spread
-    inner = kernel[np.ix_(rest, rest)] + process.noise * np.eye(len(rest))
+    fitted, out_of_fold, _ = regression.fit(FEATURES, target, folds)
+    fold, rest = folds[0], np.delete(np.arange(len(target)), folds[0])
+    points, lengths = fitted.process.points, fitted.process.kernel.lengths
+    root = np.sqrt(5 * (((points / lengths)[:, None] - points / lengths) ** 2).sum(axis=2))
+    smooth = fitted.process.kernel.variance * (1 + root + root**2 / 3) * np.exp(-root)
+    kernel = fitted.process.kernel.linear[0] * points @ points.T + smooth
+    standardized = (target[rest] - fitted.target_center) / fitted.target_spread
+    inner = kernel[np.ix_(rest, rest)] + fitted.noise * np.eye(len(rest))
     expected = kernel[np.ix_(fold, rest)] @ np.linalg.solve(inner, standardized)
-    np.testing.assert_allclose(
-        fitted.out_of_fold[fold], process.target_center + process.target_spread * expected, rtol=1e-5
-    )
+    np.testing.assert_allclose(out_of_fold[fold], fitted.target_center + fitted.target_spread * expected, rtol=1e-5)
 
 
 def test_the_gradient_of_the_fit_is_right():
@@ -136,40 +134,28 @@ def test_the_gradient_of_the_fit_is_right():
     at, center, spread = rng.normal(size=6) * 0.3, np.zeros(6), np.ones(6)
 
     def loss(parameters):
-        return gaussian._loss(parameters, points, target, center, spread)
+        return regression.loss(parameters, points, target, center, spread)
 
     steps = 1e-5 * np.eye(6)
     numeric = [(loss(at + step)[0] - loss(at - step)[0]) / 2e-5 for step in steps]
     np.testing.assert_allclose(loss(at)[1], numeric, rtol=1e-5)
 
 
-def test_numpy_predicts_trees_as_xgboost_does_to_the_bit():
+def test_numpy_predicts_trees_as_xgboost_does():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(200, 6)).astype(np.float32)
     target = features[:, 0] * features[:, 1] + rng.normal(size=200)
     booster = xgboost.train(trees.PARAMETERS, xgboost.DMatrix(features, target), trees.N_TREES)
-    ours = trees._Trees.parse(bytes(booster.save_raw("ubj"))).predict(features)
-    np.testing.assert_array_equal(ours, booster.inplace_predict(features))
+    arrays = (array[None] for array in trees.complete_trees(booster))
+    ours = trees.BoostedTrees(*arrays, target_center=0.0, target_spread=1.0, noise=1.0).predict(features)
+    np.testing.assert_allclose(ours, booster.inplace_predict(features), rtol=1e-5, atol=1e-6)
 
 
-def test_universal_binary_json_reads_as_the_same_model_in_json():
-    features = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
-    booster = xgboost.train({"max_depth": 2}, xgboost.DMatrix(features, features[:, 0]), 3)
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {name: plain(item) for name, item in value.items()}
-        if isinstance(value, (list, np.ndarray)):
-            return [plain(item) for item in value]
-        return pytest.approx(value) if isinstance(value, float) else value
-
-    assert plain(ubj.parse(bytes(booster.save_raw("ubj")))) == json.loads(booster.save_raw("json"))
-
-
-@pytest.mark.parametrize("data", [b"{", b"[$i#i\x05\x01", b"?", b"SU\x09abc"])
-def test_damaged_universal_binary_json_is_refused(data):
-    with pytest.raises(DataError):
-        ubj.parse(data)
+def test_a_tree_that_is_a_single_leaf_is_a_constant():
+    booster = xgboost.train(trees.PARAMETERS, xgboost.DMatrix(np.ones((4, 2)), np.full(4, 3.0)), 1)
+    arrays = (array[None] for array in trees.complete_trees(booster))
+    ours = trees.BoostedTrees(*arrays, target_center=0.0, target_spread=1.0, noise=1.0)
+    np.testing.assert_allclose(ours.predict(np.zeros((1, 2))), booster.inplace_predict(np.zeros((1, 2))), rtol=1e-6)
 
 
 def test_shares_find_the_member_that_is_right():
@@ -206,30 +192,37 @@ def test_a_bound_at_higher_confidence_is_never_lower(latency_surrogate):
 
 
 def test_surrogates_are_read_as_they_were_written(accuracy_surrogate, latency_surrogate, tmp_path):
-    accuracy_surrogate.save(tmp_path / "accuracy")
-    latency_surrogate.save(tmp_path / "latency")
-    accuracy_read = AccuracySurrogate.load(tmp_path / "accuracy")
-    latency_read = LatencySurrogate.load(tmp_path / "latency")
-    np.testing.assert_allclose(accuracy_read.lower_bound(OTHERS), accuracy_surrogate.lower_bound(OTHERS), rtol=1e-9)
-    np.testing.assert_allclose(latency_read.bound(OTHERS, 0.9), latency_surrogate.bound(OTHERS, 0.9), rtol=1e-9)
-    assert {path.suffix for path in tmp_path.rglob("*.*")} == {".json", ".safetensors", ".ubj"}
+    path = tmp_path / "surrogates.safetensors"
+    save_surrogates(path, {"accuracy": accuracy_surrogate, "latency_phone": latency_surrogate})
+    read = load_surrogates(path)
+    assert list(read) == ["accuracy", "latency_phone"]
+    np.testing.assert_array_equal(read["accuracy"].lower_bound(OTHERS), accuracy_surrogate.lower_bound(OTHERS))
+    np.testing.assert_array_equal(read["latency_phone"].bound(OTHERS, 0.9), latency_surrogate.bound(OTHERS, 0.9))
+    np.testing.assert_array_equal(read["latency_phone"].left_out, latency_surrogate.left_out)
+    assert [path.name for path in tmp_path.iterdir()] == ["surrogates.safetensors"]
 
 
-def test_what_is_no_surrogate_of_the_kind_is_refused(accuracy_surrogate, tmp_path):
-    accuracy_surrogate.save(tmp_path)
-    with pytest.raises(BundleError, match="surrogate of accuracy, expected one of latency"):
-        LatencySurrogate.load(tmp_path)
-    (tmp_path / "arrays.safetensors").write_bytes(b"damaged")
-    with pytest.raises(BundleError, match="no surrogate of accuracy that can be read"):
-        AccuracySurrogate.load(tmp_path)
+@pytest.mark.parametrize("metadata", [None, {"surrogates": "{"}, {"surrogates": '{"a": {"class": "Kernel"}}'}])
+def test_files_that_hold_no_surrogates_are_refused(metadata, tmp_path):
+    save_file({"weights": np.ones(2)}, tmp_path / "other.safetensors", metadata=metadata)
+    with pytest.raises(BundleError, match="is no file of surrogates"):
+        load_surrogates(tmp_path / "other.safetensors")
+
+
+def test_damaged_and_absent_files_of_surrogates_are_refused(tmp_path):
+    (tmp_path / "damaged.safetensors").write_bytes(b"damaged")
+    for name in ("damaged.safetensors", "absent.safetensors"):
+        with pytest.raises(BundleError, match=f"{name} is no file of surrogates"):
+            load_surrogates(tmp_path / name)
 
 
 def test_predicting_imports_no_more_than_numpy(accuracy_surrogate, tmp_path):
-    accuracy_surrogate.save(tmp_path)
+    save_surrogates(tmp_path / "one.safetensors", {"accuracy": accuracy_surrogate})
     np.save(tmp_path / "features.npy", OTHERS)
     code = (
-        "import sys, numpy as np; from nagevo.learn.surrogate import AccuracySurrogate;"
-        f"AccuracySurrogate.load({str(tmp_path)!r}).predict(np.load({str(tmp_path / 'features.npy')!r}));"
+        "import sys, numpy as np; from nagevo.learn.storage import load_surrogates;"
+        f"surrogate = load_surrogates({str(tmp_path / 'one.safetensors')!r})['accuracy'];"
+        f"surrogate.predict(np.load({str(tmp_path / 'features.npy')!r}));"
         "print(sorted({'xgboost', 'sklearn', 'torch', 'scipy'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -283,5 +276,5 @@ def test_an_occasion_is_left_out_as_a_whole():
 
 def test_no_architectures_have_no_predictions(accuracy_surrogate, latency_surrogate):
     nothing = FEATURES[:0]
-    assert accuracy_surrogate.trees.predict_members(nothing).shape == (len(accuracy_surrogate.trees.models), 0)
+    assert all(member.predict(nothing).shape == (0,) for member in accuracy_surrogate.members)
     assert accuracy_surrogate.predict(nothing).shape == latency_surrogate.predict(nothing).shape == (0,)

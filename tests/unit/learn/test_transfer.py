@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from nagevo.foundation import frontier
-from nagevo.foundation.errors import BundleError, DataError
-from nagevo.learn.adapted import AdaptedLatency, Basis, Teachers, adapt_latency
+from nagevo.foundation.errors import DataError
+from nagevo.learn.device_process import Basis
 from nagevo.learn.fitting import fit_latency
 from nagevo.learn.probes import probe_order
-from nagevo.learn.surrogate import LatencySurrogate
+from nagevo.learn.storage import load_surrogates, save_surrogates
+from nagevo.learn.transfer import AdaptedLatency, MetaTrainingSet, adapt_latency
 
 N, N_FEATURES, N_KNOWN = 120, 8, 5
 
@@ -31,9 +32,9 @@ class Family:
         speed = np.exp(self.rng.normal())
         return speed * (0.5 + self.features @ costs) * np.exp(0.01 * self.rng.normal(size=N))
 
-    def teachers(self, n: int = 10) -> Teachers:
+    def training_set(self, n: int = 10) -> MetaTrainingSet:
         order = probe_order(self.described, self.known_ms, self.accuracy, n)
-        return Teachers(self.described, self.described, self.known_ms, self.accuracy, order, N_KNOWN)
+        return MetaTrainingSet(self.described, self.described, self.known_ms, self.accuracy, order, N_KNOWN)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,8 @@ def family() -> Family:
 
 
 def adapted_to(family: Family, latency_ms: np.ndarray, n: int) -> AdaptedLatency:
-    teachers = family.teachers(n)
-    return adapt_latency(family.described[teachers.order], latency_ms[teachers.order], teachers)
+    training = family.training_set(n)
+    return adapt_latency(family.described[training.order], latency_ms[training.order], training)
 
 
 def test_ten_probes_tell_the_latency_of_a_relative_of_known_devices_at_any_speed(family):
@@ -92,7 +93,7 @@ def test_one_known_device_is_enough_to_adapt_from(family):
     adapted = adapt_latency(
         described[order],
         family.known_ms[3, order],
-        Teachers(described, described, latencies, family.accuracy, order, 1),
+        MetaTrainingSet(described, described, latencies, family.accuracy, order, 1),
     )
     assert adapted.n_devices == 2
     assert np.median(np.abs(adapted.predict(described) / family.known_ms[3] - 1)) < 0.1
@@ -100,18 +101,16 @@ def test_one_known_device_is_enough_to_adapt_from(family):
 
 def test_one_measurement_is_refused(family):
     with pytest.raises(DataError, match="at least 2 latencies"):
-        adapt_latency(family.described[:1], np.ones(1), family.teachers(2))
+        adapt_latency(family.described[:1], np.ones(1), family.training_set(2))
 
 
 def test_what_was_adapted_reads_back_the_same(family, tmp_path):
     adapted = adapted_to(family, family.device(), 10)
-    adapted.save(tmp_path / "device")
-    loaded = AdaptedLatency.load(tmp_path / "device")
+    save_surrogates(tmp_path / "device.safetensors", {"device": adapted})
+    loaded = load_surrogates(tmp_path / "device.safetensors")["device"]
     np.testing.assert_array_equal(loaded.bound(family.described, 0.7), adapted.bound(family.described, 0.7))
     np.testing.assert_array_equal(loaded.left_out, adapted.left_out)
     assert loaded.highest_confidence == adapted.highest_confidence
-    with pytest.raises(BundleError, match="expected one of latency"):
-        LatencySurrogate.load(tmp_path / "device")
 
 
 def test_the_first_probes_do_not_depend_on_how_many_are_asked_for(family):
@@ -147,9 +146,9 @@ def test_devices_on_which_everything_failed_leave_the_choice_to_the_others(famil
 def test_architectures_are_seen_as_latencies_relative_to_the_mean_of_each_device():
     # One feature, two devices that take (1, 3) and (10, 10) ms: relative to their means (0.5, 1.5) and (1, 1).
     described = np.column_stack([[0.0, 1.0], np.log([1.0, 3.0]), np.log([10.0, 10.0])])
-    mean, deviations, _ = Basis.of(described, 2).expanded(described)
-    np.testing.assert_allclose(mean, [0.75, 1.25])
-    np.testing.assert_allclose(deviations, [[-0.25, 0.25], [0.25, -0.25]])
+    inputs = Basis.of(described, 2).inputs(described)
+    np.testing.assert_allclose(inputs[:, 0], [0.75, 1.25])  # the mean, then deviations from it
+    np.testing.assert_allclose(inputs[:, 1:3], [[-0.25, 0.25], [0.25, -0.25]])
 
 
 def test_a_fitted_architecture_counts_as_unseen_by_the_prediction_of_its_own_fold():

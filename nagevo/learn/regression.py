@@ -1,0 +1,179 @@
+"""Gaussian process regression of a quantity on the features of architectures.
+
+References
+----------
+Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning", section 5.1 (a length for each feature finds out
+which matter), equation 5.9 (gradient of the marginal likelihood). Hvarfner, Hellsten, Nardi 2024, "Vanilla Bayesian
+Optimization Performs Great in High Dimensions": a prior on the lengths that expects smooth functions. Here lengths are
+in units of the spread of all features together, and a linear part carries what adds up over an architecture beyond the
+measured ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nagevo.learn.gaussian import JITTER, GaussianProcess, Kernel, distances, inverse_of_lower, matern, matern_slope
+
+LINEAR, VARIANCE, NOISE, LENGTHS = 0, 1, 2, slice(3, None)
+"""Positions of the hyperparameters, all as logarithms: variance of the linear part, of the smooth part and of the noise
+of a standardized target, and the length of the smooth part along each feature."""
+
+EXPECTED = {"linear": 0.3, "variance": 1.0, "noise": 0.05, "length": 4.0}
+SPREAD = {"linear": 2.0, "variance": 2.0, "noise": 2.0, "length": 1.0}
+"""Centers of the normal prior of the hyperparameters, and the standard deviations of their logarithms."""
+
+RANGE = {"linear": (-9.0, 5.0), "variance": (-5.0, 5.0), "noise": (-9.0, 2.0), "length": (-3.0, 6.0)}
+MAX_STEPS = 50
+MAX_FITTED_ROWS = 400
+"""Hyperparameters are fitted to at most so many rows."""
+
+
+@dataclass(frozen=True)
+class ProcessRegression:
+    """A Gaussian process of a standardized target over scaled features.
+
+    Attributes
+    ----------
+    process : GaussianProcess
+    center, spread : ndarray, shape (n_features,)
+        Subtracted from the features, and what they are divided by then.
+    noise : float
+        Variance of the noise of a standardized target.
+    target_center, target_spread : float
+    """
+
+    process: GaussianProcess
+    center: np.ndarray
+    spread: np.ndarray
+    noise: float
+    target_center: float
+    target_spread: float
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the mean at each row, shape (n_rows,)."""
+        return self.target_center + self.target_spread * self.process.mean(self.scaled(features))
+
+    def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean at each row, and the standard deviation of a measurement there or of the function itself.
+
+        Parameters
+        ----------
+        features : ndarray, shape (n_rows, n_features)
+        noise : bool
+            Whether the deviation is that of a measurement, with its noise.
+        """
+        mean, variance = self.process.mean_and_variance(self.scaled(features))
+        std = np.sqrt(variance + noise * self.noise)
+        return self.target_center + self.target_spread * mean, self.target_spread * std
+
+    def scaled(self, features: np.ndarray) -> np.ndarray:
+        """Return features on the scale of the points of the process."""
+        return (features - self.center) / self.spread
+
+
+def fit(
+    features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]
+) -> tuple[ProcessRegression, np.ndarray, np.ndarray]:
+    """Return a Gaussian process with the most probable hyperparameters, and its cross-validated predictions.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, n_features)
+    target : ndarray, shape (n,)
+    folds : sequence of ndarray of int
+        Row numbers of each fold; they cover the rows.
+
+    Returns
+    -------
+    regression : ProcessRegression
+    out_of_fold, out_of_fold_std : ndarray, shape (n,)
+        Prediction of each row without its fold, and its standard deviation; hyperparameters are those of all rows.
+    """
+    center, spread = feature_scale(features)
+    points = (features - center) / spread
+    target_center, target_spread = float(target.mean()), float(target.std()) or 1.0
+    standardized = (target - target_center) / target_spread
+    every = -(-len(points) // MAX_FITTED_ROWS)
+    kernel, noise = _most_probable(points[::every], standardized[::every])
+    process = GaussianProcess.conditioned(kernel, points, standardized, noise)
+    residual, deviation = process.left_out(folds)
+    regression = ProcessRegression(process, center, spread, noise, target_center, target_spread)
+    return regression, target - target_spread * residual, target_spread * deviation
+
+
+def feature_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return center and spread of each feature, so that the mean squared norm of the scaled rows is 1.
+
+    Columns of 0 and 1 keep their unit and others are divided by two standard deviations, so that both weigh alike.
+    The spread of constant columns is infinite, which removes them.
+    """
+    features = features.astype(float)
+    center, deviation = features.mean(axis=0), features.std(axis=0)
+    binary = ((features == 0) | (features == 1)).all(axis=0)
+    spread = np.where(binary, 1.0, 2 * deviation)
+    varies = deviation > 0
+    norm = np.sqrt(((deviation[varies] / spread[varies]) ** 2).sum()) or 1.0
+    return center, np.where(varies, spread * norm, np.inf)
+
+
+def _most_probable(points: np.ndarray, target: np.ndarray) -> tuple[Kernel, float]:
+    """Return the kernel and the variance of the noise with the largest posterior density."""
+    from scipy.optimize import minimize
+
+    varying = np.flatnonzero(np.ptp(points, axis=0))
+    names = ["linear", "variance", "noise"] + ["length"] * len(varying)
+    expected = np.log([EXPECTED[name] for name in names])
+    spread = np.array([SPREAD[name] for name in names])
+    found = minimize(
+        loss,
+        expected,
+        (points[:, varying], target, expected, spread),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[RANGE[name] for name in names],
+        options={"maxiter": MAX_STEPS},
+    )
+    linear, variance, noise = np.exp(found.x[: LENGTHS.start]).tolist()
+    lengths = np.full(points.shape[1], np.inf)
+    lengths[varying] = np.exp(found.x[LENGTHS])
+    n_inputs = points.shape[1]
+    return Kernel(np.full(n_inputs, linear), np.zeros(n_inputs), variance, lengths), noise + JITTER
+
+
+def loss(
+    hyperparameters: np.ndarray, points: np.ndarray, target: np.ndarray, expected: np.ndarray, spread: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the negative logarithm of the posterior density of the hyperparameters, and its gradient.
+
+    Parameters
+    ----------
+    hyperparameters : ndarray, shape (3 + n_features,)
+        Logarithms: see :data:`LINEAR`.
+    points : ndarray, shape (n, n_features)
+    target : ndarray, shape (n,)
+    expected, spread : ndarray, shape (3 + n_features,)
+        Centers and standard deviations of their normal prior.
+    """
+    linear, variance, noise = np.exp(hyperparameters[[LINEAR, VARIANCE, NOISE]])
+    products = linear * points @ points.T
+    scaled = points / np.exp(hyperparameters[LENGTHS])
+    squared = distances(scaled, scaled)
+    smooth = variance * matern(squared)
+    factor = np.linalg.cholesky(products + smooth + (noise + JITTER) * np.eye(len(target)))
+    whitener = inverse_of_lower(factor)
+    precision = whitener.T @ whitener
+    weights = precision @ target
+    # d loss / d parameter = trace((precision − weights weightsᵀ) · d kernel / d parameter) / 2
+    sensitivity = precision - np.outer(weights, weights)
+    by_distance = sensitivity * variance * matern_slope(squared)
+    # the squared distance changes with a length as −2 (difference along the feature)²; summed over all pairs:
+    by_length = -4 * (by_distance.sum(axis=1) @ scaled**2 - ((by_distance @ scaled) * scaled).sum(axis=0))
+    by_variance = [(sensitivity * part).sum() for part in (products, smooth)]
+    slopes = np.concatenate([by_variance, [noise * np.trace(sensitivity)], by_length])
+    deviation = (hyperparameters - expected) / spread
+    density = 0.5 * target @ weights + np.log(np.diag(factor)).sum() + 0.5 * deviation @ deviation
+    return density, 0.5 * slopes + deviation / spread
