@@ -14,7 +14,7 @@ COMMANDS = {
     "Begin": ("init", "list"),
     "Ask a generator": ("generate", "show", "adapt", "export", "finetune"),
     "Search and compare": ("search", "compare", "benchmark", "report"),
-    "Measure": ("sample", "score", "profile", "train", "lut"),
+    "Measure": ("sample", "score", "profile", "measure", "train", "lut"),
 }
 """Names of the modules of commands, by the heading under which the help shows them."""
 STEPS = (

@@ -84,13 +84,13 @@ def _measured(
 ) -> tuple[dict[str, list[float]], str, bool]:
     """Return what the probes measure on a device, NaN where they fail, their quantity, and whether it is exact."""
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.errors import DeviceError
+    from nagevo.measure.status import failure_summary, outcomes, reasons, refuse_all_failed
 
     settings = load_config(config).device(device)
     texts = generator.probes_for(device, n)
     rows = settings.create().measure(generator.space, generator.space.from_text(texts))
-    failed = rows[settings.measures].isna()
-    if len(rows) and failed.all():
-        raise DeviceError(f"{len(rows)} of {len(rows)} failed on {device}, the first: {rows['status'].iloc[0]}")
+    refuse_all_failed(outcomes(rows, settings.measures), device)
+    if summary := failure_summary(reasons(rows, settings.measures), device):
+        typer.echo(summary, err=True)
     known = {text: [value] for text, value in zip(texts, rows[settings.measures], strict=True)}
     return known, settings.measures, settings.exact

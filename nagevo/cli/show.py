@@ -21,6 +21,7 @@ def run(
     from rich.console import Console
 
     from nagevo import load
+    from nagevo.measure.status import failure_summary
 
     generator = load(bundle)
     description, console = generator.description, Console(highlight=False)
@@ -31,6 +32,10 @@ def run(
     )
     console.print(_budgets(generator, confidence))
     console.print(f"Limits: {', '.join(generator.limits)}", soft_wrap=True)
+    measurements = generator.predictor.measurements
+    for name in measurements.failures:
+        if summary := failure_summary(measurements.failures[name], name):
+            console.print(summary, soft_wrap=True)
     metrics = generator.folder.parent / "evaluation.json"
     if metrics.is_file():
         console.print(_metrics(metrics))

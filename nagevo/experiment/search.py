@@ -12,7 +12,8 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.measurements import ACCURACY, Measurements, reasons
+from nagevo.measure.measurements import Measurements
+from nagevo.measure.status import ACCURACY, outcomes, reasons, refuse_all_failed
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace, row_keys
 
@@ -75,6 +76,8 @@ def run_search(
     ------
     ConfigError
         If the space does not have so many architectures.
+    DeviceError
+        If all of the first round fail on a device, or to give an accuracy.
     """
     if evaluations > space.size:
         raise ConfigError(f"search.evaluations: {space} has {space.size} architectures, asked for {evaluations}")
@@ -86,13 +89,18 @@ def run_search(
         proposed = strategy.ask(n)
         scores = evaluator.evaluate(proposed)
         tables = {name: device.measure(space, proposed) for name, device in devices.items()}
+        if not number:
+            refuse_all_failed(outcomes(scores, ACCURACY), ACCURACY)
+            for name, table in tables.items():
+                refuse_all_failed(outcomes(table, quantities[name]), name)
         measured = Measurements(
             proposed,
             np.full(len(proposed), number),
             scores[ACCURACY].to_numpy(dtype=float),
-            {name: table[devices[name].measures].to_numpy(float) for name, table in tables.items()},
+            {name: table[quantities[name]].to_numpy(float) for name, table in tables.items()},
             quantities,
-            {ACCURACY: reasons(scores)} | {name: reasons(table) for name, table in tables.items()},
+            {ACCURACY: reasons(scores, ACCURACY)}
+            | {name: reasons(table, quantities[name]) for name, table in tables.items()},
         )
         measurements = measurements.rows(~_among(measurements.choices, proposed)).extended(measured)
     return measurements
@@ -129,7 +137,9 @@ def _extra(
             choices = extra_architectures(space, numbers[name], seed=seed)
             table = device.measure(space, choices)
             values = table[device.measures].to_numpy(dtype=float)
-            measurements = measurements.with_values(name, choices, values, device.measures, reasons(table))
+            measurements = measurements.with_values(
+                name, choices, values, device.measures, reasons(table, device.measures)
+            )
     return measurements
 
 

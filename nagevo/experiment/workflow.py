@@ -259,9 +259,9 @@ class Plan:
         folder, _, number = wildcards.batch.partition("/")
         return int(number) if folder == "rounds" else 0
 
-    def extra(self, wildcards: Any) -> str:
-        """Return the option that adds a device's extra measurements, in the first round."""
-        return "--extra" if wildcards.batch == "rounds/0" else ""
+    def first(self, wildcards: Any) -> str:
+        """Return the option that says that it is the first round, where it is."""
+        return "--first" if wildcards.batch == "rounds/0" else ""
 
 
 def _resource(asked: Callable[[str, Any], int | str | None], name: str) -> Callable[[Any], int | str | None]:

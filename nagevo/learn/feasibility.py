@@ -6,7 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from nagevo.measure.measurements import ACCURACY, Measurements
+from nagevo.measure.measurements import Measurements
+from nagevo.measure.status import ACCURACY
 from nagevo.spaces.base import SearchSpace, row_keys
 
 FEWEST = 3

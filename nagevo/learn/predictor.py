@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from nagevo.foundation.errors import BundleError
+from nagevo.learn.feasibility import Feasibility
 from nagevo.learn.storage import Surrogate, load_surrogates
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
 from nagevo.learn.transfer import AdaptedLatency
@@ -42,6 +43,7 @@ class Predictor:
         exact: Collection[str] = (),
     ):
         self.space, self.measurements, self.exact = space, measurements, frozenset(exact)
+        self.feasibility = Feasibility(space, measurements)
         self.accuracy_surrogate, self.latency_surrogates = accuracy, dict(latency)
         self._row_of = {key: row for row, key in enumerate(row_keys(measurements.choices).tolist())}
 
@@ -181,6 +183,10 @@ class Predictor:
         """Return which architectures have a measured accuracy and a measured latency on the device, bool."""
         known = self.measurements.accuracy + self.measurements.values[device]
         return np.isfinite(self._measured(choices, known))
+
+    def feasible(self, device: str, choices: np.ndarray) -> np.ndarray:
+        """Return which architectures can probably be measured on the device: see :class:`Feasibility`; bool."""
+        return self.feasibility.feasible(device, choices)
 
     def highest_confidence(self, device: str) -> float:
         """Return the highest confidence that what was measured on the device can support."""

@@ -12,7 +12,7 @@ import numpy as np
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
 from nagevo.foundation.tables import number_column, read_table, require
-from nagevo.measure.accuracy.base import OK
+from nagevo.measure.status import ACCURACY, reasons
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import SearchSpace, row_keys, without
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 EXTRA_ROUND = -1
 """Round of rows that carry latencies only and are no evaluations."""
-
-
-ACCURACY = "accuracy"
-"""Column of accuracies; no device has this name."""
 
 
 @dataclass(frozen=True)
@@ -254,11 +250,6 @@ FAILURE = "failure_"
 """Prefix of the columns that hold why measuring failed."""
 
 
-def reasons(table: pd.DataFrame) -> np.ndarray:
-    """Return why the rows of a device's or an evaluator's table failed, empty text where they did not; shape (n,)."""
-    return table["status"].where(table["status"] != OK, "").to_numpy(dtype=object)
-
-
 def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
     """Return the measurements of several jobs, by ``architecture``, with the columns of :meth:`Measurements.to_frame`.
 
@@ -278,7 +269,8 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
 
     def add(name: str, value_column: str, rows: pd.DataFrame) -> None:
         columns.setdefault(value_column, []).append(rows[value_column.removesuffix(f"_{name}")])
-        columns.setdefault(FAILURE + name, []).append(pd.Series(reasons(rows), index=rows.index))
+        failures = reasons(rows, value_column.removesuffix(f"_{name}"))
+        columns.setdefault(FAILURE + name, []).append(pd.Series(failures, index=rows.index))
 
     for path in paths:
         table = read_table(path, ("architecture", "status")).set_index("architecture")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nagevo.learn.feasibility import Feasibility
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace, unique, without
 
@@ -36,7 +37,7 @@ class Strategy(ABC):
 
     def __init__(self, space: SearchSpace, devices: Sequence[str], *, seed: int = 0, evaluations: int = 200):
         self.space, self.devices, self.seed, self.evaluations = space, tuple(devices), seed, evaluations
-        self.measurements = Measurements.empty(space, devices)
+        Strategy.tell(self, Measurements.empty(space, devices))
 
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
@@ -47,6 +48,7 @@ class Strategy(ABC):
     def tell(self, measurements: Measurements) -> None:
         """Take all measurements so far, those of earlier rounds included."""
         self.measurements = measurements
+        self.feasibility = Feasibility(self.space, measurements)
 
     @abstractmethod
     def ask(self, n: int) -> np.ndarray:
@@ -70,8 +72,13 @@ class Strategy(ABC):
         return self.measurements.choices[self.measurements.round >= 0]
 
     def first_new(self, ranked: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
-        """Return the first n of the ranked architectures that are new, completed by random ones where they run out."""
-        new = without(unique(self.space.normal(ranked)), self.evaluated())[:n]
+        """Return the first n of the ranked architectures that are new, completed by random ones where they run out.
+
+        What is likely to fail on all devices comes last.
+        """
+        new = without(unique(self.space.normal(ranked)), self.evaluated())
+        hopeless = ~np.any([self.feasibility.feasible(device, new) for device in self.devices], axis=0)
+        new = new[np.argsort(hopeless, kind="stable")][:n]
         known = np.concatenate([self.evaluated(), new])
         missing = min(n - len(new), self.space.size - len(known))
         return np.concatenate([new, self.space.sample_distinct(missing, rng=rng, exclude=known)])

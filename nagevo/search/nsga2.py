@@ -23,9 +23,12 @@ from nagevo.learn.predictor import Predictor
 from nagevo.spaces.base import SearchSpace, row_keys, unique
 
 Objective = Callable[[np.ndarray], np.ndarray]
-"""From choices, shape (n, n_choices), to objectives, shape (n, n_objectives), all minimized."""
+"""From choices, shape (n, n_choices), to objectives, shape (n, n_objectives), all minimized; a row with NaN is
+infeasible, and behind all others."""
 
 CROSSOVER_RATE = 0.9
+INFEASIBLE = 1e300
+"""All objectives of what is infeasible: finite, so that crowding distances are."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,9 @@ def evolve_frontier(predictor: Predictor, device: str, *, population: int, gener
     """Return the estimated frontier of error and latency on a device, evolved from the architectures measured there."""
     return evolve(
         predictor.space,
-        lambda choices: predictor.objectives(device, choices),
+        lambda choices: np.where(
+            predictor.feasible(device, choices)[:, None], predictor.objectives(device, choices), np.nan
+        ),
         population=population,
         generations=generations,
         initial=predictor.measurements.complete(device).choices,
@@ -131,6 +136,7 @@ class _Archive:
         if not len(new):
             return []
         values = np.asarray(self._objective(new), dtype=float)
+        values[np.isnan(values).any(axis=1)] = INFEASIBLE
         self._keys.update(keys)
         first = len(self.choices)
         self.choices = np.concatenate([self.choices, new])
@@ -150,7 +156,8 @@ class _Archive:
 
     def nondominated(self) -> tuple[np.ndarray, np.ndarray]:
         """Return choices and objectives of the nondominated, by ascending last objective."""
-        best = self._best[np.argsort(self.objectives[self._best, -1], kind="stable")]
+        feasible = self._best[(self.objectives[self._best] < INFEASIBLE).all(axis=1)]
+        best = feasible[np.argsort(self.objectives[feasible, -1], kind="stable")]
         return self.choices[best], self.objectives[best]
 
 
@@ -199,5 +206,7 @@ def _first_generation(space: SearchSpace, population: int, initial: np.ndarray |
 
 def _reference_point(objectives: np.ndarray) -> np.ndarray:
     """Return the worst corner of the objectives, moved out by a tenth of their range."""
+    feasible = objectives[(objectives < INFEASIBLE).all(axis=1)]
+    objectives = feasible if len(feasible) else objectives
     best, worst = objectives.min(axis=0), objectives.max(axis=0)
     return worst + 0.1 * np.maximum(worst - best, 1e-12)

@@ -109,7 +109,8 @@ class SurrogateEvolution(Strategy):
 
         def objective(choices: np.ndarray) -> np.ndarray:
             error, std = self._error(predictor, choices)
-            return np.column_stack([error - std, predictor.latency_ms(device, choices)])
+            objectives = np.column_stack([error - std, predictor.latency_ms(device, choices)])
+            return np.where(predictor.feasible(device, choices)[:, None], objectives, np.nan)
 
         sizes = {"population": self.population, "generations": self.generations}
         return evolve(self.space, objective, initial=start, rng=rng, **sizes).choices
@@ -119,9 +120,10 @@ class SurrogateEvolution(Strategy):
         error, std = self._error(predictor, pool)
         latency = {device: predictor.latency_ms(device, pool) for device in self.devices}
         frontiers = {d: Frontier.of(self.measurements.complete(d).objectives(d)) for d in self.devices}
+        feasible = {d: predictor.feasible(d, pool) for d in self.devices}
         chosen: list[int] = []
         for _ in range(min(n, len(pool))):
-            gain = sum(f.expected_improvement(error, std, latency[d]) for d, f in frontiers.items())
+            gain = sum(feasible[d] * f.expected_improvement(error, std, latency[d]) for d, f in frontiers.items())
             gain[chosen] = -np.inf
             best = int(gain.argmax())
             chosen.append(best)

@@ -84,12 +84,13 @@ rule score:
         source=plan.source("nagevo.cli.score", "space", "evaluator"),
         content=plan.content,
         weights=plan.weights_option,
+        first=plan.first,
         shards=len(plan.shards),
         shard="{shard}",
         split="{split}",
     shell:
         "nagevo score --config {params.config:q} --architectures {input.architectures}"
-        " {params.weights} {input.weights} --split {params.split} --shard {params.shard} --shards {params.shards}"
+        " {params.weights} {input.weights} --split {params.split} {params.first} --shard {params.shard} --shards {params.shards}"
         " --output {output.accuracies} 2>&1 | tee {log} >&2"
 
 
@@ -113,12 +114,12 @@ rule profile:
         source=plan.source("nagevo.cli.profile", "space", "device"),
         content=plan.content,
         machine=plan.machine,
-        extra=plan.extra,
+        first=plan.first,
         device="{device}",
         shards=plan.shards_of,
         shard="{shard}",
     shell:
-        "nagevo profile --config {params.config:q} --device {params.device} {params.extra}"
+        "nagevo profile --config {params.config:q} --device {params.device} {params.first}"
         " --architectures {input.architectures} --shard {params.shard} --shards {params.shards}"
         " --output {output.latencies} 2>&1 | tee {log} >&2"
 

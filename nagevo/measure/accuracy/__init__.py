@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from nagevo.foundation.registry import Kind
-from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.measure.accuracy.base import Evaluator
+from nagevo.measure.status import OK
 from nagevo.spaces.base import SearchSpace
 
 EVALUATORS = Kind(

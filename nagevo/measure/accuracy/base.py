@@ -11,9 +11,6 @@ import pandas as pd
 
 from nagevo.spaces.base import SearchSpace
 
-OK = "ok"
-"""Status of a row that was measured; any other status is the reason why it was not."""
-
 
 class Evaluator(ABC):
     """Reads the accuracy of architectures of one space.

@@ -13,7 +13,8 @@ import pandas as pd
 from nagevo.foundation.options import EMPTY, Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.registry import create
-from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.measure.accuracy.base import Evaluator
+from nagevo.measure.status import OK
 from nagevo.spaces.base import SearchSpace
 from nagevo.training.datasets import IMAGES, ImageDataset, check_classes, load_images
 from nagevo.training.recipe import Recipe

@@ -9,7 +9,8 @@ import pandas as pd
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
-from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.measure.accuracy.base import Evaluator
+from nagevo.measure.status import OK, UNKNOWN
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measured
 
@@ -33,5 +34,5 @@ class NASBenchGraphEvaluator(Evaluator):
 
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
         accuracy = self.table[split].reindex(self.space.keys(choices)).to_numpy()
-        status = np.where(np.isfinite(accuracy), OK, f"not measured on {self.dataset}")
+        status = np.where(np.isfinite(accuracy), OK, f"{UNKNOWN}not measured on {self.dataset}")
         return pd.DataFrame({"accuracy": accuracy, "status": status})

@@ -11,7 +11,8 @@ import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.options import Option
-from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.measure.accuracy.base import Evaluator
+from nagevo.measure.status import OK
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import N_LAYER_CHOICES, N_SLOTS, N_STAGES
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space

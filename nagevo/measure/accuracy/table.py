@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from nagevo.foundation.options import Option
-from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.measure.accuracy.base import Evaluator
+from nagevo.measure.status import OK, UNKNOWN
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces.base import SearchSpace
 
@@ -49,5 +50,6 @@ class TableEvaluator(Evaluator):
         table = self.tables[split]
         values = table.values(self.space, choices)
         valid = (values >= 0) & (values <= 100)
-        status = np.select([valid, np.isnan(values)], [OK, f"not in {table.path}"], "not between 0 and 100 percent")
+        absent = f"{UNKNOWN}not in {table.path}"
+        status = np.select([valid, np.isnan(values)], [OK, absent], "not between 0 and 100 percent")
         return pd.DataFrame({"accuracy": np.where(valid, values, np.nan), "status": status})

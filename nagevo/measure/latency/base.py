@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nagevo.foundation.quantities import LATENCY
-from nagevo.measure.accuracy.base import OK
+from nagevo.measure.status import OK, UNKNOWN
 from nagevo.spaces.base import SearchSpace
 
 
@@ -64,5 +64,5 @@ def known_values(values: np.ndarray, path: str | os.PathLike, quantity: str = LA
         The quantity that they are of.
     """
     valid = np.isfinite(values) & (values > 0)
-    status = np.select([valid, np.isnan(values)], [OK, f"not in {path}"], "not a positive finite number")
+    status = np.select([valid, np.isnan(values)], [OK, f"{UNKNOWN}not in {path}"], "not a positive finite number")
     return pd.DataFrame({quantity: np.where(valid, values, np.nan), "status": status})

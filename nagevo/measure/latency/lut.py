@@ -14,9 +14,9 @@ import yaml
 
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.writing import replacing
-from nagevo.measure.accuracy.base import OK
 from nagevo.measure.latency.lookup import OVERHEAD, BlockSums, block_name, end_names
 from nagevo.measure.latency.timing import TimedDevice
+from nagevo.measure.status import OK
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 if TYPE_CHECKING:

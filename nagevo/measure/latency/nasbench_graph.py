@@ -9,8 +9,8 @@ import pandas as pd
 
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.options import Option
-from nagevo.measure.accuracy.base import OK
 from nagevo.measure.latency.base import Device
+from nagevo.measure.status import OK, UNKNOWN
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measured
 
@@ -27,5 +27,5 @@ class NASBenchGraphDevice(Device):
         if not isinstance(space, NASBenchGraphSpace):
             raise DeviceError(f"backend nasbench_graph knows the space nasbench_graph only, got {space}")
         latency_ms = self.table["latency_ms"].reindex(space.keys(choices)).to_numpy()
-        status = np.where(np.isfinite(latency_ms), OK, f"not measured on {self.dataset}")
+        status = np.where(np.isfinite(latency_ms), OK, f"{UNKNOWN}not measured on {self.dataset}")
         return pd.DataFrame({"latency_ms": latency_ms, "status": status})

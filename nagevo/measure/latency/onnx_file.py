@@ -10,8 +10,8 @@ import pandas as pd
 
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import FILE_SIZE
-from nagevo.measure.accuracy.base import OK
 from nagevo.measure.latency.base import Device
+from nagevo.measure.status import OK
 from nagevo.spaces.base import SearchSpace
 
 

@@ -22,8 +22,8 @@ from nagevo.foundation.errors import NagevoError
 from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import LATENCY
-from nagevo.measure.accuracy.base import OK
 from nagevo.measure.latency.base import Device
+from nagevo.measure.status import OK
 from nagevo.spaces.base import SearchSpace
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def test_each_split_reads_its_column_and_what_cannot_be_read_has_a_status(path):
     choices = space.from_text([POOL, SQUARE, EMPTY, DEAD])
     scores = evaluator.evaluate(choices)
     assert scores["accuracy"].tolist() == pytest.approx([np.nan, np.nan, 12.0, 10.0], nan_ok=True)
-    assert scores["status"].tolist() == ["not between 0 and 100 percent", f"not in {path}", "ok", "ok"]
+    assert scores["status"].tolist() == ["not between 0 and 100 percent", f"unknown: not in {path}", "ok", "ok"]
     assert evaluator.evaluate(choices[[0, 2]], split="test")["accuracy"].tolist() == [21.0, 13.0]
 
 

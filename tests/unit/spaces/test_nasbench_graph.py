@@ -80,7 +80,7 @@ def test_what_was_not_measured_has_a_status():
         create_evaluator("nasbench_graph", SPACE, dataset="proteins").evaluate(choices),
         create_device("nasbench_graph", dataset="proteins").measure(SPACE, choices),
     ):
-        assert rows["status"].tolist() == ["not measured on proteins"]
+        assert rows["status"].tolist() == ["unknown: not measured on proteins"]
         assert rows.iloc[0, 0] != rows.iloc[0, 0]
 
 
