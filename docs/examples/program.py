@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 
-from nagevo.measure.accuracy.base import OK, Evaluator
+from nagevo.measure.accuracy import OK, Evaluator
 from nagevo.spaces.base import SearchSpace
 
 

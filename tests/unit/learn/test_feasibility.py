@@ -10,7 +10,7 @@ from nagevo.search.surrogate_evolution import SurrogateEvolution
 from nagevo.spaces import create_space
 
 SPACE = create_space("nasbench201")
-LIMIT = 0.8e6
+LIMIT = 0.55e6
 
 
 def parameters(choices):
