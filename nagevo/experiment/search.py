@@ -15,7 +15,7 @@ from nagevo.measure.latency.base import Device
 from nagevo.measure.measurements import Measurements
 from nagevo.measure.status import ACCURACY, outcomes, reasons, refuse_all_failed
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import SearchSpace, row_keys
+from nagevo.spaces.base import SearchSpace, among
 
 
 def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | None = None) -> Measurements:
@@ -102,7 +102,7 @@ def run_search(
             {ACCURACY: reasons(scores, ACCURACY)}
             | {name: reasons(table, quantities[name]) for name, table in tables.items()},
         )
-        measurements = measurements.rows(~_among(measurements.choices, proposed)).extended(measured)
+        measurements = measurements.rows(~among(measurements.choices, proposed)).extended(measured)
     return measurements
 
 
@@ -141,10 +141,3 @@ def _extra(
                 name, choices, values, device.measures, reasons(table, device.measures)
             )
     return measurements
-
-
-def _among(choices: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return which rows are among the others, bool, shape (n,)."""
-    if not len(choices):
-        return np.zeros(0, dtype=bool)
-    return np.isin(row_keys(choices), row_keys(others))

@@ -15,7 +15,7 @@ from nagevo.learn.predictor import Predictor
 from nagevo.learn.probes import probe_order
 from nagevo.learn.transfer import MetaTrainingSet, adapt_latency
 from nagevo.measure.measurements import EXTRA_ROUND
-from nagevo.spaces.base import row_keys, without
+from nagevo.spaces.base import among, without
 
 N_SYNTHETIC = 16
 """Synthetic devices in the meta-training set, beside the known ones."""
@@ -34,7 +34,7 @@ def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = No
     choices, known_ms, accuracy = _evaluated(predictor)
     first: Sequence[int] = ()
     if known is not None:
-        first = np.flatnonzero(np.isin(row_keys(choices), row_keys(known))).tolist()
+        first = np.flatnonzero(among(choices, known)).tolist()
     return choices[probe_order(predictor.described(choices), known_ms, accuracy, n, first=first)]
 
 

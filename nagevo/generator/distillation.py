@@ -18,7 +18,7 @@ from nagevo.generator.model import FrontierModel
 from nagevo.generator.synthetic import SyntheticDevices, log_sources
 from nagevo.learn.predictor import Predictor
 from nagevo.search.nsga2 import evolve
-from nagevo.spaces.base import SearchSpace, row_keys, unique
+from nagevo.spaces.base import RowIndex, SearchSpace, unique
 
 POPULATION, GENERATIONS, FRONTIER_SIZE = 100, 20, 300
 """Size of the evolution for each device, and how many of the nondominated architectures that it finds are used."""
@@ -135,21 +135,19 @@ class _Predictions:
 
     def __init__(self, predictor: Predictor, devices: SyntheticDevices):
         self._predictor, self._devices = predictor, devices
-        self._row_of: dict[bytes, int] = {}
-        self._rows: list[np.ndarray] = []
+        self._index, self._rows = RowIndex(), list[np.ndarray]()
         self.n_devices = len(predictor.known) + len(devices)
 
     def objectives(self, choices: np.ndarray, device: int) -> np.ndarray:
         """Return error, latency on one of the devices and costs, shape (n, 2 + n_costs), all minimized."""
-        keys = row_keys(choices).tolist()
-        new = choices[[key not in self._row_of for key in keys]]
+        new = choices[self._index.rows(choices) < 0]
         if len(new):
             values = np.column_stack(
                 [100.0 - self._predictor.accuracy(new), all_latencies(self._predictor, self._devices, new).T]
             )
-            self._row_of |= {key: len(self._rows) + row for row, key in enumerate(row_keys(new).tolist())}
+            self._index.add(new)
             self._rows.extend(values)
-        values = np.array([self._rows[self._row_of[key]] for key in keys])
+        values = np.array([self._rows[row] for row in self._index.rows(choices)])
         return np.column_stack([values[:, [0, 1 + device]], *self._predictor.space.costs(choices).values()])
 
 

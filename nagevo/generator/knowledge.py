@@ -18,7 +18,7 @@ from nagevo.generator.readings import Readings
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.storage import save_surrogates
 from nagevo.measure.measurements import ACCURACY, Measurements
-from nagevo.spaces.base import SearchSpace, row_keys, unique, without
+from nagevo.spaces.base import SearchSpace, among, unique, without
 
 if TYPE_CHECKING:
     from nagevo.generator.model import FrontierModel
@@ -110,7 +110,7 @@ class Knowledge:
         choices = unique(np.concatenate([self.predictor.measurements.choices, *self.proposals.values()]))
         if earlier is None:
             return self._tabulated(choices, self.views)
-        kept = earlier.rows(np.isin(row_keys(earlier.choices), row_keys(choices)))
+        kept = earlier.rows(among(earlier.choices, choices))
         same = [device for device in self.views if device not in changed]
         table = kept.with_devices({device: kept.devices[device] for device in same})
         table = table.extended(self._tabulated(without(choices, kept.choices), same))
@@ -150,7 +150,7 @@ class Knowledge:
             spread,
             measured,
             failed,
-            np.isin(row_keys(choices), row_keys(self.proposals[device])),
+            among(choices, self.proposals[device]),
             predictor.latency_surrogates[device].residuals,
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import checked, measured_quantity
-from nagevo.spaces.base import SearchSpace, row_keys, unique
+from nagevo.spaces.base import RowIndex, SearchSpace, unique
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,9 @@ class Readings:
 
     def combined(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the distinct architectures, and the median of the readings of each; NaN where all failed."""
-        choices, keys = unique(self.choices), row_keys(self.choices)
-        read = [self.values[(keys == key) & np.isfinite(self.values)] for key in row_keys(choices)]
+        choices = unique(self.choices)
+        row = RowIndex(choices).rows(self.choices)
+        read = [self.values[(row == number) & np.isfinite(self.values)] for number in range(len(choices))]
         return choices, np.array([np.median(values) if len(values) else np.nan for values in read])
 
     def write(self, folder: str | os.PathLike, device: str, space: SearchSpace) -> None:

@@ -13,7 +13,7 @@ from nagevo.learn.storage import Surrogate, load_surrogates
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
 from nagevo.learn.transfer import AdaptedLatency
 from nagevo.measure.measurements import Measurements
-from nagevo.spaces.base import SearchSpace, row_keys
+from nagevo.spaces.base import RowIndex, SearchSpace
 
 
 class Predictor:
@@ -45,7 +45,7 @@ class Predictor:
         self.space, self.measurements, self.exact = space, measurements, frozenset(exact)
         self.feasibility = Feasibility(space, measurements)
         self.accuracy_surrogate, self.latency_surrogates = accuracy, dict(latency)
-        self._row_of = {key: row for row, key in enumerate(row_keys(measurements.choices).tolist())}
+        self._index = RowIndex(measurements.choices)
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Predictor:
 
     def rows(self, choices: np.ndarray) -> np.ndarray:
         """Return the row of each architecture among the measurements, -1 where there is none."""
-        return np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))
+        return self._index.rows(choices)
 
     def accuracy(self, choices: np.ndarray) -> np.ndarray:
         """Return the measured accuracy, or the predicted one less its standard deviation, in percent.

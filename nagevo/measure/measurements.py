@@ -14,7 +14,7 @@ from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measu
 from nagevo.foundation.tables import number_column, read_table, require
 from nagevo.measure.status import ACCURACY, reasons
 from nagevo.measure.tables import parse_architectures
-from nagevo.spaces.base import SearchSpace, row_keys, without
+from nagevo.spaces.base import RowIndex, SearchSpace, without
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,8 +138,7 @@ class Measurements:
         devices = tuple(dict.fromkeys([*self.devices, device]))
         extra = Measurements(new, np.full(len(new), EXTRA_ROUND), nothing, dict.fromkeys(devices, nothing))
         extended = self.for_devices(devices).extended(extra)
-        row_of = {key: row for row, key in enumerate(row_keys(extended.choices).tolist())}
-        rows = [row_of[key] for key in row_keys(choices).tolist()]
+        rows = RowIndex(extended.choices).rows(choices)
         column, failed = extended.values[device].copy(), extended.failures[device].copy()
         column[rows], failed[rows] = values, failures
         return replace(

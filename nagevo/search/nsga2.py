@@ -20,7 +20,7 @@ from deap import base, creator, tools
 
 from nagevo.foundation.progress import track
 from nagevo.learn.predictor import Predictor
-from nagevo.spaces.base import SearchSpace, row_keys, unique
+from nagevo.spaces.base import RowIndex, SearchSpace, unique
 
 Objective = Callable[[np.ndarray], np.ndarray]
 """From choices, shape (n, n_choices), to objectives, shape (n, n_objectives), all minimized; a row with NaN is
@@ -124,20 +124,19 @@ class _Archive:
 
     def __init__(self, space: SearchSpace, objective: Objective):
         self._objective = objective
-        self._keys: set[bytes] = set()
+        self._index = RowIndex()
         self.choices = np.empty((0, space.n_choices), dtype=np.int8)
         self.objectives: np.ndarray | None = None
         self._best = np.empty(0, dtype=int)
 
     def evaluate(self, choices: np.ndarray) -> list[int]:
         """Return individuals of the rows that were not evaluated before, evaluated as one array."""
-        keys = row_keys(choices).tolist()
-        new = choices[[key not in self._keys for key in keys]]
+        new = choices[self._index.rows(choices) < 0]
         if not len(new):
             return []
         values = np.asarray(self._objective(new), dtype=float)
         values[np.isnan(values).any(axis=1)] = INFEASIBLE
-        self._keys.update(keys)
+        self._index.add(new)
         first = len(self.choices)
         self.choices = np.concatenate([self.choices, new])
         self.objectives = values if self.objectives is None else np.concatenate([self.objectives, values])

@@ -222,8 +222,45 @@ def row_keys(choices: np.ndarray) -> np.ndarray:
     return choices.view(np.dtype((np.void, choices.shape[1]))).ravel()
 
 
+def among(choices: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return which rows are among the others, bool, shape (n,)."""
+    if not len(choices) or not len(others):
+        return np.zeros(len(choices), dtype=bool)
+    return np.isin(row_keys(choices), row_keys(others))
+
+
 def without(choices: np.ndarray, excluded: np.ndarray) -> np.ndarray:
     """Return the rows that are not among the excluded ones, in order."""
-    if not len(choices) or not len(excluded):
-        return choices
-    return choices[~np.isin(row_keys(choices), row_keys(excluded))]
+    return choices[~among(choices, excluded)]
+
+
+class RowIndex:
+    """Finds the rows of architectures in a table that may grow.
+
+    Parameters
+    ----------
+    choices : ndarray of int8, shape (n, n_choices), optional
+        The table; of equal rows the last is found.
+
+    Examples
+    --------
+    >>> index = RowIndex(np.array([[0, 1], [2, 0]]))
+    >>> index.add(np.array([[1, 1]]))
+    >>> index.rows(np.array([[1, 1], [0, 0], [2, 0]])).tolist()
+    [2, -1, 1]
+    """
+
+    def __init__(self, choices: np.ndarray | None = None):
+        self._row_of: dict[bytes, int] = {}
+        self._n = 0
+        if choices is not None:
+            self.add(choices)
+
+    def add(self, choices: np.ndarray) -> None:
+        """Append rows to the table."""
+        self._row_of |= {key: self._n + row for row, key in enumerate(row_keys(choices).tolist())}
+        self._n += len(choices)
+
+    def rows(self, choices: np.ndarray) -> np.ndarray:
+        """Return the row of each architecture, shape (n,); -1 where the table has none."""
+        return np.fromiter((self._row_of.get(key, -1) for key in row_keys(choices).tolist()), int, len(choices))

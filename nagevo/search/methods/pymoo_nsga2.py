@@ -18,7 +18,7 @@ from pymoo.operators.mutation.rm import ChoiceRandomMutation
 
 from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import SearchSpace, row_keys
+from nagevo.spaces.base import RowIndex, SearchSpace, among
 
 
 class PymooNSGA2(Strategy):
@@ -121,9 +121,8 @@ class _Measured(DuplicateElimination):
         self.strategy = strategy
 
     def _do(self, pop: Population, other: Population | None, is_duplicate: np.ndarray) -> np.ndarray:
-        keys = row_keys(pop.get("X"))
+        choices = pop.get("X")
         if other is not None:
-            return is_duplicate | np.isin(keys, row_keys(other.get("X")))
-        repeated = np.ones(len(keys), dtype=bool)
-        repeated[np.unique(keys, return_index=True)[1]] = False
-        return is_duplicate | repeated | np.isin(keys, row_keys(self.strategy.evaluated()))
+            return is_duplicate | among(choices, other.get("X"))
+        first = len(choices) - 1 - RowIndex(choices[::-1]).rows(choices)  # of equal rows the first stays
+        return is_duplicate | (first < np.arange(len(choices))) | among(choices, self.strategy.evaluated())
