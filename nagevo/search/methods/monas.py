@@ -110,12 +110,12 @@ class MONAS(Strategy):
         return self.first_new(self._one_after_the_other(samples, n, rng=rng), n, rng=rng)
 
     def _one_after_the_other(self, samples: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
-        """Return n new architectures, each policy's share in the block that :meth:`_blocks` gives it.
+        """Return n new architectures, each policy's share in the block that :meth:`blocks` gives it.
 
         A policy that has no new ones left is completed by random ones.
         """
         chosen = np.empty((0, self.space.n_choices), dtype=np.int8)
-        for policy, rows in self._blocks(n, self.measurements.n_rounds):
+        for policy, rows in self.blocks(n, self.measurements.n_rounds):
             known = np.concatenate([self.evaluated(), chosen])
             new = without(unique(self.space.normal(samples[policy])), known)[: len(rows)]
             known = np.concatenate([known, new])
@@ -123,7 +123,7 @@ class MONAS(Strategy):
             chosen = np.concatenate([chosen, new, self.space.sample_distinct(missing, rng=rng, exclude=known)])
         return chosen
 
-    def _blocks(self, n: int, number: int) -> list[tuple[int, np.ndarray]]:
+    def blocks(self, n: int, number: int) -> list[tuple[int, np.ndarray]]:
         """Return each policy with the positions of its proposals among the n of a round.
 
         Where n is no multiple of the number of policies, the remainder goes to other policies in each round.
@@ -187,7 +187,7 @@ class MONAS(Strategy):
         controller, optimizer = self._untrained(np.random.default_rng(self.seed))
         baseline = _MovingAverage(self.decay)
         for number, part in enumerate(self.measurements.rounds()):
-            choices, rewards = self._own(part, number)
+            choices, rewards = self.rewarded(part, number)
             start = torch.zeros(*rewards.shape, self.hidden)
             _, log_probability, spread = controller(start, choices=torch.from_numpy(choices).long())
             n_known = np.isfinite(rewards).sum(axis=1)
@@ -196,12 +196,12 @@ class MONAS(Strategy):
             policy_step(optimizer, log_probability, spread, advantage, entropy=self.entropy)
         return controller
 
-    def _own(self, part: Measurements, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def rewarded(self, part: Measurements, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what each policy proposed in a round, shape (n_policies, n, n_choices), with its reward.
 
         The reward, shape (n_policies, n), is NaN where a measurement failed or a policy proposed fewer.
         """
-        blocks = self._blocks(len(part), number)
+        blocks = self.blocks(len(part), number)
         longest = max(len(rows) for _, rows in blocks)
         choices = np.zeros((self.n_policies, longest, self.space.n_choices), dtype=np.int8)
         accuracy, latency_ms = np.full((2, self.n_policies, longest), np.nan)

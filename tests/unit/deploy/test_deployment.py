@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from interruption import interrupted_at
 from made_up import run
 
 import nagevo
@@ -140,19 +141,10 @@ def test_a_fine_tuned_network_comes_back_from_its_folder_as_a_plain_module(tuned
 
 def test_fine_tuning_that_was_interrupted_ends_with_the_same_bytes(answer, tuned, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_S", 0.0)
-    real_epoch = loop._train_epoch
-
-    def interrupted_epoch(*args, epoch, **options):
-        if epoch == 4:
-            raise KeyboardInterrupt
-        real_epoch(*args, epoch=epoch, **options)
-
     options = {"epochs": 6, "learning_rate": 0.05, "threads": 1}
-    monkeypatch.setattr(loop, "_train_epoch", interrupted_epoch)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(4):
         answer.finetune(tmp_path / "network", **options)
     assert not (tmp_path / "network").exists()
-    monkeypatch.setattr(loop, "_train_epoch", real_epoch)
     answer.finetune(tmp_path / "network", **options)
     for name in ("weights.safetensors", "network.json"):
         assert (tmp_path / "network" / name).read_bytes() == (tuned[0] / name).read_bytes()

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from interruption import interrupted_at
 from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
@@ -125,18 +126,9 @@ def test_gradients_of_networks_that_share_weights_add_up(elastic):
 def test_training_gives_the_same_bytes_however_many_threads_and_interruptions(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_S", 0.0)
     evaluator(threads=1).train(tmp_path / "one")
-    real_epoch = loop._train_epoch
-
-    def interrupted_epoch(*args, epoch, **options):
-        if epoch == 1:
-            raise KeyboardInterrupt
-        real_epoch(*args, epoch=epoch, **options)
-
-    monkeypatch.setattr(loop, "_train_epoch", interrupted_epoch)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(1):
         evaluator(threads=3).train(tmp_path / "two")
     assert not (tmp_path / "two").exists()
-    monkeypatch.setattr(loop, "_train_epoch", real_epoch)
     evaluator(threads=2).train(tmp_path / "two")
     assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]

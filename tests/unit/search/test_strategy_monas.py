@@ -25,7 +25,7 @@ def test_policies_share_the_proposals_of_all_rounds_evenly():
     strategy = MONAS(SPACE, ["a", "b"], trade_offs=3)
     counts = np.zeros(6, dtype=int)
     for number in range(3):
-        for policy, rows in strategy._blocks(8, number):
+        for policy, rows in strategy.blocks(8, number):
             counts[policy] += len(rows)
     assert counts.tolist() == [4] * 6
 
@@ -50,7 +50,7 @@ def test_failed_measurements_teach_a_policy_nothing_and_stop_nothing():
     rows = SPACE.sample_distinct(6, rng=np.random.default_rng(0))
     values = np.array([60.0, np.nan, 62.0, np.nan, np.nan, np.nan])
     strategy.tell(Measurements(rows, np.zeros(6, dtype=int), values, {"phone": latency_ms(rows)}))
-    choices, rewards = strategy._own(strategy.measurements, 0)
+    choices, rewards = strategy.rewarded(strategy.measurements, 0)
     assert np.isfinite(rewards).tolist() == [[True, False, True], [False] * 3]
     assert choices[0].tolist() == rows[:3].tolist()
     assert len(strategy.ask(4)) == 4

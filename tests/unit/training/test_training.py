@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from interruption import epochs_trained, interrupted_at
 from torch import nn
 
 from nagevo.foundation.errors import ConfigError, DataError
@@ -59,22 +60,11 @@ def test_training_learns_what_can_be_learned():
 def test_training_that_resumes_ends_with_the_same_bits(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_S", 0.0)
     checkpoint, uninterrupted = tmp_path / "state", trained().state_dict()
-    real_epoch = loop._train_epoch
-
-    def interrupted_epoch(*args, epoch, **options):
-        if epoch == 2:
-            raise KeyboardInterrupt
-        real_epoch(*args, epoch=epoch, **options)
-
-    monkeypatch.setattr(loop, "_train_epoch", interrupted_epoch)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at(2):
         trained(checkpoint=checkpoint)
-    epochs = []
-    monkeypatch.setattr(
-        loop, "_train_epoch", lambda *a, epoch, **o: (epochs.append(epoch), real_epoch(*a, epoch=epoch, **o))
-    )
-    resumed = trained(checkpoint=checkpoint).state_dict()
-    assert epochs == [2]
+    with epochs_trained() as epochs:
+        resumed = trained(checkpoint=checkpoint).state_dict()
+    assert epochs == {2}
     for name, tensor in uninterrupted.items():
         torch.testing.assert_close(resumed[name], tensor, rtol=0, atol=0)
     assert not checkpoint.exists()
@@ -82,7 +72,7 @@ def test_training_that_resumes_ends_with_the_same_bits(tmp_path, monkeypatch):
 
 def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_not_resumed(tmp_path):
     net, checkpoint = network(), tmp_path / "state"
-    state = net, loop._optimizer(net, RECIPE), Best(net, None)
+    state = net, torch.optim.SGD(net.parameters(), lr=0.1), Best(net, None)
     save_checkpoint(checkpoint, {"recipe": "other"}, *state, 2)
     assert resume(checkpoint, {"recipe": "this"}, *state) == 0
     assert resume(checkpoint, {"recipe": "other"}, *state) == 2
