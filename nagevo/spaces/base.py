@@ -128,6 +128,15 @@ class SearchSpace(ABC):
         """Return n architectures, each choice drawn uniformly, in normal form; duplicates are possible."""
         return self.normal(rng.integers(0, self.n_options, size=(n, self.n_choices), dtype=np.int8))
 
+    def sample_range(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
+        """Return n random architectures from small to large, in normal form; duplicates are possible.
+
+        Each has its own tendency towards the dear options of all choices, uniform in [0, 1]; architectures of
+        :meth:`sample` crowd in the middle of the range.
+        """
+        options = np.asarray(self.n_options) - 1
+        return self.normal(rng.binomial(options, rng.random((n, 1)), size=(n, self.n_choices)).astype(np.int8))
+
     def sample_distinct(self, n: int, *, rng: np.random.Generator, exclude: np.ndarray | None = None) -> np.ndarray:
         """Return n different architectures, none of them among ``exclude``.
 

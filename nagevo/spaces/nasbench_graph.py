@@ -20,7 +20,8 @@ from nagevo.foundation.errors import ConfigError, optional_packages, unknown
 from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 
-OPERATIONS = ("skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat")
+Operation = Literal["skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat"]
+OPERATIONS: tuple[Operation, ...] = ("skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat")
 """From the cheapest to the dearest on most of the datasets."""
 NO_MESSAGES = ("skip", "fc")
 """Operations that take nothing from the neighbors of a vertex."""
@@ -46,7 +47,7 @@ class NASBenchGraphSpace(SearchSpace):
         self,
         *,
         operations: Annotated[
-            Sequence[Literal["skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat"]],
+            Sequence[Operation],
             Option(
                 "Operations that may occur; `proteins` was measured with skip, fc, sage, arma and gcn only.",
                 min_length=1,

@@ -1,12 +1,14 @@
-"""Look for the true frontier of tables by long searches: python best_known_frontier.py CONFIG DEVICE OUTPUT [RUNS].
+"""Look for the true frontier of tables by long searches: python best_known_frontier.py CONFIG DEVICE OUTPUT SEED …
 
-CONFIG is an experiment whose evaluator and device cost nothing. Each run is an NSGA-II (pymoo) of 300 architectures and
-600 generations on them. OUTPUT gets the nondominated architectures of all runs: architecture, latency_ms, accuracy.
+CONFIG is an experiment whose evaluator and device cost nothing. For each seed NSGA-II (pymoo) runs for 1,200
+generations of 300 architectures on them. OUTPUT gets the nondominated architectures (architecture, latency_ms,
+accuracy) of all runs and of what it held before.
 """
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,8 +21,9 @@ from pymoo.optimize import minimize
 
 from nagevo.experiment.config import load_config
 from nagevo.foundation.frontier import frontier
+from nagevo.measure.tables import read_architectures
 
-POPULATION, GENERATIONS = 300, 600
+POPULATION, GENERATIONS = 300, 1200
 
 
 class Tables(Problem):
@@ -69,9 +72,11 @@ class Mutated(Mutation):
 
 
 def main() -> None:
-    config, device, output, *runs = sys.argv[1:]
+    config, device, output, *seeds = sys.argv[1:]
     problem, found = Tables(config, device), []
-    for seed in range(int(runs[0]) if runs else 3):
+    if Path(output).exists():
+        found.append(read_architectures(output, problem.space))
+    for seed in map(int, seeds):
         algorithm = NSGA2(pop_size=POPULATION, sampling=Drawn(), crossover=Crossed(), mutation=Mutated())
         result = minimize(problem, algorithm, ("n_gen", GENERATIONS), seed=seed)
         found.append(problem.space.normal(result.X.astype(np.int8)))

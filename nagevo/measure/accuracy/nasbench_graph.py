@@ -18,6 +18,7 @@ from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measu
 class NASBenchGraphEvaluator(Evaluator):
     """Read the accuracies that the package ``nas-bench-graph`` carries, means of three trainings."""
 
+    space: NASBenchGraphSpace
     exact = True
 
     def __init__(

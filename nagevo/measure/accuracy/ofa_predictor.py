@@ -42,6 +42,7 @@ class OFAPredictorEvaluator(Evaluator):
     There is one prediction of a network's accuracy; it serves both splits.
     """
 
+    space: MobileNetV3Space
     exact = True
 
     def __init__(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -157,20 +156,17 @@ class SupernetEvaluator(ImageEvaluator):
         smallest, largest = self.space.extremes()
         parameters = list(supernet.parameters())
 
-        def student_gradients(choices: np.ndarray, x: torch.Tensor, targets: torch.Tensor) -> Sequence:
-            return gradients(functional.cross_entropy(supernet(x, choices), targets))
-
         def gradients(loss: torch.Tensor) -> Sequence[torch.Tensor | None]:
             return torch.autograd.grad(loss, parameters, allow_unused=True)
 
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-            logits = supernet(x, largest, dropout=True)
-            loss = functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+            drawn = self.space.sample_range(self.random_networks, rng=_numpy_rng(rng))
+            networks = (largest, *drawn, smallest)
+            logits, *others = pool.map(lambda row: supernet(x, row, dropout=row is largest), networks)
             targets = logits.detach().softmax(1)
-            drawn = self.space.sample(self.random_networks, rng=_numpy_rng(rng))
-            jobs = [partial(gradients, loss)]
-            jobs += [partial(student_gradients, choices, x, targets) for choices in (*drawn, smallest)]
-            add_gradients(parameters, list(pool.map(_call, jobs)))
+            losses = [functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)]
+            losses += [functional.cross_entropy(each, targets) for each in others]
+            add_gradients(parameters, list(pool.map(gradients, losses)))
 
         return step
 
@@ -193,7 +189,3 @@ def _numpy_rng(rng: torch.Generator) -> np.random.Generator:
     import torch
 
     return np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
-
-
-def _call(job: Callable[[], Any]) -> Any:
-    return job()

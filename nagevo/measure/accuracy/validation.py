@@ -15,17 +15,12 @@ from nagevo.spaces.base import SearchSpace, unique
 def spread(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:
     """Return n different architectures from smallest to largest, about evenly spaced in log multiply–accumulates.
 
-    Each candidate has its own tendency, uniform in [0, 1], towards the dear options of all choices, so that the whole
-    range occurs (uniform draws crowd in its middle).
-
     Returns
     -------
     ndarray of int8, shape (n, n_choices)
         In order of their multiply–accumulates.
     """
-    options = np.asarray(space.n_options) - 1
-    drawn = rng.binomial(options, rng.random((200 * n, 1)), size=(200 * n, space.n_choices))
-    candidates = unique(np.concatenate([space.extremes(), space.canonical(drawn.astype(np.int8))]))
+    candidates = unique(np.concatenate([space.extremes(), space.sample_range(200 * n, rng=rng)]))
     effort = np.log(space.costs(candidates)["macs"])
     order = np.argsort(effort, kind="stable")
     chosen: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,13 +49,13 @@ class _DepthwiseConv2d(torch.autograd.Function):
     """The ordinary forward pass and input gradient, with a weight gradient by matrix products."""
 
     @staticmethod
-    def forward(ctx, x: torch.Tensor, weight: torch.Tensor, stride: int) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, stride: int) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
         return functional.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=len(weight))
 
     @staticmethod
-    def backward(ctx, gradient: torch.Tensor):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
         (x, weight), stride = ctx.saved_tensors, [ctx.stride] * 2
         padding, only_input = [weight.shape[-1] // 2] * 2, (True, False, False)
         of_input, _, _ = torch.ops.aten.convolution_backward(

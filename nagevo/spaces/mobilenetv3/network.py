@@ -60,7 +60,11 @@ class SqueezeExcite(nn.Module):
 
 
 def excite(
-    x: torch.Tensor, reduce: torch.Tensor, reduce_bias: torch.Tensor, expand: torch.Tensor, expand_bias: torch.Tensor
+    x: torch.Tensor,
+    reduce: torch.Tensor,
+    reduce_bias: torch.Tensor | None,
+    expand: torch.Tensor,
+    expand_bias: torch.Tensor | None,
 ) -> torch.Tensor:
     """Return x, shape (batch, width, height, width), with each channel scaled by its gate.
 
@@ -92,8 +96,8 @@ class InvertedResidual(nn.Module):
         return x + out if self.has_shortcut else out
 
 
-class MobileNetV3(nn.Module):
-    """The network of one layout, from images (batch, channels, height, width) to logits (batch, classes)."""
+class Layers(nn.Module):
+    """The layers of one layout."""
 
     def __init__(self, layout: Layout):
         super().__init__()
@@ -106,6 +110,10 @@ class MobileNetV3(nn.Module):
         self.dropout = nn.Dropout(layout.dropout)
         self.classifier = nn.Linear(layout.feature_width, layout.classes)
         self.apply(initialize)
+
+
+class MobileNetV3(Layers):
+    """The network of one layout, from images (batch, channels, height, width) to logits (batch, classes)."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.classifier(self.dropout(self.features(self.blocks(self.first_conv(images)))))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from nagevo.spaces.suffixes import joined, split
 if TYPE_CHECKING:
     from torch import nn
 
+Number = TypeVar("Number", int, float)
 LAYER_OPTIONS = (3,) * N_LAYER_CHOICES
 LAYER_ENDS = [N_STAGES, N_STAGES + N_SLOTS, N_LAYER_CHOICES]
 """Where depths, kernels and expansions end among the choices."""
@@ -190,7 +191,7 @@ class MobileNetV3Space(SearchSpace):
             ]
             for stage in range(N_STAGES)
         ]
-        rows = of_stages if self.widths_by == "stage" else [self.widths] * N_STAGES
+        rows: Sequence[Sequence[object]] = of_stages if self.widths_by == "stage" else [self.widths] * N_STAGES
         return np.array([[row.index(widths) for widths in row] for row in rows])
 
     def used(self, choices: np.ndarray) -> np.ndarray:
@@ -229,11 +230,11 @@ class MobileNetV3Space(SearchSpace):
             for text, resolution, factors in zip(layers, resolutions, widths, strict=True)
         ]
 
-    def _written(self, factors: np.ndarray) -> Sequence[float]:
+    def _written(self, factors: np.ndarray) -> list[float]:
         """Return which of the width multipliers of five stages the text has."""
         if (factors == 1).all():
             return []
-        return factors if self.widths_by == "stage" else factors[:1]
+        return factors.tolist() if self.widths_by == "stage" else factors[:1].tolist()
 
     def _parse(self, text: str) -> list[int]:
         layers, suffixes = split(text, "rw")
@@ -424,7 +425,7 @@ class MobileNetV3Space(SearchSpace):
             By resolution, slot, width multiplier of the layer before and of its own, kernel and expansion.
         """
         shape = len(self.resolutions), N_SLOTS, *[len(self.multipliers)] * 2, len(KERNELS), len(EXPANSIONS)
-        table = np.zeros(shape, dtype=dtype)
+        table: np.ndarray = np.zeros(shape, dtype=dtype)
         for index, resolution, block, size in self.slot_blocks():
             table[index] = value(resolution, block, size)
         return table
@@ -461,7 +462,7 @@ class MobileNetV3Space(SearchSpace):
         ndarray, shape (n_resolutions, n_multipliers, n_multipliers)
             By resolution and width multiplier of the first and of the last stage.
         """
-        table = np.zeros((len(self.resolutions), *[len(self.multipliers)] * 2), dtype=dtype)
+        table: np.ndarray = np.zeros((len(self.resolutions), *[len(self.multipliers)] * 2), dtype=dtype)
         for index, layout in self.ends():
             table[index] = value(layout)
         return table
@@ -472,7 +473,7 @@ class MobileNetV3Space(SearchSpace):
         return table[self._resolution(choices), factors[:, 0], factors[:, -1]]
 
 
-def _options(values: Sequence[float], default: float) -> tuple[float, ...]:
+def _options(values: Sequence[Number], default: Number) -> tuple[Number, ...]:
     """Return the different values in order, or the default where there are none."""
     return tuple(sorted(set(values))) or (default,)
 

@@ -11,7 +11,7 @@ sub-networks take the first channels of all layers, and each sees the images at 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -20,13 +20,14 @@ from torch.nn import functional
 
 from nagevo.spaces.mobilenetv3.depthwise import depthwise_conv2d
 from nagevo.spaces.mobilenetv3.layout import KERNELS, Block, Layout
-from nagevo.spaces.mobilenetv3.network import ACTIVATIONS, InvertedResidual, MobileNetV3, excite
+from nagevo.spaces.mobilenetv3.network import ACTIVATIONS, Layers, MobileNetV3, excite
 
 
-class ElasticMobileNetV3(MobileNetV3):
+class ElasticMobileNetV3(Layers):
     """The largest architecture of a space, of which every other one is a part.
 
-    Batch normalization always uses the statistics of the batch: sub-networks have none in common.
+    Batch normalization always uses the statistics of the batch: sub-networks have none in common. Blocks with a
+    shortcut begin as the identity (BigNAS, section 3.2).
 
     Parameters
     ----------
@@ -42,9 +43,12 @@ class ElasticMobileNetV3(MobileNetV3):
         super().__init__(largest)
         self.layout_of = layout_of
         self.apply(_forget_statistics)
-        for block in self.blocks[1:] if kernel_transform else ():
-            matrices = {_transform(kernel): torch.eye(kernel**2) for kernel in KERNELS[:-1].tolist()}
-            block.transforms = nn.ParameterDict(matrices)
+        for i, (module, block) in enumerate(zip(self.blocks, largest.blocks, strict=True)):
+            if block.has_shortcut:
+                nn.init.zeros_(module.get_parameter("point_linear.bn.weight"))
+            if kernel_transform and i > 0:
+                matrices = {_transform(kernel): torch.eye(kernel**2) for kernel in KERNELS[:-1].tolist()}
+                module.transforms = nn.ParameterDict(matrices)
 
     def forward(self, images: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
         """Return the logits of one architecture, shape (batch, classes); ``choices`` has shape (n_choices,).
@@ -75,52 +79,53 @@ class ElasticMobileNetV3(MobileNetV3):
 
     def _weights(self, layout: Layout) -> dict[str, torch.Tensor]:
         """Return the weights that an architecture takes, by their names in the plain network."""
+        own = dict(self.named_parameters())
         head, feature = layout.head_width, layout.feature_width
-        weights = _first(self.first_conv, "first_conv", layout.stem_width, layout.channels)
+        weights = _first(own, "first_conv", layout.stem_width, layout.channels)
         for i, (slot, block) in enumerate(zip((-1, *layout.slots), layout.blocks, strict=True)):
-            taken = part(self.blocks[1 + slot], block)
+            taken = part(dict(self.blocks[1 + slot].named_parameters()), block)
             weights |= {f"blocks.{i}.{name}": weight for name, weight in taken.items()}
-        weights |= _first(self.final_expand_layer, "final_expand_layer", head, layout.blocks[-1].out_width)
-        weights["feature_mix_layer.weight"] = self.feature_mix_layer.weight[:feature, :head]
-        weights["classifier.weight"] = self.classifier.weight[:, :feature]
-        weights["classifier.bias"] = self.classifier.bias
+        weights |= _first(own, "final_expand_layer", head, layout.blocks[-1].out_width)
+        weights["feature_mix_layer.weight"] = own["feature_mix_layer.weight"][:feature, :head]
+        weights["classifier.weight"] = own["classifier.weight"][:, :feature]
+        weights["classifier.bias"] = own["classifier.bias"]
         return weights
 
 
-def _first(layer: nn.Module, name: str, width: int, in_width: int) -> dict[str, torch.Tensor]:
+def _first(own: Mapping[str, torch.Tensor], layer: str, width: int, in_width: int) -> dict[str, torch.Tensor]:
     """Return the weights of the first channels of a convolution with batch normalization, by their names."""
     return {
-        f"{name}.conv.weight": layer.conv.weight[:width, :in_width],
-        f"{name}.bn.weight": layer.bn.weight[:width],
-        f"{name}.bn.bias": layer.bn.bias[:width],
+        f"{layer}.conv.weight": own[f"{layer}.conv.weight"][:width, :in_width],
+        f"{layer}.bn.weight": own[f"{layer}.bn.weight"][:width],
+        f"{layer}.bn.bias": own[f"{layer}.bn.bias"][:width],
     }
 
 
-def part(elastic: InvertedResidual, block: Block) -> dict[str, torch.Tensor]:
-    """Return the weights that a layer of this shape takes from a shared layer, by their names in the plain layer."""
+def part(own: Mapping[str, torch.Tensor], block: Block) -> dict[str, torch.Tensor]:
+    """Return the weights that a layer of this shape takes from a shared layer, both by their names in the layer."""
     width, squeeze_width = block.hidden_width, block.squeeze_width
-    weights = _first(elastic.inverted_bottleneck, "inverted_bottleneck", width, block.in_width) if block.expands else {}
-    weights |= _first(elastic.depth_conv, "depth_conv", width, 1)
-    weights["depth_conv.conv.weight"] = _kernels(elastic, block)
-    weights |= _first(elastic.point_linear, "point_linear", block.out_width, width)
+    weights = _first(own, "inverted_bottleneck", width, block.in_width) if block.expands else {}
+    weights |= _first(own, "depth_conv", width, 1)
+    weights["depth_conv.conv.weight"] = _kernels(own, block)
+    weights |= _first(own, "point_linear", block.out_width, width)
     if squeeze_width:
-        reduce, expand = elastic.squeeze_excite.reduce, elastic.squeeze_excite.expand
+        reduce, expand = "squeeze_excite.reduce", "squeeze_excite.expand"
         weights |= {
-            "squeeze_excite.reduce.weight": reduce.weight[:squeeze_width, :width],
-            "squeeze_excite.reduce.bias": reduce.bias[:squeeze_width],
-            "squeeze_excite.expand.weight": expand.weight[:width, :squeeze_width],
-            "squeeze_excite.expand.bias": expand.bias[:width],
+            f"{reduce}.weight": own[f"{reduce}.weight"][:squeeze_width, :width],
+            f"{reduce}.bias": own[f"{reduce}.bias"][:squeeze_width],
+            f"{expand}.weight": own[f"{expand}.weight"][:width, :squeeze_width],
+            f"{expand}.bias": own[f"{expand}.bias"][:width],
         }
     return weights
 
 
-def _kernels(elastic: InvertedResidual, block: Block) -> torch.Tensor:
+def _kernels(own: Mapping[str, torch.Tensor], block: Block) -> torch.Tensor:
     """Return the depthwise kernels, shape (hidden, 1, kernel, kernel), cut out of the larger ones size by size."""
-    weight = elastic.depth_conv.conv.weight[: block.hidden_width]
+    weight = own["depth_conv.conv.weight"][: block.hidden_width]
     while weight.shape[-1] > block.kernel:
         weight = weight[:, :, 1:-1, 1:-1]
-        if hasattr(elastic, "transforms"):
-            matrix = elastic.transforms[_transform(weight.shape[-1])]
+        matrix = own.get(f"transforms.{_transform(weight.shape[-1])}")
+        if matrix is not None:
             weight = functional.linear(weight.flatten(1), matrix).view(weight.shape)
     return weight
 

@@ -100,19 +100,27 @@ def test_the_supernet_scales_images_as_pillow_does():
 
 def test_a_smaller_kernel_is_the_center_of_the_larger_through_its_matrix(elastic):
     layer = elastic.blocks[1]
+    own = dict(layer.named_parameters())
     weight, matrices = layer.depth_conv.conv.weight, layer.transforms
     five = (weight[:, :, 1:6, 1:6].flatten(1) @ matrices["7to5_matrix"].T).view(-1, 1, 5, 5)
     three = (five[:, :, 1:4, 1:4].flatten(1) @ matrices["5to3_matrix"].T).view(-1, 1, 3, 3)
     for kernel, expected in ((7, weight), (5, five), (3, three)):
         block = Block(4, 16, 4, kernel, 2, "relu", 0)
-        taken = part(layer, block)["depth_conv.conv.weight"]
+        taken = part(own, block)["depth_conv.conv.weight"]
         torch.testing.assert_close(taken, expected[: block.hidden_width])
 
 
 def test_without_matrices_a_smaller_kernel_is_the_center_itself():
     layer = SPACE.supernet(kernel_transform=False).blocks[1]
-    taken = part(layer, Block(4, 12, 4, 3, 2, "relu", 0))["depth_conv.conv.weight"]
+    taken = part(dict(layer.named_parameters()), Block(4, 12, 4, 3, 2, "relu", 0))["depth_conv.conv.weight"]
     torch.testing.assert_close(taken, layer.depth_conv.conv.weight[:12, :, 2:5, 2:5])
+
+
+def test_blocks_with_a_shortcut_begin_as_the_identity():
+    supernet, x = SPACE.supernet(), torch.randn(2, 4, 6, 6)
+    first, second = supernet.blocks[1:3]  # the first layer of a stage changes the size, the second does not
+    assert not first.has_shortcut
+    torch.testing.assert_close(second.train()(x), x)
 
 
 def test_gradients_of_networks_that_share_weights_add_up(elastic):
