@@ -113,8 +113,9 @@ class SlimmedSpace(SearchSpace):
         """The network with the parts that can be taken away, found when first needed."""
         from nagevo.spaces.slimmed.structure import find_structure
 
+        network = self.trained()
         try:
-            structure = find_structure(self.trained(), self._shape)
+            structure = find_structure(network, self._shape)
         except ValueError as error:
             raise ConfigError(f"space.model: {self.model}: {error}") from None
         if not structure.parts and not (structure.blocks and self.leaves_out) and len(self.resolutions) < 2:

@@ -447,13 +447,13 @@ def _difference(structure: Structure, cuts: Sequence[Cut], inputs: torch.Tensor)
     """Return why a sliced network is wrong, or None where it equals the original with the same channels at zero."""
     zeroed = deepcopy(structure.network)
     tensors = dict(zeroed.named_parameters()) | dict(zeroed.named_buffers())
-    with torch.no_grad():
-        for (name, dim), indices in union(cuts).items():
-            tensors[name].index_fill_(dim, torch.from_numpy(indices), 0.0)
-        try:
+    try:
+        with torch.no_grad():
+            for (name, dim), indices in union(cuts).items():
+                tensors[name].index_fill_(dim, torch.from_numpy(indices), 0.0)
             expected, got = zeroed(inputs), slimmer(structure, cuts)(inputs)
-        except Exception as error:  # reshapes with fixed sizes and the like
-            return f"without some of them the network does not run ({_first_line(error)})"
+    except Exception as error:  # reshapes with fixed sizes, traces that torch-pruning took wrongly, and the like
+        return f"without some of them the network does not run ({_first_line(error)})"
     if got.shape != expected.shape:
         return "they are the network's outputs"
     scale = max(1.0, float(expected.abs().max()))
