@@ -25,6 +25,8 @@ class ArchitectureTable:
         Parquet or CSV file with a column ``architecture`` of texts.
     column : str
         Name of the column of numbers.
+    texts : str
+        Name of the column of texts.
 
     Notes
     -----
@@ -33,8 +35,8 @@ class ArchitectureTable:
     else that of the first.
     """
 
-    def __init__(self, path: str | os.PathLike, column: str):
-        self.path, self.column = path, column
+    def __init__(self, path: str | os.PathLike, column: str, texts: str = "architecture"):
+        self.path, self.column, self.texts = path, column, texts
         self._found_for: tuple[SearchSpace, pd.Series, pd.Series] | None = None
 
     def values(self, space: SearchSpace, choices: np.ndarray) -> np.ndarray:
@@ -59,9 +61,12 @@ class ArchitectureTable:
 
     def _read(self, space: SearchSpace) -> tuple[pd.Series, pd.Series]:
         """Return the numbers by key of the normal and of the canonical form."""
-        frame = at_resolution(read_table(self.path, ("architecture", self.column)), space, f"table {self.path}")
-        values = number_column(frame, self.column, f"table {self.path}")
-        choices = parse_architectures(frame, space, f"table {self.path}")
+        where = f"table {self.path}"
+        table = read_table(self.path, (self.texts, self.column))
+        frame = at_resolution(table.assign(architecture=table[self.texts]), space, where)
+        frame = frame[space.lists(text_column(frame, "architecture", where))]
+        values = number_column(frame, self.column, where)
+        choices = parse_architectures(frame, space, where)
         return _by_key(space.normal(choices), choices, values), _by_key(space.canonical(choices), choices, values)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -198,6 +199,17 @@ class SearchSpace(ABC):
         It is :attr:`input_shape` unless architectures choose their resolution.
         """
         return self.input_shape
+
+    def onnx_file(self, choices: np.ndarray) -> Path | None:
+        """Return the ONNX file of one architecture, if the space consists of files; ``choices``: shape (n_choices,)."""
+        return None
+
+    def lists(self, texts: Sequence[str]) -> np.ndarray:
+        """Return which texts of a table are meant for this space: bool, shape (n_texts,).
+
+        All are, unless the space is a part of a larger list, whose tables it reads.
+        """
+        return np.ones(len(texts), dtype=bool)
 
     def network(self, choices: np.ndarray) -> torch.nn.Module:
         """Return the untrained torch module of one architecture; ``choices`` has shape (n_choices,)."""

@@ -37,11 +37,14 @@ class TableEvaluator(Evaluator):
             str | None,
             Option("Column of test accuracies in percent; the same column by default."),
         ] = None,
+        texts: Annotated[
+            str, Option("Column of the architectures; `model` in timm's tables of results.")
+        ] = "architecture",
     ):
         super().__init__(space, seed=seed)
         self.tables = {
-            "validation": ArchitectureTable(path, column),
-            "test": ArchitectureTable(path, test_column or column),
+            "validation": ArchitectureTable(path, column, texts),
+            "test": ArchitectureTable(path, test_column or column, texts),
         }
         for table in self.tables.values():
             table.values(space, space.extremes())  # a table that cannot be used shows itself now
