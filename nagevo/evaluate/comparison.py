@@ -9,8 +9,9 @@ import pandas as pd
 
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
+from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import measured_quantity
-from nagevo.foundation.tables import number_column, read_table
+from nagevo.foundation.tables import number_column, read_table, refuse
 from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.measurements import Measurements
@@ -93,8 +94,12 @@ def best_known_frontiers(devices: Iterable[str], histories: Iterable[Measurement
 def read_frontier(path: str) -> np.ndarray:
     """Return the objectives of a frontier in a table with ``accuracy`` (percent) and one quantity of a device."""
     table = read_table(path, ("accuracy",))
-    columns = ("accuracy", measured_quantity(table, f"table {path}"))
-    accuracy, values = (number_column(table, column, f"table {path}") for column in columns)
+    where, quantity = f"table {path}", measured_quantity(table, f"table {path}")
+    accuracy, values = (number_column(table, column, where) for column in ("accuracy", quantity))
+    refuse(table, "accuracy", ~((accuracy >= 0) & (accuracy <= 100)), "percent from 0 to 100", where)
+    refuse(table, quantity, ~((values > 0) & np.isfinite(values)), "a positive finite number", where)
+    if not len(table):
+        raise DataError(f"{where}: expected a frontier, got no rows")
     objectives = np.column_stack([100.0 - accuracy, values])
     return objectives[frontier.frontier(objectives)]
 

@@ -144,6 +144,24 @@ def number_column(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
     return np.array(values, dtype=float)
 
 
+def refuse(frame: pd.DataFrame, column: str, wrong: np.ndarray, expected: str, where: str) -> None:
+    """Raise a DataError that names the first wrong cell of a column, if there is one.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    column : str
+    wrong : ndarray of bool, shape (n_rows,)
+    expected : str
+        What the cells should be.
+    where : str
+        Name of the table.
+    """
+    for place in wrong.nonzero()[0][:1]:
+        row, cell = row_name(frame.index[place]), _shown(frame[column].iloc[place].item())
+        raise DataError(f"{where}, {row}, column {column}: expected {expected}, got {cell}")
+
+
 def row_name(row: object) -> str:
     """Return the name of a row in messages, counted from 1 below the heading, from its index in the table.
 
@@ -304,4 +322,6 @@ def _is_missing(value: object) -> bool:
 
 def _shown(value: object) -> str:
     """Return a value as a message quotes it."""
-    return f'"{value}"'[:80] if isinstance(value, str) else f"{value} ({type(value).__name__})"[:80]
+    if isinstance(value, str):
+        return f'"{value}"'[:80]
+    return f"{value}" if type(value) in (int, float) else f"{value} ({type(value).__name__})"[:80]

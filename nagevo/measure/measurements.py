@@ -11,7 +11,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
-from nagevo.foundation.tables import number_column, read_table, require
+from nagevo.foundation.tables import number_column, read_table, refuse, require
 from nagevo.measure.status import ACCURACY, reasons
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import RowIndex, SearchSpace, without
@@ -195,8 +195,7 @@ class Measurements:
         import pandas as pd
 
         where = f"the measurements in {', '.join(map(str, paths))}"
-        frame = pd.concat([read_table(path, ("architecture", "round", "accuracy")) for path in paths])
-        frame["round"] = number_column(frame, "round", where)
+        frame = pd.concat([_with_numbers(read_table(path), f"table {path}") for path in paths])
         frame = frame.sort_values("round", kind="stable")
         evaluated = frame.loc[frame["round"] != EXTRA_ROUND, "architecture"]
         superseded = (frame["round"] == EXTRA_ROUND) & frame["architecture"].isin(evaluated)
@@ -211,17 +210,16 @@ class Measurements:
         DataError
             If it does not hold measurements of the space: see :meth:`check`.
         """
+        frame = _with_numbers(frame, where)
         choices = space.normal(parse_architectures(frame, space, where))
         values, quantities, failures = {}, {}, {}
         for column in map(str, frame.columns):
             quantity, device = split_column_name(column)
             if quantity:
-                quantities[device], values[device] = quantity, number_column(frame, column, where)
+                quantities[device], values[device] = quantity, frame[column].to_numpy()
             elif column.startswith(FAILURE):
                 failures[column.removeprefix(FAILURE)] = frame[column].fillna("").to_numpy(dtype=object)
-        rounds, accuracy = (number_column(frame, column, where) for column in ("round", ACCURACY))
-        if not ((rounds == np.rint(rounds)) & (rounds >= EXTRA_ROUND) & (rounds < 2**31)).all():
-            raise DataError(f"{where}: expected whole numbers from {EXTRA_ROUND} in the column round")
+        rounds, accuracy = frame["round"].to_numpy(), frame[ACCURACY].to_numpy()
         table = cls(choices, rounds.astype(int), accuracy, values, quantities, failures)
         table.check(where)
         return table
@@ -243,6 +241,27 @@ class Measurements:
             if ((values <= 0) | np.isinf(values)).any():
                 words = QUANTITIES[self.quantities[device]].words
                 raise DataError(f"{where} hold a {words} on {device} that is not a positive finite number")
+
+
+def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """Return a table of measurements with its numbers as floats.
+
+    Raises
+    ------
+    DataError
+        Naming the cell, if one holds another value than can have been measured.
+    """
+    require(frame, ("architecture", "round", ACCURACY), where)
+    columns = {column: number_column(frame, column, where) for column in ("round", ACCURACY)}
+    rounds, accuracy = columns.values()
+    whole = (rounds == np.rint(rounds)) & (rounds >= EXTRA_ROUND) & (rounds < 2**31)
+    refuse(frame, "round", ~whole, f"a whole number from {EXTRA_ROUND}", where)
+    refuse(frame, ACCURACY, (accuracy < 0) | (accuracy > 100), "percent from 0 to 100", where)
+    for column in map(str, frame.columns):
+        if split_column_name(column)[0]:
+            columns[column] = values = number_column(frame, column, where)
+            refuse(frame, column, (values <= 0) | np.isinf(values), "a positive finite number", where)
+    return frame.assign(**columns)
 
 
 FAILURE = "failure_"
@@ -272,11 +291,13 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
         columns.setdefault(FAILURE + name, []).append(pd.Series(failures, index=rows.index))
 
     for path in paths:
-        table = read_table(path, ("architecture", "status")).set_index("architecture")
-        if ACCURACY in table:
+        table = read_table(path, ("architecture", "status"))
+        quantity = ACCURACY if ACCURACY in table else measured_quantity(table, f"table {path}")
+        table[quantity] = number_column(table, quantity, f"table {path}")
+        table = table.set_index("architecture")
+        if quantity == ACCURACY:
             add(ACCURACY, ACCURACY, table)
             continue
-        quantity = measured_quantity(table, f"table {path}")
         require(table, ("device",), f"table {path}")
         for device, rows in table.groupby("device"):
             add(device, column_name(quantity, device), rows)

@@ -94,10 +94,20 @@ class Source:
                     f"dataset {self.name}: expected labels from 0 to {len(self.classes) - 1}, one for each class, "
                     f"got {pool.labels.min()} to {pool.labels.max()} in its split {split}"
                 )
-        found = np.unique(self.pools["train"].labels[self.pools["train"].labels != UNLABELED])
-        if len(found) < 2:
-            only = f"only {self.classes[found[0]]}" if len(found) else "no labels"
-            raise DataError(f"dataset {self.name}: expected at least two classes of training images, got {only}")
+        check_two_classes(self.name, self.classes, self.pools["train"].labels)
+
+
+def check_two_classes(name: str, classes: Sequence[str], labels: np.ndarray) -> None:
+    """Check that the training images of a dataset are of two classes at least.
+
+    Raises
+    ------
+    DataError
+    """
+    found = np.unique(labels[labels != UNLABELED])
+    if len(found) < 2:
+        only = f"only {classes[found[0]]}" if len(found) else "no labels"
+        raise DataError(f"dataset {name}: expected at least two classes of training images, got {only}")
 
 
 @dataclass(frozen=True)
@@ -196,7 +206,10 @@ class ImageDataset:
             images, failures = decoded(self.source.pools[pool].images, rows, self.shape, self.crop, f"Reading {name}")
             readable = np.isin(np.arange(len(rows)), list(failures), invert=True)
             self._report_failures(name, len(rows), failures)
-            self._splits[name] = Split(images[readable] if failures else images, self.labels(name)[readable])
+            labels = self.labels(name)[readable]
+            if name == "train" and failures:
+                check_two_classes(self.name, self.classes, labels)
+            self._splits[name] = Split(images[readable] if failures else images, labels)
         return self._splits[name]
 
     def check_readable(self) -> None:

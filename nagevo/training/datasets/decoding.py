@@ -100,8 +100,10 @@ def _opened(image: bytes | str | Path | np.ndarray | None) -> Image.Image:
         raise ValueError("there is no image")
     if isinstance(image, bytes):
         image = io.BytesIO(image)
-    if not isinstance(image, np.ndarray):
+    if isinstance(image, str | Path | io.BytesIO):
         return Image.open(image)
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"expected an image, got {image} ({type(image).__name__})")
     pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
     if pixels.dtype not in (np.bool_, np.uint8):
         pixels = _bytes(pixels, FULL_SCALES[-1:] if pixels.dtype == np.uint16 else FULL_SCALES)

@@ -71,14 +71,16 @@ def read_folders(
     return files, labels
 
 
-def _walked(path: Path, others: Counter[str]) -> Folder:
-    """Return what images a folder holds; the endings of other files are counted."""
-    folder = Folder(path)
+def _walked(path: Path, others: Counter[str], around: tuple[Path, ...] = ()) -> Folder:
+    """Return the images in a folder, which lies in others; the endings of other files are counted."""
+    folder, around = Folder(path), (*around, path.resolve())
     for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
         if entry.name.startswith((".", "__MACOSX")):
             continue
         if entry.is_dir():
-            inner = _walked(Path(entry.path), others)
+            if Path(entry.path).resolve() in around:
+                continue  # a link to a folder that it lies in
+            inner = _walked(Path(entry.path), others, around)
             if not inner.empty or inner.metadata:
                 folder.folders[entry.name] = inner
         elif ENDINGS.fullmatch(Path(entry.name).suffix):

@@ -11,6 +11,7 @@ import numpy as np
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.files import one_line
 from nagevo.foundation.options import Option
+from nagevo.foundation.tables import PARQUET
 from nagevo.training.datasets.base import Pool, Source, split_called
 from nagevo.training.datasets.folders import read_folders
 from nagevo.training.datasets.labels import classify
@@ -60,6 +61,8 @@ def huggingface(
     root = Path(path).expanduser()
     if not root.exists():
         raise DataError(f"dataset.path: {path} does not exist; a dataset of the hub is named by dataset.hub")
+    if root.is_file() and root.suffix.lower() not in PARQUET:
+        raise DataError(f"dataset.path: expected a folder or a Parquet file, got {path}")
     tables = [root] if root.is_file() else _parquet_files(root)
     if tables:
         return _of_parquet(read_parquet(root, tables, splits), root, image_column, label_column, classes)
@@ -70,7 +73,7 @@ def huggingface(
 
 def _parquet_files(root: Path) -> list[Path]:
     """Return the Parquet files in a folder, at any depth, other than those that label images beside them."""
-    found = (path for path in root.rglob("*") if path.suffix.lower() in (".parquet", ".pq"))
+    found = (path for path in root.rglob("*") if path.suffix.lower() in PARQUET)
     return sorted(path for path in found if path.stem != "metadata" and not path.name.startswith("."))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -52,13 +53,14 @@ def classify(
     for pool, values in labels.items():
         hidden = names is not None or (pool != "train" and set(values) == {-1} and -1 not in set(labels["train"]))
         labels[pool] = [None if hidden and value == -1 else value for value in values]
+    if any(isinstance(value, str) for values in labels.values() for value in values):  # numbers among texts are texts
+        labels = {pool: [value if value is None else str(value) for value in values] for pool, values in labels.items()}
     every = [value for values in labels.values() for value in values if value is not None]
     found = set(every)
     if len(found) == len(every) > 2:
         raise DataError(f"{where}: expected classes, got a different label for each of {len(every)} examples")
-    if any(isinstance(value, str) for value in found):  # beside texts, numbers are texts too
-        labels = {pool: [value if value is None else str(value) for value in values] for pool, values in labels.items()}
-        order, ours = _named(sorted(map(str, found)), classes, where)
+    if any(isinstance(value, str) for value in found):
+        order, ours = _named(sorted(found), classes, where)
     elif names is not None:
         _check_range(found, len(names), where)
         named, ours = _named(list(names), classes, where)
@@ -82,12 +84,14 @@ def _label(value: object, row: int, where: str) -> int | str | bool | None:
         (value,) = value
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if isinstance(value, str):
+        return value.strip() or None
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str | int):
+    if isinstance(value, int):
         return value
+    if isinstance(value, float | Decimal) and value == round(value):
+        return int(value)
     if isinstance(value, list | tuple):
         raise DataError(f"{where}, row {row}: expected one label, got {str(value)[:60]}")
     raise DataError(

@@ -83,7 +83,7 @@ def partition(labels: np.ndarray, sizes: Mapping[str, int], *, seed: int) -> dic
         If a split is empty, or there are too few images.
     """
     if min(sizes.values()) < 1 or sum(sizes.values()) > len(labels):
-        asked = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        asked = ", ".join(f"{name} {max(size, 0)}" for name, size in sizes.items())
         raise DataError(f"expected splits of at least 1 and together at most {len(labels)} images, got {asked}")
     order = _stratified(labels, np.random.default_rng(seed))
     parts = np.split(order, np.cumsum(list(sizes.values())))

@@ -78,8 +78,30 @@ def test_an_architecture_that_stands_in_a_table_twice_is_refused(space, measured
 
 @pytest.mark.parametrize("latency", [0.0, -1.0, np.inf])
 def test_a_latency_that_is_not_positive_and_finite_is_refused(space, measured, latency):
-    with pytest.raises(DataError, match="latency on a that is not a positive finite number"):
+    with pytest.raises(DataError, match=r"row 1, column latency_ms_a: expected a positive finite number, got"):
         Measurements.from_frame(measured.to_frame(space).assign(latency_ms_a=latency), space)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("round", 0.5, "expected a whole number from -1, got 0.5"),
+        ("round", None, "expected a whole number from -1, got nan"),
+        ("accuracy", 150.0, "expected percent from 0 to 100, got 150.0"),
+        ("accuracy", "high", 'expected a number, got "high"'),
+        ("latency_ms_a", True, 'expected a number, got "True"'),
+        ("energy_mj_b", -1.0, "expected a positive finite number, got -1.0"),
+    ],
+)
+def test_a_wrong_cell_is_named_with_its_file_row_and_column(tmp_path, space, measured, column, value, message):
+    frame = measured.to_frame(space)
+    frame["energy_mj_b"] = 1.0
+    write_table(frame, tmp_path / "fine.csv")
+    frame[column] = frame[column].astype(object)
+    frame.loc[1, column] = value
+    write_table(frame, tmp_path / "wrong.csv")
+    with pytest.raises(DataError, match=rf"^table [^,]*wrong\.csv, row 2, column {column}: {message}"):
+        Measurements.from_files([tmp_path / "fine.csv", tmp_path / "wrong.csv"], space)
 
 
 def test_shards_of_accuracies_and_latencies_become_one_table(tmp_path):

@@ -159,3 +159,27 @@ def test_a_table_labels_the_images_beside_it(tmp_path):
 def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load("~/photos" if fill(tmp_path / "photos", "cat", "dog") else "").classes == ("cat", "dog")
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    fill(tmp_path / "stored", "a", "b")
+    (tmp_path / "photos").mkdir()
+    for ours, theirs in (("cat", "a"), ("dog", "b")):
+        (tmp_path / "photos" / ours).symlink_to(tmp_path / "stored" / theirs)
+    (tmp_path / "stored/a/loop").symlink_to(tmp_path / "photos")
+    assert load(tmp_path / "photos").classes == ("cat", "dog")
+
+
+def test_a_class_of_which_nothing_can_be_read_is_noticed_before_training(tmp_path):
+    fill(tmp_path, "cat", "dog", n=10)
+    for path in (tmp_path / "cat").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="expected at least two classes of training images, got only dog"):
+        load(tmp_path).split("train")
+
+
+def test_a_file_that_is_neither_folder_nor_parquet_is_refused(tmp_path):
+    for name in ("photos.zip", "cat.png"):
+        (tmp_path / name).write_bytes(b"PK")
+        with pytest.raises(DataError, match="expected a folder or a Parquet file, got"):
+            load(tmp_path / name)

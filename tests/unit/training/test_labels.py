@@ -2,6 +2,7 @@
 
 import datetime
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -29,6 +30,9 @@ def classified(train, **options):
         ([b"cat", b"dog", b"dog"], ("cat", "dog"), [0, 1, 1]),
         ([[3], [4], [3]], ("3", "4"), [0, 1, 0]),
         (["a", 1, "a", 1], ("1", "a"), [1, 0, 1, 0]),
+        ([0, "0", 1, "1"], ("0", "1"), [0, 0, 1, 1]),
+        ([Decimal(1), Decimal("0.0"), Decimal(1)], ("0", "1"), [1, 0, 1]),
+        ([" cat", "cat ", "dog", " "], ("cat", "dog"), [0, 0, 1, -1]),
         (np.array([1, 0, 1], dtype=np.uint8), ("0", "1"), [1, 0, 1]),
     ],
 )
