@@ -87,7 +87,6 @@ def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
         views={**knowledge.views, device: view},
         proposals={other: rows for other, rows in knowledge.proposals.items() if other != device},
         readings={**knowledge.readings, device: readings},
-        read_model=lambda: knowledge.model,
     ).with_proposals()
 
 

@@ -98,7 +98,7 @@ def learn_frontiers(
         probes,
         seed,
         config.candidates,
-        lambda: model,
+        model.decoder(),
     ).with_proposals()
 
 

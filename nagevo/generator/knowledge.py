@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +13,12 @@ from nagevo.generator import bundle as files
 from nagevo.generator.bundle import Bundle
 from nagevo.generator.candidates import Candidates, DeviceTable
 from nagevo.generator.conditions import DeviceView
+from nagevo.generator.decoder import Decoder
 from nagevo.generator.readings import Readings
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.storage import save_surrogates
 from nagevo.measure.measurements import ACCURACY, Measurements
 from nagevo.spaces.base import SearchSpace, among, unique, without
-
-if TYPE_CHECKING:
-    from nagevo.generator.model import FrontierModel
 
 DECODED_REQUESTS = 256
 """Budgets, and requests of several limits, for which the model proposes candidates for a device."""
@@ -51,8 +48,8 @@ class Knowledge:
         Fixes what the model draws.
     n_candidates : int
         Architectures decoded for each request.
-    read_model : callable
-        Returns the model; called when it is needed: for a device without proposals.
+    decoder : Decoder
+        The trained model.
     """
 
     predictor: Predictor
@@ -63,12 +60,7 @@ class Knowledge:
     probes: np.ndarray
     seed: int
     n_candidates: int
-    read_model: Callable[[], FrontierModel]
-
-    @cached_property
-    def model(self) -> FrontierModel:
-        """The trained model."""
-        return self.read_model()
+    decoder: Decoder
 
     @property
     def space(self) -> SearchSpace:
@@ -82,12 +74,9 @@ class Knowledge:
 
     def proposed(self, view: DeviceView) -> np.ndarray:
         """Return what the model proposes for a device that it sees so; see :attr:`proposals`."""
-        import torch
-
         asked = [view.lattice(DECODED_REQUESTS), view.several(DECODED_REQUESTS, rng=np.random.default_rng(self.seed))]
-        conditions = torch.from_numpy(view.conditions(np.concatenate(asked)))
-        rng = torch.Generator().manual_seed(self.seed)
-        decoded = self.model.decode(conditions, self.n_candidates, rng=rng)
+        conditions, rng = view.conditions(np.concatenate(asked)), np.random.default_rng([self.seed, 4])
+        decoded = self.decoder.decode(conditions, self.n_candidates, rng=rng)
         return unique(self.space.normal(decoded.reshape(-1, self.space.n_choices)))
 
     def with_proposals(self) -> Knowledge:
@@ -155,7 +144,7 @@ class Knowledge:
         )
 
     def write(self, folder: Path) -> None:
-        """Write everything but the model into a folder."""
+        """Write everything into a folder."""
         from safetensors.numpy import save_file
 
         tensors = {"probes": self.probes}
@@ -169,14 +158,9 @@ class Knowledge:
                     f"readings.{number}.values": readings.values,
                 }
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / files.DEVICES)
+        save_file(dict(self.decoder.weights), folder / files.MODEL)
         save_file(_arrays(self.predictor.measurements), folder / files.MEASUREMENTS)
         save_surrogates(folder / files.SURROGATES, self.predictor.surrogates)
-
-    def write_model(self, folder: Path) -> None:
-        """Write the model into a folder."""
-        from safetensors.numpy import save_file
-
-        save_file({name: tensor.numpy() for name, tensor in self.model.state_dict().items()}, folder / files.MODEL)
 
     @classmethod
     def read(cls, bundle: Bundle, space: SearchSpace) -> Knowledge:
@@ -219,7 +203,7 @@ class Knowledge:
                 space.check(tensors["probes"]),
                 _whole(bundle.manifest, "seed", 0, 2**63),
                 _whole(bundle.manifest, "candidates", 1, MAX_CANDIDATES),
-                lambda: _read_model(bundle, space, next(iter(knowledge.views.values()))),
+                Decoder(space.n_options, bundle.arrays(files.MODEL)),
             )
             knowledge._check()
         return knowledge
@@ -230,30 +214,9 @@ class Knowledge:
         predicted = [self.predictor.accuracy(choices)]
         for device, view in self.views.items():
             predicted += [*self.predictor.latency_with_spread(device, choices)]
-            view.conditions(view.lattice(2))
+            self.decoder.decode(view.conditions(view.lattice(2)), 1, rng=np.random.default_rng(0))
         if not np.isfinite(predicted).all():
             raise ValueError("its surrogates predict no numbers")
-
-
-def _read_model(bundle: Bundle, space: SearchSpace, view: DeviceView) -> FrontierModel:
-    """Return the trained model of a bundle.
-
-    Raises
-    ------
-    BundleError
-        If its file is damaged, or does not fit the generator.
-    """
-    import torch
-
-    from nagevo.generator.model import FrontierModel
-
-    tensors = bundle.arrays(files.MODEL)
-    conditions = torch.from_numpy(view.conditions(np.full((1, len(view.lower)), np.nan)))
-    with bundle.reading(files.MODEL):
-        model = FrontierModel(space.n_options, conditions.shape[1], hidden=len(tensors["trunk.0.bias"]))
-        model.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
-        model.decode(conditions, 1, rng=torch.Generator().manual_seed(0))
-    return model.eval()
 
 
 def _whole(manifest: Mapping[str, Any], key: str, least: int, most: int) -> int:

@@ -1,13 +1,14 @@
-"""The torch model that turns (budget, device) into architectures."""
+"""The model that is trained to propose architectures for a budget on a device."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from nagevo.generator.decoder import Decoder
 
 
 class FrontierModel(nn.Module):
@@ -30,7 +31,6 @@ class FrontierModel(nn.Module):
     def __init__(self, n_options: Sequence[int], n_conditions: int, hidden: int):
         super().__init__()
         self.n_options = tuple(n_options)
-        self.n_conditions, self.hidden = n_conditions, hidden
         n_logits = sum(self.n_options)
         self.trunk = nn.Sequential(
             nn.Linear(n_conditions, hidden),
@@ -60,29 +60,6 @@ class FrontierModel(nn.Module):
         per_choice = [part.log_softmax(dim=1) for part in logits.split(self.n_options, dim=1)]
         return (torch.cat(per_choice, dim=1) * one_hot).sum(dim=1)
 
-    @torch.inference_mode()
-    def decode(self, conditions: torch.Tensor, n: int, *, rng: torch.Generator) -> np.ndarray:
-        """Return n architectures for each condition: the first greedily, the others drawn.
-
-        Parameters
-        ----------
-        conditions : Tensor, shape (batch, n_conditions)
-        n : int
-        rng : torch.Generator
-
-        Returns
-        -------
-        ndarray of int8, shape (batch, n, n_choices)
-        """
-        logits = self.trunk(conditions).repeat_interleave(n, dim=0)  # (batch * n, n_logits)
-        noise = -torch.log(-torch.log(torch.rand(logits.shape, generator=rng).clamp(1e-9, 1 - 1e-7)))
-        noise[::n] = 0.0
-        coupling = self.coupling * self.earlier
-        columns, start = [], 0
-        for size in self.n_options:
-            stop = start + size
-            option = (logits[:, start:stop] + noise[:, start:stop]).argmax(dim=1)
-            logits[:, stop:] += coupling[start + option, stop:]
-            columns.append(option)
-            start = stop
-        return torch.stack(columns, dim=1).to(torch.int8).numpy().reshape(len(conditions), n, len(self.n_options))
+    def decoder(self) -> Decoder:
+        """Return what draws from this distribution, with a copy of the weights."""
+        return Decoder(self.n_options, {name: tensor.numpy().copy() for name, tensor in self.state_dict().items()})

@@ -274,14 +274,21 @@ def test_answering_loads_no_surrogate_torch_pandas_or_scipy(bundle):
     assert done.stdout == "[]\n"
 
 
+def test_adapting_needs_no_torch_and_no_xgboost(copy):
+    code = "import sys, nagevo; loaded = nagevo.load(sys.argv[1])"
+    code += "; loaded.adapt('new', {text: 3.0 + row for row, text in enumerate(loaded.probes_for('new'))})"
+    code += "; print([name for name in ('torch', 'xgboost', 'sklearn', 'deap') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code, copy], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_a_model_that_does_not_fit_its_bundle_is_refused_where_it_is_needed(copy):
     (copy / "model.safetensors").write_bytes((copy / "measurements.safetensors").read_bytes())
     seal(copy)
     loaded = nagevo.load(copy)
     assert loaded.generate(7.0, device="exact").bound <= 7.0
-    measurements = new_device(loaded.probes_for("new"), loaded.space)
-    with pytest.raises(nagevo.BundleError, match=r"model\.safetensors was not written by this nagevo"):
-        loaded.adapt("new", measurements, save=False)
+    with pytest.raises(nagevo.BundleError, match=r"was not written by this nagevo \('trunk"):
+        loaded.probes_for("new")
 
 
 def test_a_bundle_of_another_format_is_refused(copy):

@@ -31,7 +31,7 @@ def test_architectures_are_decoded_as_often_as_their_probability_says():
     condition = torch.randn(1, 4)
     rows = every_architecture(model.n_options)
     expected = model.log_likelihood(condition.expand(len(rows), -1), rows).exp().detach().numpy()
-    drawn = model.decode(condition, 20_001, rng=torch.Generator().manual_seed(1))[0, 1:]
+    drawn = model.decoder().decode(condition.numpy(), 20_001, rng=np.random.default_rng(1))[0, 1:]
     seen = np.array([(drawn == row).all(axis=1).mean() for row in rows.numpy()])
     # a share p of 20,000 draws has a standard deviation of at most 0.5 / sqrt(20,000) = 0.0035
     np.testing.assert_allclose(seen, expected, atol=0.0035 * 4)
@@ -44,7 +44,7 @@ def test_the_first_decoded_architecture_takes_the_likeliest_options():
             parameter.zero_()
         model.trunk[-1].bias.copy_(torch.tensor([0.0, 1.0, 0.5, 0.0]))
         model.coupling[1, 3] = 2.0  # after option 1 of the first choice: 0.0 + 2.0 > 0.5 for option 1 of the second
-    decoded = model.decode(torch.zeros(1, 1), 1, rng=torch.Generator())
+    decoded = model.decoder().decode(np.zeros((1, 1), np.float32), 1, rng=np.random.default_rng(0))
     assert decoded.tolist() == [[[1, 1]]]
 
 
@@ -61,5 +61,6 @@ def test_a_later_choice_does_not_change_the_logits_of_an_earlier_one():
 
 def test_the_same_seed_decodes_the_same_architectures():
     model = random_model()
-    first, second = (model.decode(torch.ones(3, 4), 5, rng=torch.Generator().manual_seed(2)) for _ in range(2))
+    decoder, conditions = model.decoder(), np.ones((3, 4), np.float32)
+    first, second = (decoder.decode(conditions, 5, rng=np.random.default_rng(2)) for _ in range(2))
     np.testing.assert_array_equal(first, second)

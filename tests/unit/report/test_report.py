@@ -45,7 +45,7 @@ def generator() -> Generator:
     model = FrontierModel(space.n_options, 5, hidden=8)
     views = {"phone": DeviceView(latency_ms[:3], np.array([latency_ms.min()]), np.array([latency_ms.max()]))}
     predictor = Predictor(space, measurements, *surrogates)
-    knowledge = Knowledge(predictor, {"phone": "latency_ms"}, views, {}, {}, choices[:3], 0, 2, lambda: model)
+    knowledge = Knowledge(predictor, {"phone": "latency_ms"}, views, {}, {}, choices[:3], 0, 2, model.decoder())
     return Generator.of(knowledge.with_proposals(), {"seed": 0})
 
 
