@@ -125,7 +125,7 @@ def generate(
     written = os.stat(manifest) if os.path.exists(manifest) else None
     version = None if written is None else (written.st_mtime_ns, written.st_ino, written.st_size)
     generator = _loaded(os.path.abspath(folder), version)
-    return generator.generate(budgets, device=device, confidence=confidence, n=n)  # type: ignore[call-overload]
+    return generator.generate(budgets, device=device, confidence=confidence, n=n)
 
 
 @lru_cache(maxsize=8)

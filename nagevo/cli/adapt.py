@@ -50,6 +50,7 @@ def run(
     if config is not None:
         known, measures, exact = _measured(generator, device, config, probes)
     else:
+        assert measurements is not None
         (known, measures), exact = _read(measurements), False
     adapted = generator.adapt(device, known, measures=measures, exact=exact, replace=replace)
     steps = adapted.steps(device=device, confidence=min(0.9, adapted.highest_confidence(device)))

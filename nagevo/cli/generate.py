@@ -14,6 +14,7 @@ from nagevo.cli.options import Bundle, Confidence, Device, writable
 if TYPE_CHECKING:
     from nagevo.foundation.errors import InfeasibleBudget
     from nagevo.generator.answers import Answer
+    from nagevo.generator.requests import Request
 
 
 def run(
@@ -46,20 +47,23 @@ def run(
     if onnx is not None and (len(asked) > 1 or (count or 1) != 1):
         raise BudgetError(f"expected one budget and one answer with --onnx, got {len(asked)} and {count or 1}")
     generator = load(bundle)
+    requests: list[Request] = [*asked]
     if limits:
         name = generator.quantity(device)
-        asked = [tightest([(name, budget), *limits]) for budget in asked] or [tightest(limits)]
-    results = generator.answers(asked, device=device, confidence=confidence, n=count or 1)
+        requests = [tightest([(name, budget), *limits]) for budget in asked] or [tightest(limits)]
+    given: list[Answer] = []
+    results = generator.answers(requests, device=device, confidence=confidence, n=count or 1)
     for result in results:
         if isinstance(result, InfeasibleBudget):
             typer.echo(_refusal(result, generator.experiment) if json else f"nagevo: {result}", err=not json)
             continue
+        given += result
         for answer in result:
             typer.echo(dumps(answer.describe()) if json else _line(answer))
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
     if onnx is not None:
-        difference = results[0][0].export_onnx(onnx)
+        difference = given[0].export_onnx(onnx)
         typer.echo(f"{onnx}: largest difference of an output from torch's {difference:.2g}", err=True)
 
 
@@ -86,7 +90,7 @@ def _read(path: Path | None) -> list[float]:
 
 def _refusal(error: InfeasibleBudget, experiment: str) -> str:
     """Return a refusal as JSON; what is infinite is null there."""
-    entry = {
+    entry: dict[str, object] = {
         "experiment": experiment,
         "budget": _finite(error.budget),
         "device": error.device,

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from nagevo.generator.answers import Generator
 
 VALIDATION = "validate_supernet.csv"
 """What the rule of that name writes beside a bundle."""
@@ -21,9 +26,10 @@ def run(
     from rich.console import Console
 
     from nagevo import load
-    from nagevo.measure.status import failure_summary
+    from nagevo.foundation.files import read_json
 
     generator = load(bundle)
+    assert generator.folder is not None
     description, console = generator.description, Console(highlight=False)
     console.print(
         f"{generator.folder}: experiment {description['experiment']}, seed {description['seed']}, "
@@ -32,14 +38,13 @@ def run(
     )
     console.print(_budgets(generator, confidence))
     console.print(f"Limits: {', '.join(generator.limits)}", soft_wrap=True)
-    measurements = generator.predictor.measurements
-    for name in measurements.failures:
-        if summary := failure_summary(measurements.failures[name], name):
-            console.print(summary, soft_wrap=True)
-    metrics = generator.folder.parent / "evaluation.json"
+    for failures in description["failures"]:
+        console.print(failures, soft_wrap=True)
+    experiment = generator.folder.parent
+    metrics = experiment / "evaluation.json"
     if metrics.is_file():
-        console.print(_metrics(metrics))
-    validation = generator.folder.parent / VALIDATION
+        console.print(_metrics(read_json(metrics)))
+    validation = experiment / VALIDATION
     if validation.is_file():
         from nagevo.foundation.tables import read_table
         from nagevo.measure.accuracy.validation import Agreement
@@ -47,7 +52,7 @@ def run(
         console.print(str(Agreement.of(read_table(validation))), soft_wrap=True)
 
 
-def _budgets(generator, confidence: float):
+def _budgets(generator: Generator, confidence: float) -> Table:
     from rich.table import Table
 
     from nagevo.foundation.quantities import QUANTITIES
@@ -69,12 +74,9 @@ def _budgets(generator, confidence: float):
     return table
 
 
-def _metrics(path: Path):
+def _metrics(evaluation: Any) -> Table:
     from rich.table import Table
 
-    from nagevo.foundation.files import read_json
-
-    evaluation = read_json(path)
     title = f"Answers measured again, asked at confidence {evaluation['confidence']:g}"
     table = Table("device", "method", title=title, title_justify="left")
     for heading in ("hypervolume ratio", "mean regret (points)", "violated (%)", "budget used (%)"):

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     import torch
 
     from nagevo.deploy.deployment import Deployment
-    from nagevo.generator.knowledge import Knowledge, Readings
+    from nagevo.generator.knowledge import Knowledge
+    from nagevo.generator.readings import Readings
     from nagevo.learn.predictor import Predictor
     from nagevo.measure.accuracy import Evaluator
     from nagevo.spaces.base import SearchSpace
@@ -177,9 +178,15 @@ class Answer:
             raise ConfigError(
                 "fine-tuning needs trained weights: take supernet as accuracy.evaluator of the experiment"
             )
-        options = {"epochs": epochs, "learning_rate": learning_rate, "threads": threads}
-        weights = bundle.manifest["files"][files.WEIGHTS]
-        return finetune(self.deployment(), evaluator, folder, weights=weights, **options)
+        return finetune(
+            self.deployment(),
+            evaluator,
+            folder,
+            weights=bundle.manifest["files"][files.WEIGHTS],
+            epochs=epochs,
+            learning_rate=learning_rate,
+            threads=threads,
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -224,7 +231,7 @@ class Generator:
         arrays = bundle.arrays(files.ANSWERS)
         with bundle.reading(files.ANSWERS):
             candidates = Candidates.read(arrays, bundle.manifest["devices"])
-            known = {"experiment": str, "seed": int, "space": dict, "accuracy": dict}
+            known = {"experiment": str, "seed": int, "space": dict, "accuracy": dict, "failures": list}
             for key, kind in known.items():
                 if not isinstance(bundle.manifest[key], kind):
                     raise ValueError(f"{key} is not of the kind {kind.__name__}")
@@ -257,6 +264,8 @@ class Generator:
         """Return the generator with the devices of which a folder holds readings; unusable ones are logged."""
         from nagevo.generator.readings import Readings, adapted_devices
 
+        if folder is None:
+            return self
         generator = self
         for device in adapted_devices(folder):
             try:
@@ -268,13 +277,12 @@ class Generator:
                 logging.getLogger("nagevo").warning("nagevo: %s is left out: %s", folder / f"{device}.parquet", error)
         return generator
 
-    def _save_adapted(self, device: str) -> Generator:
+    def _save_adapted(self, bundle: Bundle, device: str) -> Generator:
         """Write the bundle that this generator was adapted from again; the caller holds it locked."""
         import shutil
 
         from nagevo.generator.readings import adapted_folder
 
-        bundle = self.bundle
         experiment = adapted_folder(bundle.folder)
         if experiment is not None:
             self.knowledge.readings[device].write(experiment, device, self.space)
@@ -291,8 +299,11 @@ class Generator:
 
     def _manifest(self) -> dict[str, Any]:
         described = {key: value for key, value in self.description.items() if key not in ("format", "files")}
-        settings = {"candidates": self.knowledge.n_candidates, "devices": self.candidates.description()}
-        return described | settings
+        return described | {
+            "candidates": self.knowledge.n_candidates,
+            "devices": self.candidates.description(),
+            "failures": self.knowledge.failures(),
+        }
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -539,8 +550,10 @@ class Generator:
         if not save or self.bundle is None:
             return self._adapted(name, measurements, measures, exact=exact, replace=replace)
         with locked(self.bundle.folder):
-            newest = self._of_bundle(Bundle.read(self.bundle.folder))
-            return newest._adapted(name, measurements, measures, exact=exact, replace=replace)._save_adapted(name)
+            bundle = Bundle.read(self.bundle.folder)
+            newest = self._of_bundle(bundle)
+            grown = newest._adapted(name, measurements, measures, exact=exact, replace=replace)
+            return grown._save_adapted(bundle, name)
 
     def _adapted(
         self,
@@ -566,11 +579,12 @@ class Generator:
 
     def _readings(self, device: str) -> Readings | None:
         """Return what was read of an adapted device: the experiment's file counts before the bundle's copy."""
-        from nagevo.generator.readings import Readings, adapted_folder
+        from nagevo.generator.readings import Readings, adapted_devices, adapted_folder
 
         folder = None if self.bundle is None else adapted_folder(self.bundle.folder)
-        own = None if folder is None else Readings.read(folder, device, self.space)
-        return own or self.knowledge.readings.get(device)
+        if folder is not None and device in adapted_devices(folder):
+            return Readings.read(folder, device, self.space)
+        return self.knowledge.readings.get(device)
 
     def _with_device(self, device: str, readings: Readings) -> Generator:
         """Return the generator with a device of which this is all that was read, in memory."""
@@ -677,7 +691,8 @@ class Generator:
         BudgetError
             If one does not support the confidence.
         """
-        others = sorted({self.quantities.device_of(full) for full in limits} - {None, device})
+        named = {self.quantities.device_of(full) for full in limits}
+        others = sorted(other for other in named if other not in (None, device))
         for other in others:
             self._check_confidence(confidence, other)
         return others

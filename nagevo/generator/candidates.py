@@ -63,13 +63,23 @@ class DeviceTable:
         """Return what each candidate stays under with the given confidence, shape (n,)."""
         return self.expected * np.exp(self.spread * self.residuals.margin(confidence))
 
+    def columns(self) -> dict[str, np.ndarray]:
+        """Return the columns by name, in order."""
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    def with_columns(self, columns: Mapping[str, np.ndarray]) -> DeviceTable:
+        """Return the table with other columns, of as many rows each."""
+        facts = (self.quantity, self.exact, self.adapted, self.highest_confidence)
+        return DeviceTable(*facts, *(columns[name] for name in COLUMNS), self.residuals)
+
     def rows(self, rows: np.ndarray) -> DeviceTable:
         """Return the table of some candidates."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+        return self.with_columns({name: values[rows] for name, values in self.columns().items()})
 
     def extended(self, other: DeviceTable) -> DeviceTable:
         """Return the table with further candidates below."""
-        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in COLUMNS})
+        joined = {name: np.concatenate([values, getattr(other, name)]) for name, values in self.columns().items()}
+        return self.with_columns(joined)
 
 
 COLUMNS = ("expected", "spread", "measured", "excluded", "proposed")
@@ -164,8 +174,7 @@ class Candidates:
         arrays["texts"] = np.frombuffer("\n".join(self.texts).encode(), dtype=np.uint8)
         arrays |= {f"cost.{name}": values for name, values in self.costs.items()}
         for number, table in enumerate(self.devices.values()):
-            columns = {name: getattr(table, name) for name in COLUMNS}
-            columns |= {"residuals": table.residuals.values, "drifts": table.residuals.drifts}
+            columns = table.columns() | {"residuals": table.residuals.values, "drifts": table.residuals.drifts}
             arrays |= {f"device.{number}.{name}": values for name, values in columns.items()}
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
 
@@ -180,14 +189,22 @@ class Candidates:
         """
         devices = {}
         for number, (name, facts) in enumerate(description.items()):
-            columns = {column: arrays[f"device.{number}.{column}"] for column in COLUMNS}
+            columns = (arrays[f"device.{number}.{column}"] for column in COLUMNS)
             residuals = Residuals(arrays[f"device.{number}.residuals"], arrays[f"device.{number}.drifts"])
             checked(facts["quantity"])
-            devices[name] = DeviceTable(**{key: facts[key] for key in FACTS}, **columns, residuals=residuals)
+            devices[name] = DeviceTable(*(facts[key] for key in FACTS), *columns, residuals)
         texts = arrays["texts"].tobytes().decode().split("\n")
         costs = {name.removeprefix("cost."): values for name, values in arrays.items() if name.startswith("cost.")}
-        fixed = (arrays[name] for name in ("accuracy", "evaluated", "searched", "network"))
-        table = cls(arrays["choices"], texts, *fixed, costs, devices)
+        table = cls(
+            arrays["choices"],
+            texts,
+            arrays["accuracy"],
+            arrays["evaluated"],
+            arrays["searched"],
+            arrays["network"],
+            costs,
+            devices,
+        )
         table._check()
         return table
 
@@ -197,7 +214,7 @@ class Candidates:
         columns = [self.choices[:, 0], self.accuracy, self.evaluated, self.searched, self.network, *self.costs.values()]
         positive, masks = [], [self.evaluated, self.searched]
         for table in self.devices.values():
-            columns += [getattr(table, name) for name in COLUMNS]
+            columns += table.columns().values()
             positive += [table.expected, np.exp(table.spread), np.exp(table.residuals.values)]
             masks += [table.excluded, table.proposed]
             if not (isinstance(table.highest_confidence, float) and 0 <= table.highest_confidence <= 1):

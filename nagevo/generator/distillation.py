@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -120,7 +121,7 @@ def evolved_pool(
     for number in track(range(predicted.n_devices), "evolving for more devices"):
         evolved = evolve(
             predictor.space,
-            lambda choices, number=number: predicted.objectives(choices, number),
+            partial(predicted.objectives, device=number),
             population=POPULATION,
             generations=GENERATIONS,
             initial=pool[rng.permutation(len(pool))[: POPULATION // 2]],

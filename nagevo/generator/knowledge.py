@@ -18,6 +18,7 @@ from nagevo.generator.readings import Readings
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.storage import save_surrogates
 from nagevo.measure.measurements import ACCURACY, Measurements
+from nagevo.measure.status import failure_summary
 from nagevo.spaces.base import SearchSpace, among, unique, without
 
 DECODED_REQUESTS = 256
@@ -66,6 +67,12 @@ class Knowledge:
     def space(self) -> SearchSpace:
         """The search space."""
         return self.predictor.space
+
+    def failures(self) -> list[str]:
+        """Return a line for each device on which measuring failed, and one where accuracies failed."""
+        table = self.predictor.measurements
+        summaries = (failure_summary(reasons, name) for name, reasons in table.failures.items())
+        return [summary for summary in summaries if summary]
 
     def known(self) -> np.ndarray:
         """Return what was measured, and what the model proposes for the devices of the experiment: (n, n_choices)."""

@@ -28,6 +28,8 @@ class FrontierModel(nn.Module):
         Units of each of the two hidden layers.
     """
 
+    earlier: torch.Tensor
+
     def __init__(self, n_options: Sequence[int], n_conditions: int, hidden: int):
         super().__init__()
         self.n_options = tuple(n_options)

@@ -82,20 +82,18 @@ class Readings:
         write_table(pd.DataFrame(columns), _path(folder, device))
 
     @classmethod
-    def read(cls, folder: str | os.PathLike, device: str, space: SearchSpace) -> Readings | None:
-        """Return the readings in the file of a device, None if there is no file.
+    def read(cls, folder: str | os.PathLike, device: str, space: SearchSpace) -> Readings:
+        """Return the readings in the file of a device.
 
         Raises
         ------
         DataError
-            If the file holds something else.
+            If there is no such file, or it holds something else.
         """
         from nagevo.foundation.tables import number_column, read_table
         from nagevo.measure.tables import parse_architectures
 
         path = _path(folder, device)
-        if not path.exists():
-            return None
         table = read_table(path, ("architecture", "exact"))
         quantity = measured_quantity(table, f"table {path}")
         choices = space.normal(parse_architectures(table, space, f"table {path}"))
@@ -111,9 +109,9 @@ def adapted_folder(bundle: str | os.PathLike) -> Path | None:
     return folder.parent / "adapted" if folder.name == "generator" else None
 
 
-def adapted_devices(folder: Path | None) -> list[str]:
+def adapted_devices(folder: Path) -> list[str]:
     """Return the devices of which a folder holds readings."""
-    return [] if folder is None else sorted(path.stem for path in folder.glob("*.parquet"))
+    return sorted(path.stem for path in folder.glob("*.parquet"))
 
 
 def _path(folder: str | os.PathLike, device: str) -> Path:
@@ -123,6 +121,6 @@ def _path(folder: str | os.PathLike, device: str) -> Path:
 def _numbers(text: str, read: float | Iterable[float]) -> list[float]:
     several = [read] if isinstance(read, Real | str) or not isinstance(read, Iterable) else [*read]
     try:
-        return [float(value) for value in several]  # type: ignore[arg-type]
+        return [float(value) for value in several]
     except (TypeError, ValueError):
         raise DataError(f"expected latencies in ms by architecture, got {read!r} for {text}"[:300]) from None

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nagevo.foundation.errors import InfeasibleBudget
+from nagevo.foundation.rounding import rounded_up
 from nagevo.generator.answers import Generator
 from nagevo.generator.conditions import DeviceView
 from nagevo.generator.knowledge import Knowledge
@@ -46,7 +47,8 @@ def generator() -> Generator:
     views = {"phone": DeviceView(latency_ms[:3], np.array([latency_ms.min()]), np.array([latency_ms.max()]))}
     predictor = Predictor(space, measurements, *surrogates)
     knowledge = Knowledge(predictor, {"phone": "latency_ms"}, views, {}, {}, choices[:3], 0, 2, model.decoder())
-    return Generator.of(knowledge.with_proposals(), {"seed": 0})
+    described = {"experiment": "tiny", "seed": 3, "space": {"name": "nasbench201"}, "accuracy": {}, "evaluations": 40}
+    return Generator.of(knowledge.with_proposals(), described)
 
 
 def test_a_step_is_the_answer_to_its_own_budget(generator):
@@ -204,22 +206,19 @@ def test_equal_figures_are_equal_bytes_as_svg_and_png(tmp_path):
     assert "score" in (tmp_path / "a/stages.svg").read_text()
 
 
-def test_show_prints_devices_budgets_and_metrics(generator, tmp_path, monkeypatch):
-    import nagevo
+def test_show_prints_devices_budgets_and_metrics(generator, tmp_path):
     from nagevo.cli import app
 
     metrics = {"hypervolume_ratio": 0.9876, "mean_regret": 0.5, "violation_rate": 0.1, "budget_use": 0.9}
     evaluation = {"confidence": 0.9, "devices": {"phone": {"metrics": {"generator": metrics}}}}
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
-    monkeypatch.setattr(generator, "folder", tmp_path / "generator")
-    description = {"experiment": "tiny", "seed": 3, "space": {"name": "nasbench201"}}
-    monkeypatch.setattr(generator, "description", description)
-    monkeypatch.setattr(nagevo, "load", lambda bundle: generator)
-    result = CliRunner().invoke(app, ["show", "--confidence", "0.8"], env={"COLUMNS": "80"})
+    generator.save(tmp_path / "generator")
+    arguments = ["show", str(tmp_path / "generator"), "--confidence", "0.8"]
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
     assert result.exit_code == 0, result.output
     lowest = generator.steps(confidence=0.8)[0].latency_bound_ms
     assert "experiment tiny, seed 3" in result.output
-    assert f"{lowest:.4g} to" in result.output
+    assert f"{rounded_up(lowest)} to" in result.output
     assert "0.9876" in result.output
 
 
