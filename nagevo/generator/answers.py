@@ -255,6 +255,7 @@ class Generator:
         with locked(folder):
             generator = self._adapted_again(adapted_folder(folder))
             with writing(folder, generator._manifest()) as temporary:
+                generator.knowledge.write_model(temporary)
                 generator._write(temporary)
                 if weights is not None:
                     shutil.copyfile(weights, temporary / files.WEIGHTS)

@@ -151,7 +151,7 @@ class Knowledge:
         )
 
     def write(self, folder: Path) -> None:
-        """Write everything into a folder."""
+        """Write everything but the model, which no adaptation changes, into a folder."""
         from safetensors.numpy import save_file
 
         tensors = {"probes": self.probes}
@@ -165,9 +165,14 @@ class Knowledge:
                     f"readings.{number}.values": readings.values,
                 }
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / files.DEVICES)
-        save_file(dict(self.decoder.weights), folder / files.MODEL)
         save_file(_arrays(self.predictor.measurements), folder / files.MEASUREMENTS)
         save_surrogates(folder / files.SURROGATES, self.predictor.surrogates)
+
+    def write_model(self, folder: Path) -> None:
+        """Write the trained model into a folder."""
+        from safetensors.numpy import save_file
+
+        save_file(dict(self.decoder.weights), folder / files.MODEL)
 
     @classmethod
     def read(cls, bundle: Bundle, space: SearchSpace) -> Knowledge:
