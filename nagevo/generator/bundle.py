@@ -185,8 +185,11 @@ def _distilled(folder: Path) -> float:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
+    if not folder.exists():
+        near = _suggestion(folder.parent) or "; run `snakemake --cores 8 all` to make one"
+        raise BundleError(f"bundle {folder} does not exist{near}")
     if not folder.is_dir():
-        raise BundleError(f"bundle {folder} does not exist; run `snakemake --cores 8 all` to make one")
+        raise BundleError(f"expected the folder of a bundle, got the file {folder}{_suggestion(folder)}")
     if not (folder / MANIFEST).exists():
         raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}{_suggestion(folder)}")
     try:
