@@ -106,6 +106,20 @@ class Answer:
         """The :attr:`bound`, on a device that measures latency."""
         return self.bound
 
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape (channels, height, width) of what the network takes."""
+        space = self.generator.space
+        return space.input_shape_of(space.from_text([self.architecture])[0])
+
+    @property
+    def resolution(self) -> int | None:
+        """Height (and width) of the images in pixels; None where the space builds no networks."""
+        try:
+            return self.input_shape[-1]
+        except ConfigError:
+            return None
+
     def describe(self) -> dict[str, Any]:
         """Return the answer for JSON; ``budget`` is None if what the device measures is not limited."""
         stem, _, unit = self.quantity.rpartition("_")
@@ -114,6 +128,7 @@ class Answer:
             "budget": self.budget if math.isfinite(self.budget) else None,
             "device": self.device,
             "architecture": self.architecture,
+            "resolution": self.resolution,
             "accuracy": self.accuracy,
             self.quantity: self.value,
             f"{stem}_bound_{unit}": self.bound,
@@ -148,7 +163,7 @@ class Answer:
             "latency_bound_ms": self.bound,
             "measured_latency_ms": generator.measured_value(self.device, self.architecture),
             "accuracy": {"measured" if self.measured else "predicted": self.accuracy},
-            "input_shape": list(generator.space.input_shape_of(generator.space.from_text([self.architecture])[0])),
+            "input_shape": list(self.input_shape),
             **({} if generator.evaluator is None else generator.evaluator.preprocessing()),
         }
         return Deployment(self.network(), description)

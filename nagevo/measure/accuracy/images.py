@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from nagevo.training.images import Images
 
 
+def channels_last(network: nn.Module) -> nn.Module:
+    """Return the network with its weights in the layout of memory that is fastest on a processor."""
+    import torch
+
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 class ImageEvaluator(Evaluator):
     """Reads accuracies of trained networks on images."""
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.options import EMPTY, Option
-from nagevo.measure.accuracy.images import ImageEvaluator
+from nagevo.measure.accuracy.images import ImageEvaluator, channels_last
 from nagevo.spaces.base import SearchSpace
 from nagevo.training.datasets import IMAGES
 from nagevo.training.recipe import Recipe
@@ -67,7 +67,7 @@ class SupernetEvaluator(ImageEvaluator):
         super().__init__(space, seed=seed, dataset=dataset, training=training, calibration_images=calibration_images)
         self.checkpoint = checkpoint
         self.random_networks, self.kernel_transform, self.threads = random_networks, kernel_transform, threads
-        self.supernet: nn.Module | None = None
+        self.supernet: Any = None
         self._stored: dict[tuple[int, int, int], Images] = {}
 
     def train(self, path: str | os.PathLike) -> None:
@@ -115,7 +115,7 @@ class SupernetEvaluator(ImageEvaluator):
         self._stored = {shape: Images(**under_prefix(f"{_key(shape)}.", tensors)) for shape in shapes}
         self.classes = tuple(about["classes"])
         images = next(iter(self._stored.values()))
-        self.statistics = tuple(values.flatten().numpy() for values in (images.mean, images.std))
+        self.statistics = images.mean.flatten().numpy(), images.std.flatten().numpy()
 
     def calibration(self, shape: tuple[int, int, int]) -> Images:
         return self._stored[shape] if shape in self._stored else super().calibration(shape)
@@ -133,11 +133,10 @@ class SupernetEvaluator(ImageEvaluator):
         return [(channels, pixels, pixels) for pixels in self.space.resolutions or (largest,)]
 
     def network(self, choices: np.ndarray) -> nn.Module:
-        import torch
 
         from nagevo.training.loop import recalibrate
 
-        network = self.supernet.subnetwork(choices).to(memory_format=torch.channels_last)
+        network = channels_last(self.supernet.subnetwork(choices))
         return recalibrate(network, self.calibration(self.space.input_shape_of(choices)))
 
     def _untrained(self) -> nn.Module:
@@ -146,7 +145,7 @@ class SupernetEvaluator(ImageEvaluator):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             supernet = self.space.supernet(kernel_transform=self.kernel_transform)
-        return supernet.to(memory_format=torch.channels_last)
+        return channels_last(supernet)
 
     def _sandwich_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
         """Return the step that trains the largest network on the labels and others on what the largest answers."""

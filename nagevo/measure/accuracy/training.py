@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nagevo.measure.accuracy.images import ImageEvaluator
+from nagevo.measure.accuracy.images import ImageEvaluator, channels_last
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,7 +23,7 @@ class TrainingEvaluator(ImageEvaluator):
         torch.set_num_threads(1)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            network = self.space.network(choices).to(memory_format=torch.channels_last)
+            network = channels_last(self.space.network(choices))
         step = cross_entropy_step(network, self.recipe)
         shape = self.space.input_shape_of(choices)
         fit(network, step, self.images("train", shape), self.recipe, seed=self.seed)
