@@ -38,7 +38,7 @@ def run(kind: Annotated[Kinds, typer.Argument(help="What to list.", show_choices
     }[kind]
     for name in components:
         try:
-            summary = inspect.getdoc(components.resolve(name)).partition("\n\n")[0]
+            summary = (inspect.getdoc(components.resolve(name)) or "").partition("\n\n")[0]
         except MissingDependency as error:
             summary = str(error)
         typer.echo(f"{name:<{max(map(len, components))}}  {' '.join(summary.split())}")

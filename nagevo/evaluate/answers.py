@@ -105,12 +105,12 @@ def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, values: pd.Dat
     return given.merge(scores, how="left", on="architecture").merge(again, how="left", on=["architecture", "device"])
 
 
-def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, dict[str, dict[str, float]]]:
+def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Return the benchmark's metrics by device and method.
 
     The reference frontier of a device is that of all networks measured again on it: of the answers of all methods.
     """
-    result: dict[str, dict[str, dict[str, float]]] = {}
+    result: dict[str, dict[str, dict[str, float | None]]] = {}
     for device in again["device"].unique():
         rows = again[again["device"] == device]
         objectives = {method: _objectives(rows[rows["method"] == method]) for method in METHODS}

@@ -7,6 +7,7 @@ import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.writing import replacing
@@ -56,7 +57,7 @@ def write_json(value: object, path: str | os.PathLike) -> None:
         temporary.write_text(text)
 
 
-def read_json(path: str | os.PathLike) -> object:
+def read_json(path: str | os.PathLike) -> Any:
     """Return the value in a JSON file.
 
     Raises

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nagevo.foundation.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LATENCY, ENERGY, FILE_SIZE = "latency_ms", "energy_mj", "file_kb"
+LATENCY: Final = "latency_ms"
+ENERGY: Final = "energy_mj"
+FILE_SIZE: Final = "file_kb"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.files import one_line
@@ -198,7 +198,8 @@ def _from_parquet(content: bytes, path: Path) -> pd.DataFrame:
 def _header(frame: pd.DataFrame) -> list[list[str | int]]:
     """Return the parts of a table that Parquet's checksums leave out: names and types of columns, and its length."""
     kinds = [str(dtype) if dtype.kind in "iuf" else "" for dtype in frame.dtypes]
-    return [[str(name), kind] for name, kind in zip(frame.columns, kinds, strict=True)] + [["", len(frame)]]
+    columns: list[list[str | int]] = [[str(name), kind] for name, kind in zip(frame.columns, kinds, strict=True)]
+    return [*columns, ["", len(frame)]]
 
 
 def _from_text(content: bytes, path: Path, columns: Sequence[str], separator: str) -> pd.DataFrame:
@@ -291,7 +292,7 @@ def _parsed(cells: list[str], *, text: bool, decimal_comma: bool) -> pd.Series:
     elif not all(_NUMBER.fullmatch(value) for value in present):
         return pd.Series(values)
     if present == values and all(re.fullmatch(r"[+-]?[0-9]{1,18}", value) for value in present) and present:
-        return pd.Series([int(value) for value in values], dtype="int64")
+        return pd.Series([int(value) for value in present], dtype="int64")
     return pd.Series([float("nan") if value is None else float(value) for value in values], dtype="float64")
 
 
@@ -317,7 +318,7 @@ def _as_number(value: object) -> float | None:
 def _is_missing(value: object) -> bool:
     import pandas as pd
 
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(cast(Any, value))))
 
 
 def _shown(value: object) -> str:

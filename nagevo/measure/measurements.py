@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -174,11 +174,12 @@ class Measurements:
         """
         import pandas as pd
 
-        columns = {"architecture": space.to_text(self.choices), "round": self.round, ACCURACY: self.accuracy}
+        columns: dict[str, Any] = {"architecture": space.to_text(self.choices), "round": self.round}
+        columns[ACCURACY] = self.accuracy
         columns |= {column_name(self.quantities[device], device): values for device, values in self.values.items()}
         for name, failures in self.failures.items():
             if self.failed(name).any():
-                columns[FAILURE + name] = np.where(failures == "", None, failures)
+                columns[FAILURE + name] = np.where(failures == "", np.array(None, dtype=object), failures)
         return pd.DataFrame(columns)
 
     @classmethod
@@ -299,7 +300,8 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
             add(ACCURACY, ACCURACY, table)
             continue
         require(table, ("device",), f"table {path}")
-        for device, rows in table.groupby("device"):
+        for device in sorted(table["device"].unique()):
+            rows = table[table["device"] == device]
             add(device, column_name(quantity, device), rows)
     joined = {name: pd.concat(parts) for name, parts in columns.items()}
     for name, column in joined.items():
@@ -307,7 +309,7 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
             raise DataError(f"{', '.join(map(str, paths))} hold {name} of an architecture twice")
     architectures = pd.concat([column.index.to_series() for column in joined.values()]).unique()
     frame = pd.DataFrame(joined, index=pd.Index(architectures, name="architecture"))
-    fine = [name for name in frame if name.startswith(FAILURE) and not (frame[name].fillna("") != "").any()]
+    fine = [name for name in map(str, frame) if name.startswith(FAILURE) and not (frame[name].fillna("") != "").any()]
     return frame.drop(columns=fine)
 
 

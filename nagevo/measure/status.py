@@ -63,7 +63,7 @@ def failure_summary(reasons: np.ndarray, name: str) -> str:
     return f"{n} of {len(reasons)} failed {_where(name)}: {'; '.join([*shown, *others])}"
 
 
-def refuse_all_failed(status: Sequence[str], name: str) -> None:
+def refuse_all_failed(status: Sequence[str] | np.ndarray, name: str) -> None:
     """Check that something was measured, if anything was tried.
 
     Parameters

@@ -9,9 +9,10 @@ twice, and everything evaluated is kept, not only the last population.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import moocore
 import numpy as np
@@ -126,7 +127,7 @@ class _Archive:
         self._objective = objective
         self._index = RowIndex()
         self.choices = np.empty((0, space.n_choices), dtype=np.int8)
-        self.objectives: np.ndarray | None = None
+        self.objectives = np.empty((0, 0))
         self._best = np.empty(0, dtype=int)
 
     def evaluate(self, choices: np.ndarray) -> list[int]:
@@ -139,7 +140,7 @@ class _Archive:
         self._index.add(new)
         first = len(self.choices)
         self.choices = np.concatenate([self.choices, new])
-        self.objectives = values if self.objectives is None else np.concatenate([self.objectives, values])
+        self.objectives = np.concatenate([self.objectives, values]) if first else values
         candidates = np.concatenate([self._best, np.arange(first, len(self.choices))])
         self._best = candidates[moocore.is_nondominated(self.objectives[candidates])]
         individual = _individual_class(values.shape[1])
@@ -181,7 +182,7 @@ def _toolbox(space: SearchSpace, archive: _Archive, rng: np.random.Generator) ->
     return toolbox
 
 
-def _crowded_tournament(parents: list[int], *, rng: np.random.Generator) -> np.ndarray:
+def _crowded_tournament(parents: Sequence[Any], *, rng: np.random.Generator) -> np.ndarray:
     """Return the winners' positions of as many crowded binary tournaments as there are parents.
 
     A parent wins by dominance, else by crowding distance, else by chance.
@@ -195,7 +196,9 @@ def _crowded_tournament(parents: list[int], *, rng: np.random.Generator) -> np.n
     return np.where(left_wins, left, right)
 
 
-def _first_generation(space: SearchSpace, population: int, initial: np.ndarray | None, rng) -> np.ndarray:
+def _first_generation(
+    space: SearchSpace, population: int, initial: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
     """Return the initial architectures, the extremes and random ones: distinct, at least ``population`` if possible."""
     given = space.extremes() if initial is None else np.concatenate([space.normal(initial), space.extremes()])
     given = unique(given)

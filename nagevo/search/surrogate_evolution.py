@@ -112,8 +112,10 @@ class SurrogateEvolution(Strategy):
             objectives = np.column_stack([error - std, predictor.latency_ms(device, choices)])
             return np.where(predictor.feasible(device, choices)[:, None], objectives, np.nan)
 
-        sizes = {"population": self.population, "generations": self.generations}
-        return evolve(self.space, objective, initial=start, rng=rng, **sizes).choices
+        found = evolve(
+            self.space, objective, initial=start, rng=rng, population=self.population, generations=self.generations
+        )
+        return found.choices
 
     def _infill(self, predictor: Predictor, pool: np.ndarray, n: int) -> np.ndarray:
         """Return n architectures of the pool, each the one that promises most once those before it are measured."""

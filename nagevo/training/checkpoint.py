@@ -39,7 +39,14 @@ class Best:
         self.scores.append(value)
 
 
-def save_checkpoint(path: Path, about: Mapping[str, Any], network, optimizer, best: Best, epochs: int) -> None:
+def save_checkpoint(
+    path: Path,
+    about: Mapping[str, Any],
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: Best,
+    epochs: int,
+) -> None:
     """Write the state of a training after some epochs; ``about`` tells what it depends on."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.state.items()}
@@ -48,7 +55,9 @@ def save_checkpoint(path: Path, about: Mapping[str, Any], network, optimizer, be
     save_tensors(tensors, {"about": about, "epochs": epochs, "scores": best.scores}, path)
 
 
-def resume(path: Path, about: Mapping[str, Any], network, optimizer, best: Best) -> int:
+def resume(
+    path: Path, about: Mapping[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer, best: Best
+) -> int:
     """Return how many epochs a checkpoint has behind it, after taking its state; 0 where there is none to take."""
     try:
         tensors, metadata = load_tensors(path)

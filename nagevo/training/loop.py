@@ -83,7 +83,16 @@ def fit(
     return best.scores
 
 
-def _train_epoch(network, step, images, recipe, optimizer, *, seed: int, epoch: int) -> None:
+def _train_epoch(
+    network: nn.Module,
+    step: Step,
+    images: Images,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    *,
+    seed: int,
+    epoch: int,
+) -> None:
     number = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     rng = torch.Generator().manual_seed(number)
     n_batches = max(1, len(images) // recipe.batch_size)

@@ -20,6 +20,7 @@ class NASBenchGraphEvaluator(Evaluator):
 
     space: NASBenchGraphSpace
     exact = True
+    space: NASBenchGraphSpace
 
     def __init__(
         self,

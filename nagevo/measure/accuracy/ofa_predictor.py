@@ -44,6 +44,7 @@ class OFAPredictorEvaluator(Evaluator):
 
     space: MobileNetV3Space
     exact = True
+    space: MobileNetV3Space
 
     def __init__(
         self,

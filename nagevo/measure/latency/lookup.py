@@ -49,7 +49,7 @@ class LookupDevice(Device):
         ] = None,
     ):
         self.paths = {int(pixels): Path(file) for pixels, file in path.items()} if isinstance(path, Mapping) else {}
-        self.path, self.resolution = None if self.paths else Path(path), resolution
+        self.path, self.resolution = None if isinstance(path, Mapping) else Path(path), resolution
         self._means: dict[Path, dict[str, float]] = {}
         self._sums: tuple[SearchSpace, BlockSums] | None = None
 

@@ -14,9 +14,11 @@ import yaml
 
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.writing import replacing
+from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.lookup import OVERHEAD, BlockSums, block_name, end_names
 from nagevo.measure.latency.timing import TimedDevice
 from nagevo.measure.status import OK
+from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
 if TYPE_CHECKING:
@@ -80,14 +82,14 @@ class BlockLatencies:
 
 
 def measure_blocks(
-    device: TimedDevice, space: MobileNetV3Space, *, calibration: int = 10, checks: int = 10, seed: int = 0
+    device: Device, space: SearchSpace, *, calibration: int = 10, checks: int = 10, seed: int = 0
 ) -> BlockLatencies:
     """Return the latencies of all blocks of a space, each timed alone, and how well they predict whole networks.
 
     Parameters
     ----------
-    device : TimedDevice
-    space : MobileNetV3Space
+    device : Device
+    space : SearchSpace
     calibration : int
         Whole networks, the smallest and the largest among them, that ``scale`` is fitted to: the median of the ratios
         of their latency to the sum of their blocks, both without the overhead.
@@ -110,15 +112,15 @@ def measure_blocks(
     choices = _whole_networks(space, calibration + checks, seed)
     alone, whole_ms = _time(device, space, choices)
     n = len(space.resolutions)
-    overhead_ms, blocks = float(alone.loc[OVERHEAD, "latency_ms"]), alone.drop(index=OVERHEAD)
-    sums = BlockSums([(blocks["latency_ms"] - overhead_ms).clip(lower=0.0)] * n, space).of(choices)
+    overhead_ms, blocks = float(alone["latency_ms"][OVERHEAD]), alone.drop(index=OVERHEAD)
+    sums = BlockSums([(blocks["latency_ms"] - overhead_ms).clip(lower=0.0).to_dict()] * n, space).of(choices)
     scale = float(np.median((whole_ms - overhead_ms)[:calibration] / sums[:calibration]))
     checked = pd.DataFrame(
         {
             "architecture": space.to_text(choices),
             "latency_ms": whole_ms,
             "predicted_ms": overhead_ms + scale * sums,
-            "uncorrected_ms": BlockSums([blocks["latency_ms"]] * n, space).of(choices),
+            "uncorrected_ms": BlockSums([blocks["latency_ms"].to_dict()] * n, space).of(choices),
         }
     )
     return BlockLatencies(blocks, overhead_ms, scale, device.rounds, checked[calibration:])

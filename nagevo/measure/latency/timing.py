@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -166,7 +166,7 @@ def time_in_turn(
         if running:
             sleep(max(0.0, start + beginning - clock()))
         for i in running:
-            outcomes[i] = _with_burst(outcomes[i], bursts[i])
+            outcomes[i] = _with_burst(cast(list, outcomes[i]), bursts[i])
     return [outcome if isinstance(outcome, str) else np.asarray(outcome) for outcome in outcomes]
 
 

@@ -49,7 +49,7 @@ class TorchDevice(TimedDevice):
         import torch
 
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        network = network.to(self.processor, memory_format=layout)
+        network = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
         images = torch.zeros(self.batch, *input_shape, device=self.processor).contiguous(memory_format=layout)
         if self.processor == "cuda":
             return lambda: self._time_on_gpu(network, images)
