@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -84,6 +84,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    usage_error: Any
+    refusal: Any
     usage_error, refusal = typer.BadParameter.__mro__[1:3]
     try:
         with optional_packages():

@@ -187,7 +187,7 @@ def _prediction(latency: _Latency, truth: Truth) -> dict[str, float]:
     }
 
 
-def _judged(answering: Answering, truth: Truth) -> dict[str, float]:
+def _judged(answering: Answering, truth: Truth) -> dict[str, float | None]:
     """Return the metrics of the answers of a method to evenly spaced budgets."""
     budgets = frontier.budgets(truth.frontier, N_BUDGETS)
     began = time.perf_counter()

@@ -20,7 +20,6 @@ class NASBenchGraphEvaluator(Evaluator):
 
     space: NASBenchGraphSpace
     exact = True
-    space: NASBenchGraphSpace
 
     def __init__(
         self,

@@ -44,7 +44,6 @@ class OFAPredictorEvaluator(Evaluator):
 
     space: MobileNetV3Space
     exact = True
-    space: MobileNetV3Space
 
     def __init__(
         self,

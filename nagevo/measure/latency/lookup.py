@@ -125,7 +125,7 @@ class BlockSums:
         If a mapping lacks a block of the space.
     """
 
-    def __init__(self, means: Sequence[Mapping[str, float]], space: MobileNetV3Space):
+    def __init__(self, means: Sequence[Mapping[Any, float]], space: MobileNetV3Space):
         self.space, self.means = space, dict(zip(space.resolutions, means, strict=True))
         self.ends = space.table_of_ends(self._end)
         self.slots = space.table_of_slots(lambda resolution, *block: self.means[resolution][block_name(*block)])
