@@ -206,12 +206,18 @@ def test_equal_figures_are_equal_bytes_as_svg_and_png(tmp_path):
     assert "score" in (tmp_path / "a/stages.svg").read_text()
 
 
-def test_show_prints_devices_budgets_and_metrics(generator, tmp_path):
+def test_show_prints_devices_budgets_metrics_and_the_supernet(generator, tmp_path):
     from nagevo.cli import app
 
     metrics = {"hypervolume_ratio": 0.9876, "mean_regret": 0.5, "violation_rate": 0.1, "budget_use": 0.9}
     evaluation = {"confidence": 0.9, "devices": {"phone": {"metrics": {"generator": metrics}}}}
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation))
+    accuracies = {
+        "supernet_accuracy": [90, 95, 97],
+        "supernet_test_accuracy": [89, 94, 96],
+        "alone_accuracy": [90, 95, 97],
+    }
+    pd.DataFrame({"architecture": ["a", "b", "c"]} | accuracies).to_csv(tmp_path / "validate_supernet.csv", index=False)
     generator.save(tmp_path / "generator")
     arguments = ["show", str(tmp_path / "generator"), "--confidence", "0.8"]
     result = CliRunner().invoke(app, arguments, env={"COLUMNS": "80"})
@@ -220,6 +226,7 @@ def test_show_prints_devices_budgets_and_metrics(generator, tmp_path):
     assert "experiment tiny, seed 3" in result.output
     assert f"{rounded_up(lowest)} to" in result.output
     assert "0.9876" in result.output
+    assert "3 networks alone: Kendall's tau 1.00, Spearman's rho 1.00, 1.0 points below" in result.output
 
 
 def test_a_mistyped_command_names_its_nearest_neighbor():
