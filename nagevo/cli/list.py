@@ -9,7 +9,7 @@ import typer
 
 
 class Kinds(StrEnum):
-    """What can be listed."""
+    """Kinds of components that can be listed."""
 
     spaces = "spaces"
     evaluators = "evaluators"

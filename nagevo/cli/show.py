@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nagevo.generator.answers import Generator
 
 VALIDATION = "validate_supernet.csv"
-"""What the rule of that name writes beside a bundle."""
+"""Table that the rule ``validate_supernet`` writes beside a bundle."""
 
 
 def run(

@@ -36,7 +36,7 @@ METADATA = (
     "experiment",
     "accuracy",
 )
-"""What of the description goes into an ONNX file."""
+"""Keys of the description that an ONNX file carries as metadata."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Deployment:
     network : Module
         In evaluation mode.
     description : mapping
-        What JSON holds: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
+        JSON values: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
         ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
         ``measures`` (which quantity these are), ``measured``, ``accuracy`` (percent, by what it was read on),
         ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``,

@@ -15,7 +15,7 @@ ACCURACIES = {
     "validation": "validation images, by which the best epoch was chosen",
     "validation_before": "validation images, before fine-tuning",
 }
-"""What each accuracy in a description is of."""
+"""Images that each accuracy of a description was read on."""
 
 
 def model_card(description: Mapping[str, Any], differences: Mapping[str, float]) -> str:
@@ -24,7 +24,7 @@ def model_card(description: Mapping[str, Any], differences: Mapping[str, float])
     Parameters
     ----------
     description : mapping
-        Of a :class:`nagevo.deploy.deployment.Deployment`.
+        The description of a :class:`nagevo.deploy.deployment.Deployment`.
     differences : mapping of str to float
         By exported file, the largest difference of an output from torch's.
     """

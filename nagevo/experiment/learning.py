@@ -42,9 +42,9 @@ def learn(
         From :func:`nagevo.experiment.search.run_search` or :meth:`Measurements.from_files`. Each round counts as a
         measuring occasion of the devices that are timed.
     folder : path
-        Of the bundle; replaced where it exists.
+        Folder of the bundle; replaced where it exists.
     weights : path, optional
-        What the evaluator's :meth:`train` wrote, where it has to be trained.
+        File written by the evaluator's :meth:`train`, where it has to be trained.
 
     Raises
     ------
@@ -75,13 +75,13 @@ def distill(
     ----------
     experiment : Experiment
     predictor : Predictor
-        Of the experiment's devices.
+        Predictor of the experiment's devices.
     members : ndarray of int8, shape (n, n_choices)
-        Of all frontiers.
+        Members of all frontiers.
     folder : path
-        Of the bundle; replaced where it exists. Devices that it was adapted to are adapted again.
+        Folder of the bundle; replaced where it exists. Devices that it was adapted to are adapted again.
     weights : path, optional
-        What the evaluator's :meth:`train` wrote, where it has to be trained.
+        File written by the evaluator's :meth:`train`, where it has to be trained.
     """
     quantities = {name: device.measures for name, device in experiment.devices.items()}
     knowledge = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities)

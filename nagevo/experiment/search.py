@@ -25,7 +25,7 @@ def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | No
     ----------
     experiment : Experiment
     weights : path, optional
-        What the evaluator's :meth:`train` wrote, where it has to be trained.
+        File written by the evaluator's :meth:`train`, where it has to be trained.
     """
     space = experiment.create_space()
     evaluator = experiment.create_evaluator(space)
@@ -62,15 +62,15 @@ def run_search(
     evaluator : Evaluator
     devices : mapping of str to Device
     strategy : Strategy
-        Of the same space and devices, told nothing yet.
+        Made for the same space and devices, without measurements yet.
     evaluations : int
         Distinct architectures whose accuracy is read.
     rounds : int, optional
-        Into how many rounds they are split; the strategy's own number by default.
+        Number of rounds that they are split into; the strategy's own by default.
     extra_measurements : mapping of str to int or "all", optional
-        How many architectures beyond them each device measures before the first round.
+        Number of further architectures that each device measures before the first round.
     seed : int
-        Fixes which architectures these are.
+        Seed of the choice of these architectures.
 
     Raises
     ------

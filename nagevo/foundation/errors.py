@@ -87,7 +87,7 @@ class InfeasibleBudget(NagevoError, ValueError):
     Attributes
     ----------
     budget : float
-        What was asked of the latency in ms, or of what else the device measures; infinite where nothing was.
+        Asked budget in the unit of the device's quantity; `inf` if unlimited.
     minimum : float
         The smallest budget that can be answered at the asked confidence; infinite where the other limits alone
         cannot be kept.

@@ -61,11 +61,11 @@ class Answer:
     accuracy : float
         Percent; measured where ``measured``, else the prediction less its standard deviation.
     value : float
-        Expected of what the device measures, in the unit of the quantity.
+        Expected value of the device's quantity, in its unit.
     bound : float
-        What the value stays under with the asked confidence; at most the budget.
+        Upper bound of the value at the asked confidence; at most the budget.
     quantity : str
-        What the device measures: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
+        Quantity of the device: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
     confidence : float
     measured : bool
         Whether the accuracy of this architecture was measured in the search.
@@ -76,7 +76,7 @@ class Answer:
     limits : dict of str to float
         Everything that was asked, by name; of two limits on one quantity the tighter one.
     bounds : dict of str to float
-        What the architecture stays under, with the asked confidence, for each of the limits.
+        Upper bound of the architecture at the asked confidence, for each of the limits.
     generator : Generator
         The generator that answered.
     """
@@ -539,7 +539,7 @@ class Generator:
         Parameters
         ----------
         name : str
-            Of the device.
+            Name of the device.
         measurements : mapping of str to float, or to several of them
             By text of the architecture, latencies in ms, NaN where it failed on the device; best of :meth:`probes_for`
             the device. They add to those of earlier calls; several readings of one architecture count as their median.
@@ -617,9 +617,9 @@ class Generator:
         Parameters
         ----------
         name : str
-            Of a new device, or of one that was added and is to be known better.
+            Name of a new device, or of one that was added and is to be measured further.
         n : int, optional
-            How many; by default the generator's own probes less those measured already.
+            Number of probes; by default the generator's own, less those measured already.
         """
         from nagevo.generator.adaptation import next_probes
 

@@ -45,7 +45,7 @@ class DeviceTable:
     proposed : ndarray of bool, shape (n,)
         Whether the model proposes it for the device.
     residuals : Residuals
-        Of the logarithm of the value.
+        Residuals of the logarithm of the value.
     """
 
     quantity: str

@@ -1,4 +1,4 @@
-"""What the generator is told: the asked limits, and the device as the latencies of a few probe architectures."""
+"""Conditions of the generator: the asked limits, and the device as the latencies of a few probe architectures."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ TEMPERATURE = 0.02
 
 @dataclass(frozen=True)
 class Targets:
-    """What to answer on a device: to request ``k``, ``choices[k, j]`` with weight ``weights[k, j]``.
+    """Answers to train for on a device: to request ``k``, ``choices[k, j]`` with weight ``weights[k, j]``.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ def learn_frontiers(
     config : GeneratorConfig
     seed : int
     quantities : mapping of str to str, optional
-        What each device measures; latencies by default.
+        Quantity of each device; latencies by default.
     """
     space, rng = predictor.space, np.random.default_rng(seed)
     reference = predictor.measurements.choices
@@ -172,7 +172,7 @@ def make_targets(
     accuracy : ndarray, shape (n,)
         Percent.
     values : ndarray, shape (n, n_limits)
-        What each needs of the limits.
+        Need of each architecture, in the quantities of the limits.
     view : DeviceView
     rng : numpy.random.Generator
     """

@@ -1,4 +1,4 @@
-"""What a generator learned: from it the answers of its devices are tabulated, and further devices adapted."""
+"""The knowledge of a generator: the source of its tables of answers, and of adapting further devices."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Knowledge:
     ----------
     predictor : Predictor
     quantities : mapping of str to str
-        What each device measures.
+        Quantity of each device.
     views : mapping of str to DeviceView
     proposals : mapping of str to ndarray of int8, shape (n, n_choices)
         The architectures that the model decodes for a device, for evenly spaced budgets and for requests of several

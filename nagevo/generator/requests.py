@@ -61,7 +61,7 @@ def tightest(limits: Iterable[tuple[str, float]]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Quantities:
-    """What each device measures, and how limits on it are called.
+    """Quantity that each device measures, and the names of limits on it.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ import numpy as np
 from nagevo.learn.predictor import Predictor
 
 CONCENTRATION = 0.3
-"""Of the Dirichlet distribution of a mixture: most devices resemble one or two of the sources."""
+"""Concentration of the Dirichlet distribution of a mixture: most devices resemble one or two of the sources."""
 MOST_OVERHEAD = 0.7
 """Shares of the overhead are uniform up to this one."""
 COSTLY, CHEAP = 0.2, 0.01

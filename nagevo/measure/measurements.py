@@ -1,4 +1,4 @@
-"""What was measured of which architecture: the table that all stages share."""
+"""Measurements by architecture: the table that all stages share."""
 
 from __future__ import annotations
 

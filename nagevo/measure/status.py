@@ -24,7 +24,7 @@ UNKNOWN = "unknown: "
 ACCURACY = "accuracy"
 """Column of accuracies; no device has this name."""
 MOST_REASONS = 3
-"""So many reasons are named where failures are counted."""
+"""Number of reasons named where failures are counted."""
 
 
 def outcomes(table: pd.DataFrame, column: str) -> np.ndarray:
@@ -35,7 +35,7 @@ def outcomes(table: pd.DataFrame, column: str) -> np.ndarray:
     table : DataFrame
         With ``status``.
     column : str
-        Of the numbers.
+        Column of the numbers.
     """
     status = table["status"].astype(str)
     return status.mask(table[column].isna() & (status == OK), "gave no number").to_numpy(dtype=object)
@@ -99,7 +99,7 @@ def measure_failed_again(
     paths : sequence of path
         Tables with ``architecture`` and ``status``.
     column : str
-        Of the numbers.
+        Column of the numbers.
     space : SearchSpace
     measure : callable
         From choices to the table of the device or the evaluator.

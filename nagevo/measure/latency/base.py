@@ -59,9 +59,9 @@ def known_values(values: np.ndarray, path: str | os.PathLike, quantity: str = LA
     values : ndarray, shape (n,)
         NaN where the file has none.
     path : path
-        Of the file.
+        Path of the file.
     quantity : str
-        The quantity that they are of.
+        Quantity of the values.
     """
     valid = np.isfinite(values) & (values > 0)
     status = np.select([valid, np.isnan(values)], [OK, f"{UNKNOWN}not in {path}"], "not a positive finite number")

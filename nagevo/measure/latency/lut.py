@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Part = tuple[Callable[[], "nn.Module"], tuple[int, ...]]
-"""What makes a piece of a network, and the shape it takes, without the batch."""
+"""Builder of a piece of a network, and its input shape without the batch."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class BlockLatencies:
     blocks : DataFrame
         ``latency_ms`` of each block alone and its ``dispersion_percent``, by name of block.
     overhead_ms : float
-        What a network that computes nothing takes.
+        Latency of a network that computes nothing.
     scale : float
-        By how much blocks cost more (or less) in a network than alone: memory is warmer alone, layouts are converted
-        less often in a network.
+        Cost of blocks in a network relative to alone: memory is warmer alone, layouts are converted less often in a
+        network.
     rounds : int
         Bursts that each number comes from.
     checks : DataFrame

@@ -39,7 +39,7 @@ STATISTICS = ("min", "median", "p95")
 """Each is a column of a device's table; the config says which of them is the latency."""
 
 HELD = 32
-"""How many networks are held in memory and timed in turn; more are timed group after group."""
+"""Number of networks held in memory and timed in turn; more are timed group after group."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class TimedDevice(Device):
         builders : sequence of callable, length n
             Each makes a network.
         input_shapes : sequence of tuple of int, length n
-            What each takes, without the batch.
+            Input shape of each, without the batch.
 
         Returns
         -------
