@@ -7,6 +7,7 @@ from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.measure.accuracy import create_evaluator
+from nagevo.measure.accuracy.images import readings
 from nagevo.measure.accuracy.supernet import add_gradients
 from nagevo.measure.accuracy.validation import Agreement, spread, validate_supernet
 from nagevo.spaces import create_space
@@ -14,6 +15,7 @@ from nagevo.spaces.mobilenetv3.layout import Block
 from nagevo.spaces.mobilenetv3.supernet import part
 from nagevo.training import loop
 from nagevo.training.datasets import SPLITS, Pool, Source
+from nagevo.training.images import Images
 from nagevo.training.tensors import load_tensors
 
 SMALL = {
@@ -189,6 +191,20 @@ def test_training_alone_gives_the_same_accuracy_twice():
     alone = evaluator("training")
     rows = alone.evaluate(SPACE.extremes())
     np.testing.assert_array_equal(alone.evaluate(SPACE.extremes()[1:])["accuracy"], rows["accuracy"][1:])
+
+
+def test_accuracies_come_with_standard_error_and_cross_entropy():
+    # 100 images, 9 of 10 of class 0, and a network that gives class 0 three quarters of the probability.
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    pixels = torch.zeros(100, 1, 1, 1, dtype=torch.uint8)
+    images = Images(pixels, labels, torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2, bias=True))
+    with torch.no_grad():
+        network[1].bias.copy_(torch.tensor([3.0, 1.0]).log())
+    accuracy, standard_error, cross_entropy = readings(network, images, batch_size=64)
+    assert accuracy == 90
+    assert standard_error == pytest.approx(100 * np.sqrt(91 / 102 * 11 / 102 / 102))
+    assert cross_entropy == pytest.approx(-(0.9 * np.log(0.75) + 0.1 * np.log(0.25)))
 
 
 def test_spread_architectures_lie_evenly_from_smallest_to_largest():
