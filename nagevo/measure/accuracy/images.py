@@ -138,4 +138,9 @@ class ImageEvaluator(Evaluator):
     def about(self, network: nn.Module) -> dict[str, Any]:
         """Return what trained weights depend on beside recipe and seed."""
         description = hashlib.sha256(str(network).encode()).hexdigest()
-        return {"dataset": self.dataset_options, "network": description, "input_shape": list(self.space.input_shape)}
+        return {
+            "dataset": self.dataset_options,
+            "network": description,
+            "architectures": [*self.space.to_text(self.space.extremes()), *self.space.n_options],
+            "input_shape": list(self.space.input_shape),
+        }

@@ -107,15 +107,16 @@ class SupernetEvaluator(ImageEvaluator):
 
         supernet = self._untrained()
         tensors, about = load_tensors(path)
-        if about.get("network") != self.about(supernet)["network"]:
+        expected = self.about(supernet)
+        if any(about.get(key) != expected[key] for key in ("network", "architectures")):
             raise DataError(f"weights {path} were trained for other options of the space: train them again")
         supernet.load_state_dict(under_prefix("network.", tensors))
         self.supernet = supernet
         shapes = [tuple(shape) for shape in about["shapes"]]
-        self._stored = {shape: Images(**under_prefix(f"{_key(shape)}.", tensors)) for shape in shapes}
+        labels, mean, std = (tensors[f"calibration.{name}"] for name in ("labels", "mean", "std"))
+        self._stored = {shape: Images(tensors[_pixels(shape)], labels, mean, std) for shape in shapes}
         self.classes = tuple(about["classes"])
-        images = next(iter(self._stored.values()))
-        self.statistics = images.mean.flatten().numpy(), images.std.flatten().numpy()
+        self.statistics = mean.flatten().numpy(), std.flatten().numpy()
 
     def calibration(self, shape: tuple[int, int, int]) -> Images:
         return self._stored[shape] if shape in self._stored else super().calibration(shape)
@@ -124,8 +125,10 @@ class SupernetEvaluator(ImageEvaluator):
         """Return what :meth:`network` needs, so that the file serves where the dataset is not: weights and images."""
         tensors = {f"network.{name}": tensor for name, tensor in supernet.state_dict().items()}
         for shape in self._shapes():
-            tensors |= {f"{_key(shape)}.{name}": value for name, value in vars(self.calibration(shape)).items()}
-        return tensors
+            images = self.calibration(shape)
+            tensors[_pixels(shape)] = images.pixels
+        shared = {"labels": images.labels, "mean": images.mean, "std": images.std}
+        return tensors | {f"calibration.{name}": tensor for name, tensor in shared.items()}
 
     def _shapes(self) -> list[tuple[int, int, int]]:
         """Return all shapes of images that architectures take."""
@@ -133,7 +136,6 @@ class SupernetEvaluator(ImageEvaluator):
         return [(channels, pixels, pixels) for pixels in self.space.resolutions or (largest,)]
 
     def network(self, choices: np.ndarray) -> nn.Module:
-
         from nagevo.training.loop import recalibrate
 
         network = channels_last(self.supernet.subnetwork(choices))
@@ -170,9 +172,9 @@ class SupernetEvaluator(ImageEvaluator):
         return step
 
 
-def _key(shape: tuple[int, int, int]) -> str:
+def _pixels(shape: tuple[int, int, int]) -> str:
     """Return the name of the images of a shape among the tensors of a file."""
-    return f"calibration.{shape[-1]}"
+    return f"calibration.pixels.{shape[-1]}"
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Sequence[torch.Tensor | None]]) -> None:

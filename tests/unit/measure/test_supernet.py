@@ -45,9 +45,9 @@ def bars(*, n: int = 48) -> Source:
     return Source("bars", ("horizontal", "vertical", "none"), dict.fromkeys(SPLITS, Pool(images, labels)))
 
 
-def evaluator(name: str = "supernet", **options):
+def evaluator(name: str = "supernet", space=SPACE, **options):
     options = {"training": TRAINING, "calibration_images": 24} | options
-    return create_evaluator(name, SPACE, dataset={"name": f"{__name__}:bars"}, **options)
+    return create_evaluator(name, space, dataset={"name": f"{__name__}:bars"}, **options)
 
 
 @pytest.fixture
@@ -175,6 +175,24 @@ def test_weights_of_another_space_are_refused(tmp_path):
     evaluator().train(tmp_path / "weights")
     with pytest.raises(DataError, match="trained for other options of the space"):
         evaluator(kernel_transform=False).load(tmp_path / "weights")
+
+
+def test_networks_of_each_resolution_are_calibrated_and_scored_at_it(tmp_path):
+    space = create_space("mobilenetv3", **SMALL, resolutions=[8, 12], widths=[0.5, 1])
+    trained, elsewhere = evaluator(space=space), evaluator(space=space)
+    trained.train(tmp_path / "weights")
+    elsewhere.dataset_options = {"name": "of another computer"}
+    elsewhere.load(tmp_path / "weights")
+    small, large = space.extremes()
+    assert elsewhere.calibration((1, 8, 8)).pixels.shape == (24, 1, 8, 8)
+    assert elsewhere.network(small)(torch.zeros(1, 1, 8, 8)).shape == (1, 3)
+    trained.load(tmp_path / "weights")
+    assert trained.images("test", space.input_shape_of(small)).pixels.shape[-1] == 8
+    torch.testing.assert_close(trained.images("train").pixels[:24], elsewhere.calibration((1, 12, 12)).pixels)
+    assert trained.evaluate(np.stack([small, large]))["accuracy"].between(0, 100).all()
+    narrower = create_space("mobilenetv3", **SMALL, resolutions=[8, 12], widths=[0.25, 1])
+    with pytest.raises(DataError, match="trained for other options of the space"):
+        evaluator(space=narrower).load(tmp_path / "weights")
 
 
 def test_an_unknown_key_of_the_recipe_is_named():
