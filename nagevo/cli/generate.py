@@ -113,11 +113,12 @@ def _line(answer: Answer) -> str:
 
     own = answer.quantity
     unit = QUANTITIES[own].unit
-    asked = [f"{answer.budget:g} {unit}"] if own in answer.limits else []
+    limited = own in answer.limits and math.isfinite(answer.budget)
+    asked = [f"{answer.budget:g} {unit}"] if limited else []
     asked += [f"{name} {limit:g}" for name, limit in answer.limits.items() if name != own]
     others = [f", {name} {rounded_up(bound, 6)}" for name, bound in answer.bounds.items() if name != own]
     return (
-        f"{' and '.join(asked)} on {answer.device}: {answer.architecture}  "
+        f"{' and '.join(asked) or 'any budget'} on {answer.device}: {answer.architecture}  "
         f"{answer.accuracy:.2f} %, {answer.value:.3g} {unit}, "
         f"at most {rounded_up(answer.bound, 3)} {unit} at confidence {answer.confidence:g}{''.join(others)}"
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as _replace
 from functools import cached_property, lru_cache
 from itertools import groupby
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from nagevo.measure.accuracy import Evaluator
     from nagevo.spaces.base import SearchSpace
 
-NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]*")
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """Names of devices: they become parts of the names of files and columns."""
 
 
@@ -299,15 +299,15 @@ class Generator:
 
         from nagevo.generator.readings import adapted_folder
 
-        experiment = adapted_folder(bundle.folder)
+        experiment = adapted_folder(bundle.place)
         if experiment is not None:
             self.knowledge.readings[device].write(experiment, device, self.space)
-        with writing(bundle.folder, self._manifest()) as temporary:
+        with writing(bundle.place, self._manifest()) as temporary:
             for name in bundle.manifest["files"]:
                 (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(bundle.folder / name, temporary / name)
+                shutil.copy2(bundle.place / name, temporary / name)
             self._write(temporary)
-        return self._of_bundle(Bundle.read(bundle.folder))
+        return self._of_bundle(bundle.again())
 
     def _write(self, folder: Path) -> None:
         self.knowledge.write(folder)
@@ -433,7 +433,7 @@ class Generator:
         InfeasibleBudget
             For the first request that no architecture holds; :meth:`answers` returns these instead.
         """
-        single = isinstance(budgets, Real | Mapping)
+        single = isinstance(budgets, Mapping) or (hasattr(budgets, "__float__") and np.ndim(budgets) == 0)
         asked: Iterable[Request] = [budgets] if single else budgets  # type: ignore[list-item,assignment]
         results = self._answered(asked, device, confidence, n)
         for result in results:
@@ -565,8 +565,8 @@ class Generator:
         """
         if not save or self.bundle is None:
             return self._adapted(name, measurements, measures, exact=exact, replace=replace)
-        with locked(self.bundle.folder):
-            bundle = Bundle.read(self.bundle.folder)
+        with locked(self.bundle.place):
+            bundle = self.bundle.again()
             newest = self._of_bundle(bundle)
             grown = newest._adapted(name, measurements, measures, exact=exact, replace=replace)
             return grown._save_adapted(bundle, name)
@@ -597,7 +597,7 @@ class Generator:
         """Return what was read of an adapted device: the experiment's file counts before the bundle's copy."""
         from nagevo.generator.readings import Readings, adapted_devices, adapted_folder
 
-        folder = None if self.bundle is None else adapted_folder(self.bundle.folder)
+        folder = None if self.bundle is None else adapted_folder(self.bundle.place)
         if folder is not None and device in adapted_devices(folder):
             return Readings.read(folder, device, self.space)
         return self.knowledge.readings.get(device)
@@ -726,7 +726,9 @@ class Generator:
         if name in self.candidates.devices and not self.candidates.devices[name].adapted:
             raise DeviceError(f'device "{name}" was measured in the experiment; give the new one another name')
         if not NAME.fullmatch(name):
-            raise DeviceError(f'expected letters, digits, "_" and "-" as name of a device, got {name!r}')
+            raise DeviceError(
+                f'expected letters, digits, "_" and "-" as name of a device, at most 100 of them, got {name!r}'
+            )
 
     def _table(self, device: str | None) -> tuple[str, DeviceTable]:
         """Return the name and the table of a device; None means the only one."""

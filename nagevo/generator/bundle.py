@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,15 @@ class Bundle:
     Attributes
     ----------
     folder : Path
-        As it was named; may be a symbolic link.
+        As it was named, for messages; may be a symbolic link.
+    place : Path
+        The same as an absolute path.
     manifest : mapping
         The experiment and the devices, and the checksum of every file (``files``).
     """
 
     folder: Path
+    place: Path
     manifest: Mapping[str, Any]
 
     @classmethod
@@ -61,11 +64,15 @@ class Bundle:
     @classmethod
     def read(cls, folder: str | os.PathLike) -> Bundle:
         """Return the bundle in a folder that the caller holds locked; see :meth:`open`."""
-        bundle = cls(Path(folder), _read_manifest(Path(folder)))
+        bundle = cls(Path(folder), Path(folder).absolute(), _read_manifest(Path(folder)))
         for name in bundle.manifest["files"]:
             if name != WEIGHTS:  # large, and read for networks only
                 bundle.path(name)
         return bundle
+
+    def again(self) -> Bundle:
+        """Return the bundle as it is now; the caller holds it locked."""
+        return replace(self.read(self.place), folder=self.folder)
 
     def __contains__(self, name: str) -> bool:
         return name in self.manifest["files"]
@@ -78,8 +85,8 @@ class Bundle:
         BundleError
             If the file is absent, not listed, or changed.
         """
-        path = self.folder / name
-        if "\0" in name or not path.resolve().is_relative_to(self.folder.resolve()):
+        path = self.place / name
+        if "\0" in name or not path.resolve().is_relative_to(self.place.resolve()):
             raise BundleError(f"bundle {self.folder} names {name!r}, which lies outside of the bundle: do not trust it")
         if name not in self:
             raise BundleError(f"bundle {self.folder} does not list {name}: distill it again")

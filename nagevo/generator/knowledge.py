@@ -71,7 +71,9 @@ class Knowledge:
     def failures(self) -> list[str]:
         """Return a line for each device on which measuring failed, and one where accuracies failed."""
         table = self.predictor.measurements
-        summaries = (failure_summary(reasons, name) for name, reasons in table.failures.items())
+        values = {ACCURACY: table.accuracy, **table.values}
+        tried = {name: np.isfinite(values[name]) | table.failed(name) for name in table.failures}
+        summaries = (failure_summary(reasons[tried[name]], name) for name, reasons in table.failures.items())
         return [summary for summary in summaries if summary]
 
     def known(self) -> np.ndarray:

@@ -50,6 +50,8 @@ class Readings:
         ArchitectureError
             If a text is no architecture of the space.
         """
+        if not hasattr(measurements, "items"):
+            raise DataError(f"expected latencies in ms by architecture, got {measurements!r}"[:300])
         texts, values = [], []
         for text, read in measurements.items():
             for value in _numbers(text, read):
@@ -121,6 +123,8 @@ def _path(folder: str | os.PathLike, device: str) -> Path:
 def _numbers(text: str, read: float | Iterable[float]) -> list[float]:
     several = [read] if isinstance(read, Real | str) or not isinstance(read, Iterable) else [*read]
     try:
+        if any(isinstance(value, bool) for value in several):
+            raise TypeError("a truth value is not a latency")
         return [float(value) for value in several]
     except (TypeError, ValueError):
         raise DataError(f"expected latencies in ms by architecture, got {read!r} for {text}"[:300]) from None

@@ -116,6 +116,7 @@ class Quantities:
 
 
 def _limits(request: Request, budget: str) -> dict[str, float]:
-    if isinstance(request, Mapping):
-        return {name: float(limit) for name, limit in request.items()}
-    return {budget: float(request)}
+    limits = request if isinstance(request, Mapping) else {budget: request}
+    if any(isinstance(limit, bool) for limit in limits.values()):
+        raise TypeError("a truth value is not a limit")
+    return {name: float(limit) for name, limit in limits.items()}

@@ -186,6 +186,8 @@ def test_what_cannot_be_read_leaves_the_bundle_as_it_was(bundle):
         (DataError, dict.fromkeys(probes, float("inf"))),
         (DataError, dict.fromkeys(probes, float("nan"))),
         (DataError, dict.fromkeys(probes, None)),
+        (DataError, dict.fromkeys(probes, True)),
+        (DataError, list(latencies(probes).items())),
         (DataError, {}),
         (ArchitectureError, {"nothing": 1.0, **latencies(probes)}),
     ]:
@@ -193,3 +195,38 @@ def test_what_cannot_be_read_leaves_the_bundle_as_it_was(bundle):
             generator.adapt("board", measurements)
     assert content == {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
     assert not (bundle.parent / "adapted").exists()
+
+
+def test_a_generator_is_adapted_after_the_working_directory_changed(bundle, monkeypatch, tmp_path):
+    monkeypatch.chdir(bundle.parent)
+    generator = nagevo.load("generator")
+    monkeypatch.chdir(tmp_path)
+    assert generator.adapt("board", latencies(generator.probes_for("board"))).devices == ("exact", "board")
+    assert str(generator.folder) == "generator"
+
+
+def test_a_name_that_is_too_long_for_a_file_is_refused(bundle):
+    generator = nagevo.load(bundle)
+    with pytest.raises(nagevo.DeviceError, match="at most 100 of them"):
+        generator.adapt("a" * 300, latencies(generator.probes_for("board")))
+
+
+def test_failures_in_a_table_are_counted_among_what_was_tried(bundle, monkeypatch, capsys, tmp_path):
+    probes = latencies(nagevo.load(bundle).probes_for("board", 6))
+    table = pd.DataFrame({"architecture": probes.keys(), "latency_ms": probes.values(), "status": "ok"})
+    table.loc[2, ["latency_ms", "status"]] = [None, "out of memory"]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--measurements", str(tmp_path / "t.csv"))
+    assert run(monkeypatch, capsys, *arguments)[0] == 0
+    assert "1 of 6 failed on board" in run(monkeypatch, capsys, "show", str(bundle), "--confidence", "0.5")[1]
+
+
+def test_a_damaged_file_of_readings_is_named_and_can_be_replaced(bundle):
+    generator = nagevo.load(bundle)
+    probes = latencies(generator.probes_for("board"))
+    generator.adapt("board", probes)
+    (bundle.parent / "adapted/board.parquet").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"adapted/board\.parquet cannot be read"):
+        generator.adapt("board", probes)
+    generator.adapt("board", probes, replace=True)
+    assert len(pd.read_parquet(bundle.parent / "adapted/board.parquet")) == len(probes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -140,3 +142,19 @@ def test_an_answer_without_a_budget_can_be_saved_and_exported(generator, tmp_pat
     deployment.save(tmp_path / "network")
     description = json.loads((tmp_path / "network/network.json").read_text())
     assert description["budget_ms"] is None
+
+
+@pytest.mark.parametrize("budget", [Decimal("7.5"), Fraction(15, 2), np.float16(7.5), np.array(7.5), 7.5])
+def test_any_kind_of_number_is_a_budget(generator, budget):
+    assert generator.generate(budget, device="exact") == generator.generate([7.5], device="exact")[0]
+
+
+@pytest.mark.parametrize("budget", [True, {"latency_ms": True}, [False], {"latency_ms": None}, {"latency_ms": "x"}])
+def test_truth_values_and_nothing_are_no_budgets(generator, budget):
+    with pytest.raises(nagevo.BudgetError, match="expected budgets in ms or limits by name"):
+        generator.generate(budget, device="exact")
+
+
+def test_the_command_names_an_answer_without_a_budget(bundle, monkeypatch, capsys):
+    asked = ("generate", "--bundle", str(bundle), "--device", "exact", "--budget", "inf")
+    assert run(monkeypatch, capsys, *asked)[1].startswith("any budget on exact: ")
