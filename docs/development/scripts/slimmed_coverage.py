@@ -23,13 +23,40 @@ from torch import nn
 from nagevo.deploy.export import difference_from_torch, export_onnx, run_onnx
 from nagevo.spaces.slimmed.structure import TOLERANCE, Structure, find_structure, slimmer, union
 
-NAMES = (
-    "resnet18 resnet50 seresnet18 resnext50_32x4d res2net50_26w_4s dla34 densenet121 vgg11_bn mobilenetv2_050 "
-    "mobilenetv3_small_050 mobilenetv3_large_100 mnasnet_small fbnetc_100 hardcorenas_a efficientnet_b0 "
-    "tf_efficientnetv2_b0 regnetx_002 regnety_002 ghostnet_100 mobileone_s0 repvgg_a0 xception41 cspresnet50 "
-    "convnext_atto poolformer_s12 mobilevit_xxs edgenext_xx_small vit_tiny_patch16_224 deit_tiny_patch16_224 "
-    "mixer_s32_224 swin_tiny_patch4_window7_224 levit_128s"
-).split()
+NAMES = [
+    "resnet18",
+    "resnet50",
+    "seresnet18",
+    "resnext50_32x4d",
+    "res2net50_26w_4s",
+    "dla34",
+    "densenet121",
+    "vgg11_bn",
+    "mobilenetv2_050",
+    "mobilenetv3_small_050",
+    "mobilenetv3_large_100",
+    "mnasnet_small",
+    "fbnetc_100",
+    "hardcorenas_a",
+    "efficientnet_b0",
+    "tf_efficientnetv2_b0",
+    "regnetx_002",
+    "regnety_002",
+    "ghostnet_100",
+    "mobileone_s0",
+    "repvgg_a0",
+    "xception41",
+    "cspresnet50",
+    "convnext_atto",
+    "poolformer_s12",
+    "mobilevit_xxs",
+    "edgenext_xx_small",
+    "vit_tiny_patch16_224",
+    "deit_tiny_patch16_224",
+    "mixer_s32_224",
+    "swin_tiny_patch4_window7_224",
+    "levit_128s",
+]
 FIXED_SIZE = ("swin", "levit", "mixer", "mobilevit", "edgenext")
 
 

@@ -187,7 +187,8 @@ class SlimmedSpace(SearchSpace):
         found = []
         for members in self._tied:
             holders = [self._block_of(part) for part, _ in members]
-            found.append(frozenset() if None in holders else frozenset(holders))
+            inside = frozenset(holder for holder in holders if holder is not None)
+            found.append(frozenset() if None in holders else inside)
         return found
 
     def _block_of(self, part: Part) -> int | None:

@@ -10,7 +10,7 @@ the original network, are nagevo's.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -220,9 +220,9 @@ def weights(network: nn.Module, shapes: Sequence[tuple[int, ...]]) -> list[Weigh
             uses[f"{name}.weight"] = tuple(_positions(trace, name, module.out_channels) for trace in traces)
         elif isinstance(module, nn.Linear):
             uses[f"{name}.weight"] = tuple(_positions(trace, name, module.out_features) for trace in traces)
-        elif _is_attention(module):
-            tokens = [_positions(trace, f"{name}.qkv", module.qkv.out_features) for trace in traces]
-            axis, width = (f"{name}.proj.weight", 1), module.proj.in_features
+        elif (attention := _attention(module)) is not None:
+            axis, width = (f"{name}.proj.weight", 1), attention.proj.in_features
+            tokens = [_positions(trace, f"{name}.qkv", 3 * width) for trace in traces]
             found.append(Weight(f"{name}.attention", (axis,), (width,), False, tuple(2 * n * n for n in tokens)))
     none = (0,) * len(shapes)
     for name, parameter in network.named_parameters():
@@ -248,7 +248,7 @@ class _Trace:
 def _traced(network: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, _Trace]:
     trace = _Trace({}, {})
 
-    def record(name: str):
+    def record(name: str) -> Callable[[nn.Module, tuple, object], None]:
         def hook(module: nn.Module, given: tuple, output: object) -> None:
             if len(given) == 1 and isinstance(given[0], torch.Tensor) and isinstance(output, torch.Tensor):
                 trace.inputs[name], trace.outputs[name] = given[0].clone(), output.clone()
@@ -267,7 +267,8 @@ def _traced(network: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, _Tr
 def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[str]) -> Iterator[Part]:
     """Yield every part that the dependency graph knows, and the heads of attention modules, not yet checked."""
     names = {module: name for name, module in network.named_modules()}
-    attention = {name: module for name, module in network.named_modules() if _is_attention(module)}
+    found = {name: _attention(module) for name, module in network.named_modules()}
+    attention = {name: module for name, module in found.items() if module is not None}
     between_heads = {(module.qkv, True) for module in attention.values()}
     between_heads |= {(module.proj, False) for module in attention.values()}
     for name, module in attention.items():
@@ -281,7 +282,7 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[
         whole.append(f"the channels of all layers: torch-pruning cannot trace the network ({_first_line(error)})")
         return
     order = {name: number for number, name in enumerate(names.values())}
-    joined = _joined_by_grouped_convolutions(graph, groups)
+    joined = _joined_by_grouped_convolutions(groups)
     for members in joined:
         members.sort(key=lambda group: order[names[group[0].dep.target.module]])
         root = names[members[0][0].dep.target.module]
@@ -294,7 +295,7 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[
             whole.append(f"the channels of {root}: {error}")
 
 
-def _joined_by_grouped_convolutions(graph, groups: Sequence) -> list[list]:
+def _joined_by_grouped_convolutions(groups: Sequence[Any]) -> list[list[Any]]:
     """Return the groups, those together whose channels meet in one grouped convolution: its groups go as a whole."""
     owner: dict[nn.Module, int] = {}
     parent = list(range(len(groups)))
@@ -315,7 +316,13 @@ def _joined_by_grouped_convolutions(graph, groups: Sequence) -> list[list]:
     return list(together.values())
 
 
-def _part(root: str, groups: Sequence, graph, names: Mapping[nn.Module, str], trace: _Trace) -> Part:
+def _part(
+    root: str,
+    groups: Sequence[Any],
+    graph: torch_pruning.DependencyGraph,
+    names: Mapping[nn.Module, str],
+    trace: _Trace,
+) -> Part:
     """Return the part of one group of the dependency graph, or of several that a grouped convolution joins.
 
     Raises
@@ -386,7 +393,7 @@ def _axes(module: nn.Module, is_output: bool) -> Iterator[tuple[str, int, int]]:
         raise ValueError(f"a layer {type(module).__name__} depends on them")
 
 
-def _importance(group) -> np.ndarray:
+def _importance(group: Any) -> np.ndarray:
     """Return the norm of the weights that belong to each channel of a group, summed over its layers."""
     scores = GroupMagnitudeImportance(p=2, normalizer=None)(group)
     if scores is None:
@@ -394,13 +401,22 @@ def _importance(group) -> np.ndarray:
     return scores.detach().double().numpy()
 
 
-def _is_attention(module: nn.Module) -> bool:
-    """Return whether a module is self-attention with one projection to queries, keys and values, as timm has it."""
-    layers = (getattr(module, "qkv", None), getattr(module, "proj", None))
-    heads = getattr(module, "num_heads", None)
-    if not all(isinstance(layer, nn.Linear) for layer in layers) or not isinstance(heads, int) or heads < 2:
-        return False
-    return layers[0].out_features == 3 * layers[1].in_features and layers[1].in_features % heads == 0
+@dataclass(frozen=True)
+class _Attention:
+    """Self-attention with one projection to queries, keys and values."""
+
+    qkv: nn.Linear
+    proj: nn.Linear
+    heads: int
+
+
+def _attention(module: nn.Module) -> _Attention | None:
+    """Return the layers of a module that is self-attention under timm's names, or None."""
+    qkv, proj, heads = (getattr(module, name, None) for name in ("qkv", "proj", "num_heads"))
+    if not isinstance(qkv, nn.Linear) or not isinstance(proj, nn.Linear) or not isinstance(heads, int) or heads < 2:
+        return None
+    width = proj.in_features
+    return _Attention(qkv, proj, heads) if qkv.out_features == 3 * width and width % heads == 0 else None
 
 
 def _is_output(graph: torch_pruning.DependencyGraph, item: Any) -> bool:
@@ -408,17 +424,16 @@ def _is_output(graph: torch_pruning.DependencyGraph, item: Any) -> bool:
     return graph.is_out_channel_pruning_fn(item.dep.handler)
 
 
-def _heads(name: str, module: nn.Module, trace: _Trace) -> Part:
-    width, heads = module.proj.in_features, module.num_heads
-    unit = np.arange(width) // (width // heads)
-    units = {(f"{name}.qkv.weight", 0): np.tile(unit, 3), (f"{name}.proj.weight", 1): unit}
+def _heads(name: str, module: _Attention, trace: _Trace) -> Part:
+    width = module.proj.in_features
+    unit = np.arange(width) // (width // module.heads)
+    units: dict[Axis, np.ndarray] = {(f"{name}.qkv.weight", 0): np.tile(unit, 3), (f"{name}.proj.weight", 1): unit}
     if module.qkv.bias is not None:
         units[f"{name}.qkv.bias", 0] = np.tile(unit, 3)
     norms = module.proj.weight.detach().double().square().sum(0).numpy()
     norms = norms + module.qkv.weight.detach().double().square().sum(1).reshape(3, width).sum(0).numpy()
-    scores = np.bincount(unit, norms)
-    positions = _positions(trace, f"{name}.qkv", module.qkv.out_features)
-    return Part(f"{name}.num_heads", heads, units, np.argsort(scores, kind="stable"), positions)
+    order = np.argsort(np.bincount(unit, norms), kind="stable")
+    return Part(f"{name}.num_heads", module.heads, units, order, _positions(trace, f"{name}.qkv", 3 * width))
 
 
 def _checked(network: nn.Module, inputs: torch.Tensor, parts: Sequence[Part], whole: list[str]) -> list[Part]:
@@ -490,7 +505,7 @@ def _residual_blocks(network: nn.Module, trace: _Trace) -> Iterator[str]:
     yield from sorted(found, key=order.index)
 
 
-def _set_widths(module: nn.Module, original: nn.Module) -> None:
+def _set_widths(module: Any, original: Any) -> None:
     """Set the attributes of a layer, or of an attention module, that say how wide it is, from its sliced weights."""
     if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
         if module.groups > 1:
@@ -502,9 +517,9 @@ def _set_widths(module: nn.Module, original: nn.Module) -> None:
         module.num_features = len(module.weight)
     elif isinstance(module, nn.PReLU):
         module.num_parameters = module.weight.numel()
-    elif _is_attention(original):
+    elif (attention := _attention(original)) is not None:
         width = module.proj.weight.shape[1]
-        module.num_heads = original.num_heads * width // original.proj.in_features
+        module.num_heads = attention.heads * width // attention.proj.in_features
         if hasattr(module, "attn_dim"):
             module.attn_dim = width
 

@@ -42,10 +42,10 @@ class SlimmedSupernet(nn.Module):
     ):
         super().__init__()
         self.network, self._build, self._cuts = deepcopy(network), build, cuts
-        self._version = lru_cache(MEMORY)(self._make_version)
+        self._versions = lru_cache(MEMORY)(self._make_version)
 
     def forward(self, x: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
-        version = self._version(choices.tobytes())
+        version = self._versions(choices.tobytes())
         tensors = {name: sliced(tensor, name, version.kept) for name, tensor in self._tensors(version).items()}
         with version.lock:
             for module in version.network.modules():
@@ -54,7 +54,7 @@ class SlimmedSupernet(nn.Module):
 
     def subnetwork(self, choices: np.ndarray) -> nn.Module:
         """Return one architecture as a plain network with a copy of its weights."""
-        version = self._version(choices.tobytes())
+        version = self._versions(choices.tobytes())
         network = deepcopy(version.network)
         tensors = {name: sliced(tensor, name, version.kept) for name, tensor in self._tensors(version).items()}
         network.load_state_dict({name: tensor.detach() for name, tensor in tensors.items()}, strict=False)
