@@ -10,6 +10,14 @@ import pytest
 
 from nagevo.spaces.base import SearchSpace
 
+SLOW_FILES = {
+    "test_core.py",  # a bundle, and each command as a process of its own
+    "test_deployment.py",  # a trained supernet, fine-tuned and exported
+    "test_fuzzing.py",  # a hundred inputs to every reader
+    "test_once_for_all.py",  # networks of full size
+}
+"""Files whose tests are all slow: left out by ``make check``."""
+
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 hypothesis.settings.register_profile("short", deadline=None)
@@ -28,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tables" not in item.keywords and "shared_data" in item.fixturenames:
             item.add_marker("tables")
-        if "workflow" in item.path.parts:
+        if "workflow" in item.path.parts or item.path.name in SLOW_FILES:
             item.add_marker("slow")
         if "browser" in item.fixturenames:
             item.add_marker("browser")

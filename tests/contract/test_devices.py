@@ -42,7 +42,10 @@ def options(backend, tables):
     }.get(backend, {})
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+SLOW = {"onnx_file": [pytest.mark.slow]}  # five seconds for each export
+
+
+@pytest.fixture(params=[pytest.param(name, marks=SLOW.get(name, [])) for name in sorted(BACKENDS)])
 def case(request, tables):
     """Return a device of each backend in turn, a space it knows, and two architectures, the dearer one first."""
     space, pair = SPACE, SPACE.extremes()[::-1]
