@@ -61,7 +61,7 @@ def finetune(
     learning_rate : float
         The first of a cosine schedule; everything else is as the experiment's networks are trained.
     threads : int
-        Of torch.
+        Threads of torch.
 
     Returns
     -------

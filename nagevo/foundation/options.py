@@ -43,18 +43,18 @@ CONSTRAINTS = ("ge", "gt", "le", "lt", "min_length", "max_length", "pattern")
 
 @dataclass(frozen=True)
 class Option:
-    """What an option means and which values it takes: stands in the annotation of a parameter.
+    """Meaning and allowed values of an option, in the annotation of a parameter.
 
     Attributes
     ----------
     text : str
         One sentence for the reference of all keys.
     unit : str
-        Of a number, where its name does not say it.
+        Unit of a number, where its name does not say it.
     ge, gt, le, lt : float, optional
         Bounds of a number.
     min_length, max_length : int, optional
-        Of a list or a text.
+        Bounds of the length of a list or a text.
     pattern : str, optional
         A key of :data:`PATTERNS`, which a text matches.
     path : bool
@@ -159,7 +159,7 @@ class Signature:
 
     @cached_property
     def adapter(self) -> Any:
-        """What pydantic checks the given options with."""
+        """The pydantic adapter that checks given options."""
         from typing import NotRequired
 
         from pydantic import ConfigDict, TypeAdapter
@@ -181,7 +181,7 @@ class Signature:
         Parameters
         ----------
         section : object
-            What the config holds, or None for a section that is absent.
+            Value in the config, or None for a section that is absent.
         where : str
             The place of the section in the config.
         beside : sequence of str

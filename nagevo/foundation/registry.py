@@ -22,7 +22,7 @@ class Kind(Mapping[str, str]):
     Attributes
     ----------
     what : str
-        What a component is called in messages (``"strategy"``).
+        Name of a component in messages (``"strategy"``).
     builtin : mapping of str to str
     base : type
         The class that every component derives from; ``object`` where components are functions.
@@ -100,7 +100,7 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
     Parameters
     ----------
     what : str
-        What the class is for, as the user calls it (``"strategy"``); used in errors only.
+        Name of the kind of component in errors (``"strategy"``).
     name : str
         A key of ``builtin``, or ``package.module:Class``.
     builtin : mapping of str to str

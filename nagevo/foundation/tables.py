@@ -153,7 +153,7 @@ def refuse(frame: pd.DataFrame, column: str, wrong: np.ndarray, expected: str, w
     column : str
     wrong : ndarray of bool, shape (n_rows,)
     expected : str
-        What the cells should be.
+        Description of a right cell.
     where : str
         Name of the table.
     """

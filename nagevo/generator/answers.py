@@ -758,7 +758,7 @@ class _Ranked:
     accuracy, expected : list of float
     measured : list of bool
     bounds : dict of list of float
-        Of what the device measures and of each limit, by full name.
+        Bounds of the device's quantity and of each limit, by full name.
     """
 
     generator: Generator

@@ -244,9 +244,9 @@ class Ranking:
     rows : ndarray of int, shape (n,)
         The rows of the candidates, the most accurate first, and of equally accurate ones the fastest.
     network : ndarray of int, shape (n,)
-        Of each place in the order.
+        Index of the network at each place in the order.
     bounds : dict of ndarray, shape (n,)
-        By limit, what each place stays under with the asked confidence.
+        Upper bound of each place at the asked confidence, by limit.
     """
 
     rows: np.ndarray

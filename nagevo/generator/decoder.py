@@ -15,7 +15,7 @@ class Decoder:
     Attributes
     ----------
     n_options : sequence of int, length n_choices
-        How many options each choice has.
+        Number of options of each choice.
     weights : mapping of str to ndarray of float32
         The state of the torch module, by its names.
     """

@@ -71,7 +71,7 @@ def learn_frontiers(
     predictor : Predictor
         All of whose devices have surrogates of their own.
     members : ndarray of int8, shape (n, n_choices)
-        Of all frontiers; targets are chosen from them, their neighbors and what evolution adds.
+        Members of all frontiers; targets are chosen from them, their neighbors and what evolution adds.
     config : GeneratorConfig
     seed : int
     quantities : mapping of str to str, optional

@@ -30,8 +30,8 @@ class Residuals:
     values : ndarray, shape (n,)
         Ascending; with ``shifts``, each less the shift of its occasion.
     drifts : ndarray, shape (n_drifts,)
-        By how much the machine is slower on another occasion at most, at each confidence of :data:`DRIFT_CONFIDENCES`.
-        Empty where all was measured at once, or is exact.
+        Largest slowdown of the machine on another occasion, at each confidence of :data:`DRIFT_CONFIDENCES`. Empty
+        where all was measured at once, or is exact.
     """
 
     values: np.ndarray
@@ -49,7 +49,7 @@ class Residuals:
         Parameters
         ----------
         residuals : ndarray, shape (n_all,)
-            Of all architectures.
+            Residuals of all architectures.
         occasions : ndarray of int, shape (n_all,)
             When each was measured.
         calibration : ndarray of int

@@ -30,7 +30,7 @@ def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -
     Parameters
     ----------
     features : ndarray of float32, shape (n, n_features)
-        Of :meth:`SearchSpace.features`.
+        As returned by :meth:`SearchSpace.features`.
     accuracy : ndarray, shape (n,)
         Percent; rows with NaN are left out.
     seed : int

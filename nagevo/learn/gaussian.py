@@ -31,9 +31,9 @@ class Kernel:
     linear, pairs : ndarray, shape (n_inputs,)
         Factors of the products of the inputs; 0 where an input does not count.
     variance : float
-        Of the smooth part.
+        Variance of the smooth part.
     lengths : ndarray, shape (n_inputs,)
-        Over which the smooth part changes along each input; infinite where it does not.
+        Length scale of the smooth part along each input; infinite where it does not change.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class GaussianProcess:
     whitener : ndarray, shape (n, n)
         Inverse of the Cholesky factor of the covariance of the values.
     weights : ndarray, shape (n,)
-        Of the kernel with each point.
+        Weight of the kernel with each point.
     """
 
     kernel: Kernel

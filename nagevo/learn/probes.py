@@ -18,9 +18,9 @@ from nagevo.learn.conformal import CALIBRATION, near_frontier
 from nagevo.learn.device_process import PRIORS, Basis
 
 TELLING = 2
-"""So many probes are chosen to tell the latency of all architectures, those after them to answer well."""
+"""Number of probes chosen to predict the latency of all architectures; later ones are chosen for good answers."""
 DEVIATIONS = 1.3
-"""By how many standard deviations a bound is thought to exceed a prediction while probes are chosen."""
+"""Assumed distance of a bound from the prediction while probes are chosen, in standard deviations."""
 
 
 def probe_order(
@@ -72,14 +72,14 @@ def probe_order(
 
 @dataclass(frozen=True)
 class _KnownAnswers:
-    """What is best to answer on a known device, to judge what knowing a latency is worth.
+    """Best answers on a known device, to judge the value of knowing a latency.
 
     Attributes
     ----------
     rows : ndarray of int, shape (n,)
         Architectures near its frontier, the least accurate first.
     latency_ms, accuracy : ndarray, shape (n,)
-        Of these.
+        Latency and accuracy of these rows.
     budgets : ndarray, shape (n_budgets,)
     """
 
@@ -110,7 +110,7 @@ class _KnownAnswers:
         covariance : ndarray, shape (n_rows, n_rows)
         noise, mean : ndarray, shape (n_rows,)
         known : ndarray of bool, shape (n_rows,)
-            What was measured already.
+            Rows that were measured already.
         """
         rows = self.rows
         explained = covariance[np.ix_(probes, rows)] ** 2 / (covariance[probes, probes] + noise[probes])[:, None]

@@ -88,7 +88,7 @@ class AccuracySurrogate:
     Attributes
     ----------
     scale : ErrorScale
-        Of the members' targets; predictions are restored from it.
+        Scale of the members' targets; predictions are restored from it.
     members : tuple of ProcessRegression or BoostedTrees
         The first one gives the standard deviation.
     shares : ndarray, shape (n_members,)
@@ -132,7 +132,7 @@ class LatencySurrogate:
     Attributes
     ----------
     members : tuple of ProcessRegression, BoostedTrees or LogOf
-        Of the logarithm of the latency.
+        Models of the logarithm of the latency.
     shares : ndarray, shape (n_members,)
         Weights of the members in the mix.
     floor_ms : float

@@ -22,7 +22,7 @@ PARAMETERS = {
     "base_score": 0.0,
     "nthread": 1,
 }
-"""Of models of a standardized target."""
+"""XGBoost parameters for a standardized target."""
 
 N_TREES = 60
 ROWS_AT_ONCE = 256
@@ -40,7 +40,7 @@ class BoostedTrees:
     threshold : ndarray of float32, shape (n_models, n_trees, 2**depth - 1)
         A row whose feature lies below goes left.
     leaf : ndarray of float32, shape (n_models, n_trees, 2**depth)
-        What each leaf adds, the leftmost first.
+        Value of each leaf, the leftmost first.
     target_center, target_spread : float
         Predictions are the spread times the sum of the leaves, plus the center.
     noise : float

@@ -69,7 +69,7 @@ def refuse_all_failed(status: Sequence[str] | np.ndarray, name: str) -> None:
     Parameters
     ----------
     status : sequence of str
-        Of each row.
+        Status of each row.
     name : str
         The device, or :data:`ACCURACY`.
 

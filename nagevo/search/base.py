@@ -30,7 +30,7 @@ class Strategy(ABC):
     Attributes
     ----------
     default_rounds : int
-        Into how many rounds the evaluations are split where the config does not say.
+        Number of rounds that the evaluations are split into where the config does not say.
     """
 
     default_rounds = 25
@@ -74,7 +74,7 @@ class Strategy(ABC):
     def first_new(self, ranked: np.ndarray, n: int, *, rng: np.random.Generator) -> np.ndarray:
         """Return the first n of the ranked architectures that are new, completed by random ones where they run out.
 
-        What is likely to fail on all devices comes last.
+        Architectures that are likely to fail on all devices come last.
         """
         new = without(unique(self.space.normal(ranked)), self.evaluated())
         hopeless = ~np.any([self.feasibility.feasible(device, new) for device in self.devices], axis=0)

@@ -28,7 +28,7 @@ says little of the rest: without a broad design the surrogate stays too low at t
 FEWEST = 4
 """With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
 MOST_KNOWN = 20_000
-"""So many architectures whose latency alone is known are looked through in each round."""
+"""Architectures of known latency and unknown accuracy that are considered in each round, at most."""
 
 
 class SurrogateEvolution(Strategy):

@@ -157,7 +157,7 @@ def time_in_turn(
     Returns
     -------
     list, length n
-        Of each burst the ms of all runs, shape (rounds, n_runs), or the reason of its failure.
+        For each burst the ms of all runs, shape (rounds, n_runs), or the reason of its failure.
     """
     outcomes: list[list[Sequence[float]] | str] = [[] for _ in bursts]
     start = clock()

@@ -135,7 +135,7 @@ class ParetoClassifier:
     epochs, hidden : int
         Passes over the pairs of measured architecture and reference; width of the two hidden layers.
     learning_rate : float
-        Of Adam.
+        Learning rate of Adam.
     rng : numpy.random.Generator
 
     Notes

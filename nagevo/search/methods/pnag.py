@@ -51,8 +51,7 @@ POOL = 2048
 def pairwise_labels(accuracy: np.ndarray, latency_ms: np.ndarray, budget: float) -> np.ndarray:
     """Return which of two architectures is the better answer to a budget.
 
-    Of two that hold the budget the more accurate is, of two that exceed it the faster, of one of either kind the one
-    that holds it.
+    If both hold the budget, the more accurate one; if both exceed it, the faster one; else the one that holds it.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ def frontier_cells(
     recipe : SupernetRecipe
     space : NASBench201Space
     measurements : Measurements
-        Of which the latencies count; every device gets runs with all penalties.
+        Source of the latencies; every device gets runs with all penalties.
     make_mixture : callable
     seed : int
 

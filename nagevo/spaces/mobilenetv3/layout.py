@@ -105,7 +105,7 @@ class Widths:
     Attributes
     ----------
     stem, first : int
-        Of the first convolution and of the first block.
+        Channels of the first convolution and of the first block.
     stages : tuple of int, length 5
     head, feature : int
         Before and after global pooling.

@@ -417,7 +417,7 @@ class MobileNetV3Space(SearchSpace):
         value : callable
             From the resolution of the images, the block, and the height of its input.
         dtype : type
-            Of the values.
+            Type of the values.
 
         Returns
         -------

@@ -48,7 +48,7 @@ class NASBench201Space(SearchSpace):
 
     Notes
     -----
-    Of the 15,625 cells 5,425 compute different functions: an edge that lies on no path from input to output does
+    The 15,625 cells compute 5,425 different functions: an edge that lies on no path from input to output does
     nothing, a skip connection stands for the node it copies, and inner nodes have no order. Merging them saves
     trainings. It does not suit the benchmark's own tables, hence the default: there each cell was trained and timed by
     itself, dead edges included, so that equal cells differ (by 0.28 points of CIFAR-100 accuracy on average, and by a
@@ -230,7 +230,7 @@ def representatives() -> np.ndarray:
     Returns
     -------
     ndarray of int, shape (15625,)
-        Of equal cells, the one with the fewest operations, the first in order.
+        The representative of each cell: the equal cell with the fewest operations, the first in order.
 
     Notes
     -----

@@ -52,7 +52,7 @@ class MixtureNetwork(nn.Module):
         ----------
         images : Tensor, shape (batch, channels, height, width)
         weights : Tensor, shape (6, n_operations)
-            Of each operation on each edge, in the order of ``EDGES`` and :attr:`operations`.
+            Weight of each operation on each edge, in the order of ``EDGES`` and :attr:`operations`.
         """
         self._weights[:] = [weights]
         return self.network(images)
