@@ -38,7 +38,6 @@ def test_a_bundle_is_asked_and_shown_without_optional_packages(bundle):
     assert "noisy" in core("show", bundle)
 
 
-@pytest.mark.xfail(reason="adapting still proposes candidates by torch")
 def test_a_device_is_adapted_without_optional_packages(bundle, tmp_path):
     probes, measurements = tmp_path / "probes.csv", tmp_path / "measured.csv"
     core("adapt", "--bundle", bundle, "--device", "phone", "--probes", 8, "--architectures", probes)
