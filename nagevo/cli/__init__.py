@@ -20,7 +20,6 @@ COMMANDS = {
 STEPS = (
     "splits",
     "propose",
-    "collect",
     "merge",
     "surrogate",
     "evolve",

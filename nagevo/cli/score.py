@@ -21,19 +21,12 @@ def run(
 ) -> None:
     """Read the accuracy of each architecture."""
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.tables import read_table, write_table
-    from nagevo.measure.status import ACCURACY, failure_summary, outcomes, reasons, refuse_all_failed
-    from nagevo.measure.tables import parse_architectures
+    from nagevo.experiment.measuring import score
+    from nagevo.foundation.tables import write_table
+    from nagevo.measure.tables import read_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()
-    evaluator = experiment.create_evaluator(space)
-    if weights is not None:
-        evaluator.load(weights)
-    table = read_table(architectures, ("architecture",))[["architecture"]].iloc[shard::shards]
-    scores = evaluator.evaluate(parse_architectures(table, space, f"table {architectures}"), split=split)
-    if first and shards == 1:
-        refuse_all_failed(outcomes(scores, ACCURACY), ACCURACY)
-    if summary := failure_summary(reasons(scores, ACCURACY), ACCURACY):
-        typer.echo(summary, err=True)
-    write_table(table.reset_index(drop=True).join(scores), output)
+    evaluator = experiment.open_evaluator(space, weights)
+    choices = read_architectures(architectures, space)[shard::shards]
+    write_table(score(space, evaluator, choices, split=split, first=first and shards == 1), output)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -281,6 +282,24 @@ class Experiment:
     def create_evaluator(self, space: SearchSpace) -> Evaluator:
         """Return the evaluator for the space."""
         return EVALUATORS.create(self.accuracy.name, space, seed=self.seed, **self.accuracy.options)
+
+    def open_evaluator(self, space: SearchSpace, weights: str | os.PathLike | None) -> Evaluator:
+        """Return the evaluator for the space with its trained weights.
+
+        Raises
+        ------
+        ConfigError
+            If it has to be trained and there are no weights.
+        """
+        evaluator = self.create_evaluator(space)
+        if weights is not None:
+            evaluator.load(weights)
+        elif evaluator.needs_training:
+            raise ConfigError(
+                f"evaluator {self.accuracy.name} has to be trained first: write its weights by `nagevo train` and give"
+                " them with --weights"
+            )
+        return evaluator
 
     def create_strategy(self, space: SearchSpace, devices: tuple[str, ...]) -> Strategy:
         """Return the strategy that serves the devices, told nothing yet."""

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Collection
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from nagevo.experiment.config import Experiment
-from nagevo.foundation.errors import DataError
+from nagevo.experiment.fitting import fit
 from nagevo.foundation.machine import describe_machine
 from nagevo.generator.answers import Generator
 from nagevo.generator.distillation import learn_frontiers
-from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
+from nagevo.measure.status import ACCURACY
 from nagevo.search.nsga2 import evolve_frontier
-from nagevo.spaces.base import SearchSpace
 
 PACKAGES = ("nagevo", "torch", "numpy", "xgboost", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
 """Packages whose versions a bundle states, if they are installed."""
@@ -54,7 +52,9 @@ def learn(
     space, devices = experiment.create_space(), list(experiment.devices)
     exact = experiment.exact
     measurements = measurements.for_devices(devices)
-    predictor = _fitted(experiment, space, measurements, exact)
+    fitted = {name: fit(space, measurements, name, exact=name in exact, seed=experiment.seed) for name in devices}
+    accuracy = fit(space, measurements, ACCURACY, seed=experiment.seed)
+    predictor = Predictor(space, measurements, accuracy, fitted, exact)
     size = vars(experiment.evolve)
     frontiers = [evolve_frontier(predictor, name, **size, seed=experiment.seed) for name in devices]
     members = np.concatenate([evolved.choices for evolved in frontiers])
@@ -103,18 +103,3 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
     return versions
-
-
-def _fitted(
-    experiment: Experiment, space: SearchSpace, measurements: Measurements, exact: Collection[str]
-) -> Predictor:
-    """Return the predictor with surrogates of accuracy and of the latency on each device, fitted to measurements."""
-    features, accuracy, seed = space.features(measurements.choices), measurements.accuracy, experiment.seed
-    latency = {}
-    for device, latency_ms in measurements.values.items():
-        occasions = None if device in exact else measurements.round
-        try:
-            latency[device] = fit_latency(features, latency_ms, accuracy=accuracy, occasions=occasions, seed=seed)
-        except DataError as error:
-            raise DataError(f"device {device}: {error}") from None
-    return Predictor(space, measurements, fit_accuracy(features, accuracy, seed=seed), latency, exact)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nagevo.experiment.config import Experiment
+from nagevo.experiment.measuring import extra_architectures, profile, score
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.measurements import Measurements
-from nagevo.measure.status import ACCURACY, outcomes, reasons, refuse_all_failed
+from nagevo.measure.measurements import Measurements, join_rounds
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import SearchSpace, among
+from nagevo.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | None = None) -> Measurements:
@@ -28,9 +32,7 @@ def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | No
         File written by the evaluator's :meth:`train`, where it has to be trained.
     """
     space = experiment.create_space()
-    evaluator = experiment.create_evaluator(space)
-    if weights is not None:
-        evaluator.load(weights)
+    evaluator = experiment.open_evaluator(space, weights)
     return run_search(
         space,
         evaluator,
@@ -81,63 +83,42 @@ def run_search(
     """
     if evaluations > space.size:
         raise ConfigError(f"search.evaluations: {space} has {space.size} architectures, asked for {evaluations}")
-    measurements = _extra(space, devices, extra_measurements or {}, seed)
-    quantities = {name: device.measures for name, device in devices.items()}
+    told = _Told(space, tuple(devices))
+    for name, device in devices.items():
+        if number := (extra_measurements or {}).get(name):
+            extra = extra_architectures(space, number, seed=seed)
+            told.add(extra, [profile(space, name, device, extra)])
     sizes = type(strategy).round_sizes(evaluations, rounds)
     for number, n in enumerate(track(sizes, f"searching with {evaluations} evaluations")):
-        strategy.tell(measurements)
+        strategy.tell(told.measurements())
         proposed = strategy.ask(n)
-        scores = evaluator.evaluate(proposed)
-        tables = {name: device.measure(space, proposed) for name, device in devices.items()}
-        if not number:
-            refuse_all_failed(outcomes(scores, ACCURACY), ACCURACY)
-            for name, table in tables.items():
-                refuse_all_failed(outcomes(table, quantities[name]), name)
-        measured = Measurements(
-            proposed,
-            np.full(len(proposed), number),
-            scores[ACCURACY].to_numpy(dtype=float),
-            {name: table[quantities[name]].to_numpy(float) for name, table in tables.items()},
-            quantities,
-            {ACCURACY: reasons(scores, ACCURACY)}
-            | {name: reasons(table, quantities[name]) for name, table in tables.items()},
-        )
-        measurements = measurements.rows(~among(measurements.choices, proposed)).extended(measured)
-    return measurements
+        scores = score(space, evaluator, proposed, first=not number)
+        tables = [profile(space, name, device, proposed, first=not number) for name, device in devices.items()]
+        told.add(proposed, [scores, *tables], proposed=True)
+    return told.measurements()
 
 
-def extra_architectures(space: SearchSpace, n: int | str, *, seed: int) -> np.ndarray:
-    """Return the architectures whose latency alone is measured, shape (n, n_choices).
+class _Told:
+    """The tables of a search so far."""
 
-    Parameters
-    ----------
-    space : SearchSpace
-    n : int or "all"
-    seed : int
+    def __init__(self, space: SearchSpace, devices: tuple[str, ...]):
+        self._space, self._devices = space, devices
+        self._row_of: dict[str, np.ndarray] = {}
+        self._proposals: list[list[str]] = []
+        self._tables: list[pd.DataFrame] = []
 
-    Raises
-    ------
-    ConfigError
-        If the space does not have so many.
-    """
-    if isinstance(n, str):  # "all"
-        return space.enumerate()
-    if n > space.size:
-        raise ConfigError(f"extra_measurements: {space} has {space.size} architectures, asked for {n}")
-    return space.sample_distinct(n, rng=np.random.default_rng([seed, 1]))
+    def add(self, choices: np.ndarray, tables: Sequence[pd.DataFrame], *, proposed: bool = False) -> None:
+        """Add what was measured of architectures, and whether it was a round."""
+        texts = self._space.to_text(choices)
+        self._row_of |= dict(zip(texts, choices, strict=True))
+        self._tables += tables
+        if proposed:
+            self._proposals.append(texts)
 
-
-def _extra(
-    space: SearchSpace, devices: Mapping[str, Device], numbers: Mapping[str, int | str], seed: int
-) -> Measurements:
-    """Return the measurements of devices beyond the evaluated architectures."""
-    measurements = Measurements.empty(space, tuple(devices))
-    for name, device in devices.items():
-        if numbers.get(name):
-            choices = extra_architectures(space, numbers[name], seed=seed)
-            table = device.measure(space, choices)
-            values = table[device.measures].to_numpy(dtype=float)
-            measurements = measurements.with_values(
-                name, choices, values, device.measures, reasons(table, device.measures)
-            )
-    return measurements
+    def measurements(self) -> Measurements:
+        """Return all of it."""
+        if not self._tables:
+            return Measurements.empty(self._space, self._devices)
+        frame = join_rounds(self._proposals, {f"{number}": table for number, table in enumerate(self._tables)})
+        choices = np.stack([self._row_of[text] for text in frame["architecture"]])
+        return Measurements.from_frame(frame, self._space, choices=choices).for_devices(self._devices)

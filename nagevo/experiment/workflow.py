@@ -14,7 +14,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.machinery import ModuleSpec
@@ -210,11 +210,15 @@ class Plan:
         """Return into how many jobs the profiling on the device that the wildcard names is split."""
         return self.experiment.devices[wildcards.device].shards
 
-    def batch_latencies(self, batch: str) -> list[str]:
-        """Return the latencies of a batch on all devices, as patterns."""
+    def batch_latencies(self, batch: str, devices: Iterable[str] | None = None) -> list[str]:
+        """Return the latencies of a batch on some devices (by default on all), as patterns."""
         folder = f"results/{{experiment}}/{batch}/latency"
-        devices = self.experiment.devices.items()
-        return [f"{folder}/{name}/{shard}.parquet" for name, device in devices for shard in range(device.shards)]
+        known = self.experiment.devices
+        return [
+            f"{folder}/{name}/{shard}.parquet"
+            for name in (known if devices is None else devices)
+            for shard in range(known[name].shards)
+        ]
 
     @property
     def compared(self) -> list[str]:
@@ -239,25 +243,31 @@ class Plan:
         sections = _without_resources(search.raw)
         return json.dumps({name: sections[name] for name in ("seed", "space", "accuracy", "devices", "search")})
 
+    def batch_files(self, batch: str, devices: Iterable[str] | None = None) -> list[str]:
+        """Return the proposals of a batch, their accuracies, and their latencies on some devices or on all."""
+        folder = f"results/{{experiment}}/{batch}"
+        accuracies = [f"{folder}/validation/{shard}.parquet" for shard in self.shards]
+        return [f"{folder}/proposals.parquet", *accuracies, *self.batch_latencies(batch, devices)]
+
+    def _rounds(self, wildcards: Any, n: int, devices: Iterable[str] | None = None) -> list[str]:
+        files = [file for k in range(n) for file in self.batch_files(f"rounds/{k}", devices)]
+        return [file.format(experiment=wildcards.experiment) for file in files]
+
     def earlier_rounds(self, wildcards: Any) -> list[str]:
-        """Return the measurements of the rounds before the one that the wildcard names."""
-        folder = f"results/{wildcards.experiment}/rounds"
-        return [f"{folder}/{number}/measurements.parquet" for number in range(int(wildcards.round))]
+        """Return the files of the rounds before the one that the wildcard names."""
+        return self._rounds(wildcards, int(wildcards.round))
 
-    def accuracies(self, wildcards: Any) -> list[str]:
-        """Return the accuracy shards of all rounds."""
-        folder = f"results/{wildcards.experiment}/rounds"
-        return [f"{folder}/{k}/validation/{shard}.parquet" for k in self.rounds for shard in self.shards]
+    def all_rounds(self, wildcards: Any) -> list[str]:
+        """Return the files of all rounds."""
+        return self._rounds(wildcards, len(self.rounds))
 
-    def latencies(self, wildcards: Any) -> list[str]:
-        """Return the latencies of all rounds on the device that the wildcard names."""
-        folder, device, shards = f"results/{wildcards.experiment}/rounds", wildcards.device, self.shards_of(wildcards)
-        return [f"{folder}/{k}/latency/{device}/{shard}.parquet" for k in self.rounds for shard in range(shards)]
+    def rounds_of_accuracy(self, wildcards: Any) -> list[str]:
+        """Return the files of all rounds without latencies."""
+        return self._rounds(wildcards, len(self.rounds), [])
 
-    def round_number(self, wildcards: Any) -> int:
-        """Return the number of the round that a batch is; 0 for the batches of the evaluation."""
-        folder, _, number = wildcards.batch.partition("/")
-        return int(number) if folder == "rounds" else 0
+    def rounds_of_device(self, wildcards: Any) -> list[str]:
+        """Return the files of all rounds with the latencies on the device that the wildcard names."""
+        return self._rounds(wildcards, len(self.rounds), [wildcards.device])
 
     def first(self, wildcards: Any) -> str:
         """Return the option that says that it is the first round, where it is."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
 from nagevo.foundation.tables import number_column, read_table, refuse, require
-from nagevo.measure.status import ACCURACY, reasons
+from nagevo.measure.status import ACCURACY, OK, reasons, refuse_all_failed
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import RowIndex, SearchSpace, without
 
@@ -203,8 +203,17 @@ class Measurements:
         return cls.from_frame(frame[~superseded], space, where)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, space: SearchSpace, where: str = "the measurements") -> Measurements:
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        space: SearchSpace,
+        where: str = "the measurements",
+        *,
+        choices: np.ndarray | None = None,
+    ) -> Measurements:
         """Return what :meth:`to_frame` wrote; ``where`` is what the table is called in errors.
+
+        ``choices``, shape (n, n_choices), are the architectures, where they need not be read from their texts.
 
         Raises
         ------
@@ -212,7 +221,7 @@ class Measurements:
             If it does not hold measurements of the space: see :meth:`check`.
         """
         frame = _with_numbers(frame, where)
-        choices = space.normal(parse_architectures(frame, space, where))
+        choices = space.normal(parse_architectures(frame, space, where)) if choices is None else choices
         values, quantities, failures = {}, {}, {}
         for column in map(str, frame.columns):
             quantity, device = split_column_name(column)
@@ -269,18 +278,70 @@ FAILURE = "failure_"
 """Prefix of the columns that hold why measuring failed."""
 
 
-def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
-    """Return the measurements of several jobs, by ``architecture``, with the columns of :meth:`Measurements.to_frame`.
+def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measurements:
+    """Return what the jobs of some rounds measured.
 
     Parameters
     ----------
     paths : sequence of path
-        Tables with ``architecture``, ``status`` and either ``accuracy``, or ``device`` and a quantity.
+        In the order of the rounds: the proposals of each round (tables with ``architecture`` and no ``status``), and
+        the tables of the devices and of the evaluator.
+    space : SearchSpace
 
     Raises
     ------
     DataError
-        If a file is absent, damaged or lacks a column, or two of them hold the same number of one architecture.
+        If a file is absent, damaged or lacks a column.
+    DeviceError
+        If all of the first round failed on a device, or to give an accuracy.
+    """
+    tables = {str(path): read_table(path, ("architecture",)) for path in paths}
+    proposals = [table["architecture"] for table in tables.values() if "status" not in table]
+    shards = {path: table for path, table in tables.items() if "status" in table}
+    return Measurements.from_frame(join_rounds(proposals, shards), space)
+
+
+def join_rounds(proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return what was measured of the proposals of some rounds, as :meth:`Measurements.to_frame` does.
+
+    Parameters
+    ----------
+    proposals : sequence of sequence of str
+        Architectures of each round; all others were measured beyond the rounds.
+    shards : mapping of str to DataFrame
+        As for :func:`join_shards`.
+
+    Raises
+    ------
+    DeviceError
+        If all of the first round failed on a device, or to give an accuracy.
+    """
+    import pandas as pd
+
+    joined = join_shards(shards)
+    round_of = {text: number for number, batch in enumerate(proposals) for text in batch}
+    extra = joined.index[~joined.index.isin(list(round_of))]
+    frame = joined.reindex(pd.Index([*extra, *round_of], name="architecture"))
+    frame.insert(0, "round", [EXTRA_ROUND] * len(extra) + list(round_of.values()))
+    first = frame[frame["round"] == 0]
+    for column in frame.columns[frame.columns.str.startswith(FAILURE)]:
+        refuse_all_failed(first[column].fillna("").replace("", OK).tolist(), column.removeprefix(FAILURE))
+    return frame.reindex(columns=dict.fromkeys(["round", ACCURACY, *frame.columns])).reset_index()
+
+
+def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the measurements of several jobs, by ``architecture``, with the columns of :meth:`Measurements.to_frame`.
+
+    Parameters
+    ----------
+    shards : mapping of str to DataFrame
+        Tables with ``architecture``, ``status`` and either ``accuracy``, or ``device`` and a quantity, by what they are
+        called in errors. Of an architecture that several tables hold, the last one counts.
+
+    Raises
+    ------
+    DataError
+        If a table lacks a column.
     """
     import pandas as pd
 
@@ -291,41 +352,19 @@ def read_shards(paths: Sequence[str | os.PathLike]) -> pd.DataFrame:
         failures = reasons(rows, value_column.removesuffix(f"_{name}"))
         columns.setdefault(FAILURE + name, []).append(pd.Series(failures, index=rows.index))
 
-    for path in paths:
-        table = read_table(path, ("architecture", "status"))
-        quantity = ACCURACY if ACCURACY in table else measured_quantity(table, f"table {path}")
-        table[quantity] = number_column(table, quantity, f"table {path}")
-        table = table.set_index("architecture")
+    for path, shard in shards.items():
+        require(shard, ("architecture", "status"), f"table {path}")
+        quantity = ACCURACY if ACCURACY in shard else measured_quantity(shard, f"table {path}")
+        table = shard.assign(**{quantity: number_column(shard, quantity, f"table {path}")}).set_index("architecture")
         if quantity == ACCURACY:
             add(ACCURACY, ACCURACY, table)
             continue
         require(table, ("device",), f"table {path}")
-        for device in sorted(table["device"].unique()):
-            rows = table[table["device"] == device]
-            add(device, column_name(quantity, device), rows)
+        for device, rows in table.groupby("device"):
+            add(str(device), column_name(quantity, str(device)), rows)
     joined = {name: pd.concat(parts) for name, parts in columns.items()}
-    for name, column in joined.items():
-        if not column.index.is_unique:
-            raise DataError(f"{', '.join(map(str, paths))} hold {name} of an architecture twice")
-    architectures = pd.concat([column.index.to_series() for column in joined.values()]).unique()
-    frame = pd.DataFrame(joined, index=pd.Index(architectures, name="architecture"))
+    joined = {name: column[~column.index.duplicated(keep="last")] for name, column in joined.items()}
+    architectures = pd.concat([column.index.to_series() for column in joined.values()] or [pd.Series(dtype=str)])
+    frame = pd.DataFrame(joined, index=pd.Index(architectures.unique(), name="architecture"))
     fine = [name for name in map(str, frame) if name.startswith(FAILURE) and not (frame[name].fillna("") != "").any()]
     return frame.drop(columns=fine)
-
-
-def read_occasions(paths: Sequence[str | os.PathLike], device: str) -> pd.Series:
-    """Return for each architecture the number of the table in which its latency on the device stands.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        As for :func:`read_shards`; a table was measured in one go.
-    """
-    import pandas as pd
-
-    parts = []
-    for number, path in enumerate(paths):
-        table = read_table(path, ("architecture",))
-        if "device" in table:
-            parts.append(pd.Series(number, index=table.loc[table["device"] == device, "architecture"]))
-    return pd.concat(parts)

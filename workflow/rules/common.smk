@@ -8,8 +8,8 @@ BUNDLE = "results/{experiment}/generator/model.safetensors"  # a file of the bun
 
 localrules:
     sample,
-    collect,
     merge,
+    merge_random,
 
 
 wildcard_constraints:

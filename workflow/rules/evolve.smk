@@ -4,8 +4,7 @@
 rule evolve:
     """Evolve the frontier targets of a device."""
     input:
-        accuracies=plan.accuracies,
-        latencies=plan.latencies,
+        rounds=plan.rounds_of_device,
         surrogates=[
             "results/{experiment}/surrogates/accuracy.safetensors",
             "results/{experiment}/surrogates/latency_{device}.safetensors",
@@ -25,4 +24,4 @@ rule evolve:
         device="{device}",
     shell:
         "nagevo step evolve --config {params.config:q} --device {params.device} --surrogates {params.surrogates}"
-        " --output {output.frontier} --log {output.log} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
+        " --output {output.frontier} --log {output.log} {input.rounds} 2>&1 | tee {log} >&2"

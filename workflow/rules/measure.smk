@@ -47,7 +47,7 @@ rule train:
 rule propose:
     """Ask the strategy for the architectures of a round."""
     input:
-        measurements=ancient(plan.earlier_rounds),
+        rounds=ancient(plan.earlier_rounds),
     output:
         architectures="results/{experiment}/rounds/{round}/proposals.parquet",
     log:
@@ -61,7 +61,7 @@ rule propose:
         round="{round}",
     shell:
         "nagevo step propose --config {params.config:q} --round {params.round} --devices {DEVICES}"
-        " --output {output.architectures} {input.measurements} 2>&1 | tee {log} >&2"
+        " --output {output.architectures} {input.rounds} 2>&1 | tee {log} >&2"
 
 
 rule score:
@@ -124,30 +124,10 @@ rule profile:
         " --output {output.latencies} 2>&1 | tee {log} >&2"
 
 
-rule collect:
-    """Join what was measured of a batch of architectures."""
-    input:
-        architectures="results/{experiment}/{batch}/proposals.parquet",
-        accuracies=expand("results/{{experiment}}/{{batch}}/validation/{shard}.parquet", shard=plan.shards),
-        latencies=plan.batch_latencies("{batch}"),
-    output:
-        measurements="results/{experiment}/{batch}/measurements.parquet",
-    log:
-        "results/{experiment}/logs/{batch}/collect.log",
-    benchmark:
-        "results/{experiment}/benchmarks/{batch}/collect.tsv"
-    params:
-        source=plan.source("nagevo.cli.steps.collect"),
-        round=plan.round_number,
-    shell:
-        "nagevo step collect --architectures {input.architectures} --round {params.round}"
-        " --output {output.measurements} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
-
-
 rule merge:
     """Join the measurements of all rounds."""
     input:
-        measurements=expand("results/{{experiment}}/rounds/{round}/measurements.parquet", round=plan.rounds),
+        rounds=plan.all_rounds,
     output:
         measurements="results/{experiment}/measurements.parquet",
     log:
@@ -158,7 +138,18 @@ rule merge:
         config=plan.config("space"),
         source=plan.source("nagevo.cli.steps.merge", "space"),
     shell:
-        "nagevo step merge --config {params.config:q} --output {output.measurements} {input.measurements} 2>&1 | tee {log} >&2"
+        "nagevo step merge --config {params.config:q} --output {output.measurements} {input.rounds} 2>&1 | tee {log} >&2"
+
+
+use rule merge as merge_random with:
+    input:
+        rounds=plan.batch_files("random"),
+    output:
+        measurements="results/{experiment}/random/measurements.parquet",
+    log:
+        "results/{experiment}/logs/random/merge.log",
+    benchmark:
+        "results/{experiment}/benchmarks/random/merge.tsv"
 
 
 if plan.caching:  # Snakemake refuses to time what may come from the cache

@@ -4,7 +4,7 @@
 rule surrogate_accuracy:
     """Fit and cross-validate the accuracy surrogate."""
     input:
-        accuracies=plan.accuracies,
+        rounds=plan.rounds_of_accuracy,
     output:
         surrogate="results/{experiment}/surrogates/accuracy.safetensors",
         validation="results/{experiment}/surrogates/accuracy.csv",
@@ -18,14 +18,13 @@ rule surrogate_accuracy:
         source=plan.source("nagevo.cli.steps.surrogate", "space"),
     shell:
         "nagevo step surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
-        " --validation {output.validation} {input.accuracies} 2>&1 | tee {log} >&2"
+        " --validation {output.validation} {input.rounds} 2>&1 | tee {log} >&2"
 
 
 rule surrogate_latency:
     """Fit and cross-validate the latency surrogate of a device, and calibrate its bound near the frontier."""
     input:
-        accuracies=plan.accuracies,
-        latencies=plan.latencies,
+        rounds=plan.rounds_of_device,
     output:
         surrogate="results/{experiment}/surrogates/latency_{device}.safetensors",
         validation="results/{experiment}/surrogates/latency_{device}.csv",
@@ -40,4 +39,4 @@ rule surrogate_latency:
         device="{device}",
     shell:
         "nagevo step surrogate --config {params.config:q} --quantity {params.device} --output {output.surrogate}"
-        " --validation {output.validation} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
+        " --validation {output.validation} {input.rounds} 2>&1 | tee {log} >&2"

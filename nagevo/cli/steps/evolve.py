@@ -16,7 +16,7 @@ def run(
     surrogates: Surrogates,
     output: TableOutput,
     log: Annotated[Path, typer.Option(callback=writable_table, help="Table of the hypervolume of each generation.")],
-    tables: Annotated[list[Path], typer.Argument(help="What `nagevo score` and `nagevo profile` wrote.")],
+    rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
 ) -> None:
     """Evolve the frontier of a device on the surrogates, from what was measured."""
     import pandas as pd
@@ -25,12 +25,12 @@ def run(
     from nagevo.foundation.tables import write_table
     from nagevo.learn.predictor import Predictor
     from nagevo.learn.storage import surrogate_files
-    from nagevo.measure.measurements import Measurements, read_shards
+    from nagevo.measure.measurements import read_rounds
     from nagevo.search.nsga2 import evolve_frontier
 
     experiment = load_config(config)
     space = experiment.create_space()
-    measurements = Measurements.from_frame(read_shards(tables).reset_index().assign(round=0), space)
+    measurements = read_rounds(rounds, space).for_devices([device])
     settings = experiment.device(device)
     exact = [device] if settings.exact else []
     predictor = Predictor.from_files(space, measurements, surrogate_files(surrogates, [device]), [device], exact)

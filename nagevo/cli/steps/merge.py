@@ -13,12 +13,12 @@ from nagevo.cli.options import Config, TableOutput
 def run(
     config: Config,
     output: TableOutput,
-    measurements: Annotated[list[Path], typer.Argument(help="Measurements of each round.")],
+    rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
 ) -> None:
     """Join the measurements of all rounds."""
     from nagevo.experiment.config import load_config
     from nagevo.foundation.tables import write_table
-    from nagevo.measure.measurements import Measurements
+    from nagevo.measure.measurements import read_rounds
 
     space = load_config(config).create_space()
-    write_table(Measurements.from_files(measurements, space).to_frame(space), output)
+    write_table(read_rounds(rounds, space).to_frame(space), output)

@@ -14,7 +14,9 @@ def run(
     config: Config,
     devices: Devices,
     output: TableOutput,
-    measurements: Annotated[list[Path] | None, typer.Argument(help="Measurements of every earlier round.")] = None,
+    rounds: Annotated[
+        list[Path] | None, typer.Argument(help="Of every earlier round the proposals, accuracies and latencies.")
+    ] = None,
     round_number: Annotated[int, typer.Option("--round", help="Number of the round, from 0.")] = 0,
 ) -> None:
     """Ask the strategy for the architectures of a round."""
@@ -22,13 +24,13 @@ def run(
 
     from nagevo.experiment.config import load_config
     from nagevo.foundation.tables import write_table
-    from nagevo.measure.measurements import Measurements
+    from nagevo.measure.measurements import read_rounds
 
     experiment = load_config(config)
     space = experiment.create_space()
     names = tuple(devices.split(","))
     strategy = experiment.create_strategy(space, names)
-    if measurements:
-        strategy.tell(Measurements.from_files(measurements, space).for_devices(names))
+    if rounds:
+        strategy.tell(read_rounds(rounds, space).for_devices(names))
     choices = strategy.ask(experiment.search.round_sizes()[round_number])
     write_table(pd.DataFrame({"architecture": space.to_text(choices)}), output)

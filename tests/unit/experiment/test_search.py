@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from separable import SeparableSpace, accuracy, latency_ms
 
-from nagevo.experiment.search import extra_architectures, run_search
+from nagevo.experiment.measuring import extra_architectures
+from nagevo.experiment.search import run_search
 from nagevo.foundation.errors import ConfigError
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device

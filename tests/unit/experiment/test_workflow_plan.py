@@ -37,16 +37,25 @@ def test_a_rule_is_told_the_sections_it_names_and_of_the_devices_its_own_only():
 def test_a_round_depends_on_all_earlier_rounds():
     plan = Plan(CONFIG)
     assert plan.earlier_rounds(Wildcards(experiment="e", round="0")) == []
-    assert plan.earlier_rounds(Wildcards(experiment="e", round="2")) == [
-        "results/e/rounds/0/measurements.parquet",
-        "results/e/rounds/1/measurements.parquet",
+    files = plan.earlier_rounds(Wildcards(experiment="e", round="2"))
+    assert [file for file in files if "proposals" in file] == [
+        "results/e/rounds/0/proposals.parquet",
+        "results/e/rounds/1/proposals.parquet",
     ]
+    assert {"results/e/rounds/1/validation/0.parquet", "results/e/rounds/1/latency/b/0.parquet"} < set(files)
+    assert not any("rounds/2" in file for file in files)
+
+
+def test_a_surrogate_depends_on_its_own_measurements_alone():
+    plan, wildcards = Plan(CONFIG), Wildcards(experiment="e", device="b")
+    assert not any("latency" in file for file in plan.rounds_of_accuracy(wildcards))
+    assert {file.split("/")[5] for file in plan.rounds_of_device(wildcards) if "latency" in file} == {"b"}
 
 
 def test_extra_latencies_are_read_in_the_first_round_only():
     plan = Plan(CONFIG)
-    assert [plan.extra(Wildcards(batch=batch)) for batch in ("rounds/0", "rounds/1", "evaluation")] == [
-        "--extra",
+    assert [plan.first(Wildcards(batch=batch)) for batch in ("rounds/0", "rounds/1", "evaluation")] == [
+        "--first",
         "",
         "",
     ]
@@ -152,7 +161,8 @@ def test_a_device_is_profiled_in_its_shards():
         "results/{experiment}/evaluation/latency/a/1.parquet",
         "results/{experiment}/evaluation/latency/b/0.parquet",
     ]
-    assert len(plan.latencies(Wildcards(experiment="e", device="a"))) == 2 * len(plan.rounds)
+    files = plan.rounds_of_device(Wildcards(experiment="e", device="a"))
+    assert len([file for file in files if "latency" in file]) == 2 * len(plan.rounds)
 
 
 def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_path, monkeypatch):
@@ -221,7 +231,7 @@ def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
         return source_modules(command) - {"nagevo.generator.config"}  # the options of a section: a part of every config
 
     assert "nagevo.generator.model" in modules("nagevo.cli.steps.distill")
-    before = ("steps.propose", "steps.collect", "steps.merge", "steps.surrogate", "steps.evolve")
+    before = ("steps.propose", "steps.merge", "steps.surrogate", "steps.evolve")
     for command in ("train", "score", "profile", *before):
         assert not any(name.startswith("nagevo.generator") for name in modules(f"nagevo.cli.{command}")), command
 

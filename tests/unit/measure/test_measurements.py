@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nagevo.foundation.errors import DataError
+from nagevo.foundation.errors import DataError, DeviceError
 from nagevo.foundation.tables import write_table
-from nagevo.measure.measurements import EXTRA_ROUND, Measurements, read_shards
+from nagevo.measure.measurements import EXTRA_ROUND, Measurements, join_rounds, join_shards, read_rounds
 from nagevo.spaces import create_space
 
 
@@ -104,26 +104,56 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(tmp_path, space, mea
         Measurements.from_files([tmp_path / "fine.csv", tmp_path / "wrong.csv"], space)
 
 
-def test_shards_of_accuracies_and_latencies_become_one_table(tmp_path):
-    def shard(name, **columns):
-        write_table(pd.DataFrame({"status": "ok", **columns}), tmp_path / name)
-        return tmp_path / name
+def latencies(values):
+    """Return the table of the device ``a`` with some latencies."""
+    rows = {"architecture": list(values), "device": "a", "latency_ms": list(values.values())}
+    return pd.DataFrame({**rows, "status": np.where(np.isnan(rows["latency_ms"]), "it burned", "ok")})
 
-    table = read_shards(
-        [
-            shard("0.parquet", architecture=["x"], accuracy=[1.0]),
-            shard("1.parquet", architecture=["y"], accuracy=[2.0]),
-            shard("a.parquet", architecture=["y", "x", "z"], device="a", latency_ms=[0.2, 0.1, 0.3]),
-        ]
+
+def test_shards_of_accuracies_and_latencies_become_one_table():
+    table = join_shards(
+        {
+            "0": pd.DataFrame({"architecture": ["x"], "accuracy": [1.0], "status": "ok"}),
+            "1": pd.DataFrame({"architecture": ["y"], "accuracy": [2.0], "status": "ok"}),
+            "a": latencies({"y": 0.2, "x": 0.1, "z": 0.3}),
+        }
     )
     assert table.loc["y"].tolist() == [2.0, 0.2]
     assert np.isnan(table.loc["z", "accuracy"])
     assert table["latency_ms_a"].loc[["x", "y", "z"]].tolist() == [0.1, 0.2, 0.3]
 
 
-def test_shards_keep_quantities_and_reasons(tmp_path):
+def test_shards_keep_quantities_and_reasons():
     rows = {"architecture": ["x", "y"], "device": "meter", "energy_mj": [3.0, np.nan], "status": ["ok", "it burned"]}
-    write_table(pd.DataFrame(rows), tmp_path / "meter.parquet")
-    table = read_shards([tmp_path / "meter.parquet"])
+    table = join_shards({"meter": pd.DataFrame(rows)})
     assert table.columns.tolist() == ["energy_mj_meter", "failure_meter"]
     assert table["failure_meter"].tolist() == ["", "it burned"]
+
+
+def test_rounds_are_those_of_the_proposals_and_all_else_was_measured_beyond_them():
+    table = join_rounds([["x"], ["y"]], {"a0": latencies({"x": 0.1, "y": 0.2, "z": 0.3}), "a1": latencies({"y": 0.25})})
+    assert dict(zip(table["architecture"], table["round"], strict=True)) == {"z": EXTRA_ROUND, "x": 0, "y": 1}
+    assert dict(zip(table["architecture"], table["latency_ms_a"], strict=True)) == {"z": 0.3, "x": 0.1, "y": 0.25}
+    assert table["accuracy"].isna().all()
+
+
+def test_a_first_round_that_failed_as_a_whole_is_refused():
+    shards = {"0": latencies({"x": np.nan}), "1": latencies({"y": np.nan})}
+    with pytest.raises(DeviceError, match="2 of 2 failed on a, the first: it burned"):
+        join_rounds([["x", "y"]], shards)
+    assert len(join_rounds([["x", "z"], ["y"]], {"0": latencies({"z": 0.1}), **shards})) == 3
+
+
+def test_rounds_are_read_from_the_files_of_proposals_and_shards(space, tmp_path):
+    texts = space.to_text(space.extremes())
+    tables = {
+        "proposals": pd.DataFrame({"architecture": texts}),
+        "0": pd.DataFrame({"architecture": texts, "accuracy": [1.0, 2.0], "status": "ok"}),
+        "a": latencies(dict(zip(texts, [0.1, 0.2], strict=True))),
+    }
+    for name, table in tables.items():
+        write_table(table, tmp_path / f"{name}.parquet")
+    told = read_rounds([tmp_path / f"{name}.parquet" for name in tables], space)
+    assert told.round.tolist() == [0, 0]
+    assert told.accuracy.tolist() == [1.0, 2.0]
+    assert told.values["a"].tolist() == [0.1, 0.2]

@@ -8,7 +8,7 @@ from nagevo.cli import main
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.tables import read_table, write_table
 from nagevo.measure.latency import create_device
-from nagevo.measure.measurements import read_shards
+from nagevo.measure.measurements import join_shards
 from nagevo.measure.status import measure_failed_again, outcomes, reasons, refuse_all_failed
 from nagevo.spaces import create_space
 
@@ -46,7 +46,11 @@ def test_a_cell_that_is_absent_from_a_table_is_unknown_and_a_negative_one_failed
     rows = create_device("table", path=tmp_path / "t.csv").measure(SPACE, SPACE.from_text(text))
     assert reasons(rows, "latency_ms").tolist() == ["not a positive finite number", "", ""]
     rows.assign(architecture=text, device="phone").pipe(write_table, tmp_path / "0.parquet")
-    assert read_shards([tmp_path / "0.parquet"])["failure_phone"].tolist() == ["not a positive finite number", "", ""]
+    assert join_shards({"0": read_table(tmp_path / "0.parquet")})["failure_phone"].tolist() == [
+        "not a positive finite number",
+        "",
+        "",
+    ]
 
 
 def test_only_failed_rows_are_measured_again(tmp_path):
@@ -90,9 +94,9 @@ def test_profiling_the_first_round_stops_when_all_fails(broken, monkeypatch, cap
     assert not (tmp_path / broken[-1]).exists()
 
 
-def test_failed_rows_are_counted_and_measured_again_after_a_repair(broken, monkeypatch, capsys):
+def test_failed_rows_are_counted_and_measured_again_after_a_repair(broken, monkeypatch, capsys, caplog):
     assert command(monkeypatch, *broken) == 0
-    assert "3 of 3 failed on mydev: 3 × not a positive finite number" in capsys.readouterr().err
+    assert "3 of 3 failed on mydev: 3 × not a positive finite number" in caplog.text
     table = pd.read_csv("t.csv")
     table.assign(latency_ms=[1.0, 2.0, -1.0]).to_csv("t.csv", index=False)
     assert command(monkeypatch, "measure", "--config", "config.yaml", "--failed") == 0
