@@ -10,13 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from nagevo.experiment.config import Experiment
-from nagevo.experiment.fitting import fit
+from nagevo.experiment.fitting import fit_accuracies, fit_device
 from nagevo.foundation.machine import describe_machine
 from nagevo.generator.answers import Generator
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
-from nagevo.measure.status import ACCURACY
 from nagevo.search.nsga2 import evolve_frontier
 
 PACKAGES = ("nagevo", "torch", "numpy", "xgboost", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
@@ -52,9 +51,10 @@ def learn(
     space, devices = experiment.create_space(), list(experiment.devices)
     exact = experiment.exact
     measurements = measurements.for_devices(devices)
-    fitted = {name: fit(space, measurements, name, exact=name in exact, seed=experiment.seed) for name in devices}
-    accuracy = fit(space, measurements, ACCURACY, seed=experiment.seed)
-    predictor = Predictor(space, measurements, accuracy, fitted, exact)
+    seed = experiment.seed
+    accuracy = fit_accuracies(space, measurements, seed=seed)
+    latency = {name: fit_device(space, measurements, name, exact=name in exact, seed=seed) for name in devices}
+    predictor = Predictor(space, measurements, accuracy, latency, exact)
     size = vars(experiment.evolve)
     frontiers = [evolve_frontier(predictor, name, **size, seed=experiment.seed) for name in devices]
     members = np.concatenate([evolved.choices for evolved in frontiers])

@@ -70,7 +70,7 @@ def _reported(
 ) -> pd.DataFrame:
     """Return a table of measurements with the architectures, after its failures were refused or reported."""
     if first:
-        refuse_all_failed(outcomes(table, column), name)
+        refuse_all_failed(outcomes(table, column).tolist(), name)
     summary = failure_summary(reasons(table, column), name)
     if summary:
         log.warning(summary)

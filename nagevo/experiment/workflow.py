@@ -27,7 +27,7 @@ from nagevo.experiment.config import Component, Experiment, Sections, parse_conf
 from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import signature
-from nagevo.generator.bundle import checksum
+from nagevo.foundation.writing import checksum
 from nagevo.learn.conformal import CALIBRATION
 from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.latency import BACKENDS
@@ -268,6 +268,10 @@ class Plan:
     def rounds_of_device(self, wildcards: Any) -> list[str]:
         """Return the files of all rounds with the latencies on the device that the wildcard names."""
         return self._rounds(wildcards, len(self.rounds), [wildcards.device])
+
+    def frontiers_folder(self, wildcards: Any, input: Any) -> str:
+        """Return the folder of a job's input ``frontiers``."""
+        return os.path.dirname(input.frontiers[0])
 
     def first(self, wildcards: Any) -> str:
         """Return the option that says that it is the first round, where it is."""

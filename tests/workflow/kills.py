@@ -47,6 +47,7 @@ EXPERIMENT = {
         "calibration_images": 64,
     },
     "devices": {"sum": {"backend": "kills:SumDevice"}},
+    "evaluation": {"confidence": 0.5},
     "search": {"evaluations": 8, "rounds": 1, "shards": 1, "population": 40, "generations": 10},
     "evolve": {"population": 40, "generations": 10},
     "generator": {"steps": 100, "synthetic_devices": 0},

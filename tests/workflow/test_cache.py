@@ -21,13 +21,17 @@ class Cache:
 
     def prepare(self, name: str, **sections) -> Path:
         """Return a new folder with the tables and the config."""
-        config = table_experiment(self.folder / name) | {"search": SEARCH, "experiment": name} | sections
+        config = (
+            table_experiment(self.folder / name)
+            | {"search": SEARCH, "experiment": name, "evaluation": {"confidence": 0.5}}
+            | sections
+        )
         write_config(self.folder / name, config)
         return self.folder / name
 
     def run(self, folder: Path, table: str = "measurements") -> bytes:
-        """Run the workflow up to a table of the first round; return its content."""
-        target = f"results/{folder.name}/rounds/0/{table}.parquet"
+        """Run the workflow up to a table; return its content."""
+        target = f"results/{folder.name}/{table}.parquet"
         snakemake(folder, "--cores", "2", target, "--cache", SNAKEMAKE_OUTPUT_CACHE=str(self.kept))
         return contents(folder, target)[target]
 
@@ -60,7 +64,7 @@ def test_a_table_with_other_content_under_the_same_path_is_read(cache):
     table.assign(accuracy=table["accuracy"] / 2).to_parquet(folder / "table.parquet")
     assert made.run(folder) != measured
     accuracies = [
-        pd.read_parquet(made.folder / f"{name}/results/{name}/rounds/0/measurements.parquet")["accuracy"]
+        pd.read_parquet(made.folder / f"{name}/results/{name}/measurements.parquet")["accuracy"]
         for name in ("first", "third")
     ]
     pd.testing.assert_series_equal(accuracies[1], accuracies[0] / 2)
@@ -70,12 +74,12 @@ def test_a_table_with_other_content_under_the_same_path_is_read(cache):
 def test_proposals_that_differ_though_they_were_made_in_the_same_way_are_measured(cache):
     made, _ = cache
     before, folder = len(made), made.prepare("fourth")
-    made.run(folder, "proposals")
+    made.run(folder, "rounds/0/proposals")
     path = folder / "results/fourth/rounds/0/proposals.parquet"
     other = pd.DataFrame({"architecture": pd.read_parquet(folder / "table.parquet")["architecture"][100:106].tolist()})
     other.to_parquet(path)  # as if latencies of an earlier round, which differ each time, had led elsewhere
     made.run(folder)
-    measured = pd.read_parquet(path.with_name("measurements.parquet"))
+    measured = pd.read_parquet(folder / "results/fourth/measurements.parquet")
     assert measured["architecture"].tolist() == other["architecture"].tolist()
     assert measured["accuracy"].notna().all()
     assert len(made) == before + PER_RUN

@@ -2,7 +2,6 @@
 
 import re
 
-DEVICES = ",".join(plan.devices)
 BUNDLE = "results/{experiment}/generator/model.safetensors"  # a file of the bundle: Snakemake empties declared folders
 
 

@@ -29,7 +29,8 @@ rule compare:
         histories=expand(f"{RESULTS}/compare/histories/{{search}}.parquet", search=plan.compared),
         data=plan.files("accuracy", "devices", "compare"),
     output:
-        tables=expand(f"{RESULTS}/compare/tables/{{name}}.csv", name=["metrics", "hypervolume", "regret"]),
+        metrics=f"{RESULTS}/compare/tables/metrics.csv",
+        curves=expand(f"{RESULTS}/compare/tables/{{name}}.csv", name=["hypervolume", "regret"]),
         page=report(
             f"{RESULTS}/compare/compare.html",
             caption="../report/compare.rst",
@@ -54,8 +55,8 @@ rule compare:
         config=plan.config("experiment", "space", "accuracy", "devices", "compare"),
         source=plan.source("nagevo.cli.compare", "space", "evaluator"),
         benchmarks=f"{RESULTS}/benchmarks/compare",
-        figures=f"{RESULTS}/compare/figures",
-        tables=f"{RESULTS}/compare/tables",
+        figures=subpath(output.hypervolume, parent=True),
+        tables=subpath(output.metrics, parent=True),
     shell:
         "nagevo compare --config {params.config:q} --output {params.tables} --page {output.page}"
         " --benchmarks {params.benchmarks} --figures {params.figures} {input.histories} 2>&1 | tee {log} >&2"

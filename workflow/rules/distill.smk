@@ -6,10 +6,8 @@ rule distill:
     input:
         measurements="results/{experiment}/measurements.parquet",
         frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
-        surrogates=expand(
-            "results/{{experiment}}/surrogates/{quantity}.safetensors",
-            quantity=["accuracy", *(f"latency_{device}" for device in plan.devices)],
-        ),
+        accuracy="results/{experiment}/surrogates/accuracy.safetensors",
+        latencies=expand("results/{{experiment}}/surrogates/latency_{device}.safetensors", device=plan.devices),
         weights=plan.weights,
     output:
         model=BUNDLE,
@@ -21,7 +19,7 @@ rule distill:
     params:
         config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator"),
         source=plan.source("nagevo.cli.steps.distill", "space"),
-        surrogates="results/{experiment}/surrogates",
+        surrogates=subpath(input.accuracy, parent=True),
         bundle=subpath(output.model, parent=True),
         weights=plan.weights_option,
     shell:

@@ -5,10 +5,8 @@ rule evolve:
     """Evolve the frontier targets of a device."""
     input:
         rounds=plan.rounds_of_device,
-        surrogates=[
-            "results/{experiment}/surrogates/accuracy.safetensors",
-            "results/{experiment}/surrogates/latency_{device}.safetensors",
-        ],
+        accuracy="results/{experiment}/surrogates/accuracy.safetensors",
+        latency="results/{experiment}/surrogates/latency_{device}.safetensors",
     output:
         frontier="results/{experiment}/frontiers/{device}.parquet",
         log="results/{experiment}/frontiers/{device}.log.csv",
@@ -20,7 +18,7 @@ rule evolve:
     params:
         config=plan.config("seed", "space", "devices/{device}", "evolve"),
         source=plan.source("nagevo.cli.steps.evolve", "space"),
-        surrogates="results/{experiment}/surrogates",
+        surrogates=subpath(input.accuracy, parent=True),
         device="{device}",
     shell:
         "nagevo step evolve --config {params.config:q} --device {params.device} --surrogates {params.surrogates}"

@@ -1,7 +1,7 @@
 """Rounds of proposals, their accuracies and their latencies.
 
-A round's proposals take the earlier rounds as `ancient`, and the names of the devices outside of `params`: an
-experiment that gets another device keeps what it has measured, and measures the same architectures there.
+A round's proposals take the earlier rounds as `ancient`, and the names of the devices as a resource, which triggers no
+rerun: an experiment that gets another device keeps its measurements, and measures the same architectures there.
 """
 
 
@@ -55,12 +55,14 @@ rule propose:
     benchmark:
         "results/{experiment}/benchmarks/rounds/{round}/propose.tsv"
     threads: 2
+    resources:
+        devices=",".join(plan.devices),
     params:
         config=plan.config("seed", "space", "search"),
         source=plan.source("nagevo.cli.steps.propose", "space", "strategy"),
         round="{round}",
     shell:
-        "nagevo step propose --config {params.config:q} --round {params.round} --devices {DEVICES}"
+        "nagevo step propose --config {params.config:q} --round {params.round} --devices {resources.devices}"
         " --output {output.architectures} {input.rounds} 2>&1 | tee {log} >&2"
 
 

@@ -65,9 +65,9 @@ rule report:
         ),
         source=plan.source("nagevo.cli.report", "space"),
         bundle=subpath(input.model, parent=True),
-        frontiers="results/{experiment}/frontiers",
+        frontiers=plan.frontiers_folder,
         benchmarks="results/{experiment}/benchmarks",
-        figures="results/{experiment}/figures",
+        figures=subpath(output.frontier, parent=True),
     shell:
         "nagevo report --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
         " --random {input.random} --evaluation {input.evaluation} --frontiers {params.frontiers}"

@@ -19,7 +19,7 @@ def run(
 ) -> None:
     """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
     from nagevo.experiment.config import load_config
-    from nagevo.experiment.fitting import fit
+    from nagevo.experiment.fitting import fit_accuracies, fit_device
     from nagevo.foundation.tables import write_table
     from nagevo.learn.storage import save_surrogates
     from nagevo.learn.validation import validation_table
@@ -27,8 +27,14 @@ def run(
 
     experiment = load_config(config)
     space = experiment.create_space()
-    exact = quantity != "accuracy" and experiment.device(quantity).exact
-    surrogate = fit(space, read_rounds(rounds, space), quantity, exact=exact, seed=experiment.seed)
-    quality = validation_table(surrogate.left_out, getattr(surrogate, "residuals", None))
-    save_surrogates(output, {"accuracy" if quantity == "accuracy" else f"latency_{quantity}": surrogate})
+    measurements = read_rounds(rounds, space)
+    if quantity == "accuracy":
+        name, surrogate = quantity, fit_accuracies(space, measurements, seed=experiment.seed)
+        quality = validation_table(surrogate.left_out)
+    else:
+        exact = experiment.device(quantity).exact
+        name = f"latency_{quantity}"
+        surrogate = fit_device(space, measurements, quantity, exact=exact, seed=experiment.seed)
+        quality = validation_table(surrogate.left_out, surrogate.residuals)
+    save_surrogates(output, {name: surrogate})
     write_table(quality, validation)
