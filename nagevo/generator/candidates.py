@@ -69,8 +69,8 @@ class DeviceTable:
 
     def with_columns(self, columns: Mapping[str, np.ndarray]) -> DeviceTable:
         """Return the table with other columns, of as many rows each."""
-        facts = (self.quantity, self.exact, self.adapted, self.highest_confidence)
-        return DeviceTable(*facts, *(columns[name] for name in COLUMNS), self.residuals)
+        chosen: dict[str, Any] = {name: columns[name] for name in COLUMNS}
+        return replace(self, **chosen)
 
     def rows(self, rows: np.ndarray) -> DeviceTable:
         """Return the table of some candidates."""
@@ -189,10 +189,11 @@ class Candidates:
         """
         devices = {}
         for number, (name, facts) in enumerate(description.items()):
-            columns = (arrays[f"device.{number}.{column}"] for column in COLUMNS)
+            values: dict[str, Any] = {column: arrays[f"device.{number}.{column}"] for column in COLUMNS}
+            values |= {key: facts[key] for key in FACTS}
             residuals = Residuals(arrays[f"device.{number}.residuals"], arrays[f"device.{number}.drifts"])
             checked(facts["quantity"])
-            devices[name] = DeviceTable(*(facts[key] for key in FACTS), *columns, residuals)
+            devices[name] = DeviceTable(**values, residuals=residuals)
         texts = arrays["texts"].tobytes().decode().split("\n")
         costs = {name.removeprefix("cost."): values for name, values in arrays.items() if name.startswith("cost.")}
         table = cls(

@@ -17,8 +17,8 @@ from nagevo.generator.decoder import Decoder
 from nagevo.generator.readings import Readings
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.storage import save_surrogates
-from nagevo.measure.measurements import ACCURACY, Measurements
-from nagevo.measure.status import failure_summary
+from nagevo.measure.measurements import Measurements
+from nagevo.measure.status import ACCURACY, failure_summary
 from nagevo.spaces.base import SearchSpace, among, unique, without
 
 DECODED_REQUESTS = 256

@@ -150,7 +150,7 @@ class DeviceProcess:
 
     def left_out(self, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the latency of each probe predicted from the others, and the relative standard deviation."""
-        residual, deviation = self.process.left_out(np.arange(len(latency_ms))[:, None])
+        residual, deviation = self.process.left_out([np.array([row]) for row in range(len(latency_ms))])
         predicted = np.maximum(latency_ms / self.speed_ms - residual, self.floor_ms / self.speed_ms)
         return self.speed_ms * predicted, deviation / predicted
 

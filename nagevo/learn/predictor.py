@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -83,8 +84,9 @@ class Predictor:
         missing = [name for name in ("accuracy", *(f"latency_{d}" for d in devices)) if name not in surrogates]
         if missing:
             raise BundleError(f"no surrogate of {', '.join(missing)} in {', '.join(map(str, files))}")
-        latency = {device: surrogates[f"latency_{device}"] for device in devices}
-        return cls(space, measurements.for_devices(devices), surrogates["accuracy"], latency, exact)
+        latency = {device: cast(LatencySurrogate, surrogates[f"latency_{device}"]) for device in devices}
+        accuracy = cast(AccuracySurrogate, surrogates["accuracy"])
+        return cls(space, measurements.for_devices(list(devices)), accuracy, latency, exact)
 
     def rows(self, choices: np.ndarray) -> np.ndarray:
         """Return the row of each architecture among the measurements, -1 where there is none."""
@@ -150,7 +152,9 @@ class Predictor:
         """
         features = self.space.features(choices)
         latencies = [
-            self.latency_surrogates[device].predict_unseen(features) if unseen else self.latency_ms(device, choices)
+            cast(LatencySurrogate, self.latency_surrogates[device]).predict_unseen(features)
+            if unseen
+            else self.latency_ms(device, choices)
             for device in self.known
         ]
         return np.column_stack([features, *np.log(latencies)])
@@ -207,7 +211,9 @@ class Predictor:
         rows = self.rows(choices)
         return np.append(values, np.nan)[rows]
 
-    def _completed(self, values: np.ndarray, choices: np.ndarray, predict) -> np.ndarray:
+    def _completed(
+        self, values: np.ndarray, choices: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         """Return the values with what ``predict`` makes of the choices in the places of NaN."""
         missing = np.isnan(values)
         if missing.any():

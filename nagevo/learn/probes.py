@@ -63,7 +63,7 @@ def probe_order(
         row = int(gain.argmax())
         if number >= TELLING:
             rows = np.flatnonzero(~known)
-            regret = sum(device.regret_after(rows, covariance, noise, mean, known) for device in devices)
+            regret = np.sum([device.regret_after(rows, covariance, noise, mean, known) for device in devices], axis=0)
             row = int(rows[np.lexsort((-gain[rows], regret))[0]])
         chosen.append(row)
         covariance, known[row] = _conditioned(covariance, row, noise[row]), True

@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 MAX_DEPTH = 4
+if TYPE_CHECKING:
+    import xgboost
+
 PARAMETERS = {
     "max_depth": MAX_DEPTH,
     "eta": 0.15,
@@ -128,7 +132,7 @@ def fit(
     return trees, out_of_fold, np.full(len(target), noise or 1.0)
 
 
-def complete_trees(booster) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def complete_trees(booster: xgboost.Booster) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the features, thresholds and leaves of an ``xgboost.Booster``, as of a model of :class:`BoostedTrees`."""
     model = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]["model"]
     trees = model["trees"]
