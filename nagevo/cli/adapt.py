@@ -23,7 +23,8 @@ def run(
         typer.Option(help="Do not measure: a table with `architecture` and `latency_ms`, `energy_mj` or `file_kb`."),
     ] = None,
     probes: Annotated[
-        int | None, typer.Option(help="How many architectures are measured; by default the generator's own probes.")
+        int | None,
+        typer.Option(min=1, help="Architectures that are measured; by default the generator's own probes."),
     ] = None,
     architectures: Annotated[
         Path | None,

@@ -27,7 +27,9 @@ def run(
         list[str] | None,
         typer.Option(help="A further limit of every request, as `parameters=1e6`; see `nagevo show` for the names."),
     ] = None,
-    count: Annotated[int | None, typer.Option("--count", "-n", help="Up to so many answers to each request.")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", "-n", min=1, help="Largest number of answers to a request.")
+    ] = None,
     device: Device = None,
     confidence: Confidence = 0.9,
     bundle: Bundle = None,

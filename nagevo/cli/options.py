@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.writing import writable_file
 
 
@@ -46,3 +47,15 @@ Confidence = Annotated[float, typer.Option(help="Asked probability that the budg
 Shard = Annotated[int, typer.Option(min=0, help="Part of the architectures, from 0 to the number of parts less 1.")]
 Shards = Annotated[int, typer.Option(min=1, help="Number of parts that they are split into.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]
+
+
+def check_shard(shard: int, shards: int) -> None:
+    """Check that there is such a part of the architectures.
+
+    Raises
+    ------
+    ConfigError
+        If there is not: its table would be empty.
+    """
+    if shard >= shards:
+        raise ConfigError(f"expected --shard from 0 to {shards - 1}, got {shard}")

@@ -23,6 +23,7 @@ def run(
     """Measure the latency of architectures on a device."""
     import numpy as np
 
+    from nagevo.cli.options import check_shard
     from nagevo.experiment.config import load_config
     from nagevo.experiment.measuring import extra_architectures, profile
     from nagevo.foundation.tables import write_table
@@ -32,6 +33,7 @@ def run(
     experiment = load_config(config)
     settings = experiment.device(device)
     space = experiment.create_space()
+    check_shard(shard, shards)
     choices = read_architectures(architectures, space)
     if first and settings.extra_measurements:
         added = extra_architectures(space, settings.extra_measurements, seed=experiment.seed)

@@ -20,6 +20,7 @@ def run(
     shards: Shards = 1,
 ) -> None:
     """Read the accuracy of each architecture."""
+    from nagevo.cli.options import check_shard
     from nagevo.experiment.config import load_config
     from nagevo.experiment.measuring import score
     from nagevo.foundation.tables import write_table
@@ -28,5 +29,6 @@ def run(
     experiment = load_config(config)
     space = experiment.create_space()
     evaluator = experiment.open_evaluator(space, weights)
+    check_shard(shard, shards)
     choices = read_architectures(architectures, space)[shard::shards]
     write_table(score(space, evaluator, choices, split=split, first=first and shards == 1), output)

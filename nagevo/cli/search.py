@@ -13,8 +13,8 @@ def run(
     config: Config,
     output: TableOutput,
     strategy: Annotated[str | None, typer.Option(help="Name of the strategy; the config's by default.")] = None,
-    evaluations: Annotated[int | None, typer.Option(help="Evaluations; the config's by default.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed; the config's by default.")] = None,
+    evaluations: Annotated[int | None, typer.Option(min=1, help="Evaluations; the config's by default.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")] = None,
     weights: Weights = None,
 ) -> None:
     """Search in one process and write what was measured, in the order in which it was read."""

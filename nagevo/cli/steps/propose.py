@@ -17,12 +17,13 @@ def run(
     rounds: Annotated[
         list[Path] | None, typer.Argument(help="Of every earlier round the proposals, accuracies and latencies.")
     ] = None,
-    round_number: Annotated[int, typer.Option("--round", help="Number of the round, from 0.")] = 0,
+    round_number: Annotated[int, typer.Option("--round", min=0, help="Number of the round, from 0.")] = 0,
 ) -> None:
     """Ask the strategy for the architectures of a round."""
     import pandas as pd
 
     from nagevo.experiment.config import load_config
+    from nagevo.foundation.errors import ConfigError
     from nagevo.foundation.tables import write_table
     from nagevo.measure.measurements import read_rounds
 
@@ -32,5 +33,8 @@ def run(
     strategy = experiment.create_strategy(space, names)
     if rounds:
         strategy.tell(read_rounds(rounds, space).for_devices(names))
-    choices = strategy.ask(experiment.search.round_sizes()[round_number])
+    sizes = experiment.search.round_sizes()
+    if round_number >= len(sizes):
+        raise ConfigError(f"expected --round from 0 to {len(sizes) - 1}, got {round_number}")
+    choices = strategy.ask(sizes[round_number])
     write_table(pd.DataFrame({"architecture": space.to_text(choices)}), output)

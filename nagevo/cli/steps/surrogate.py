@@ -29,12 +29,12 @@ def run(
     space = experiment.create_space()
     measurements = read_rounds(rounds, space)
     if quantity == "accuracy":
-        name, surrogate = quantity, fit_accuracies(space, measurements, seed=experiment.seed)
-        quality = validation_table(surrogate.left_out)
+        accuracies = fit_accuracies(space, measurements, seed=experiment.seed)
+        quality = validation_table(accuracies.left_out)
+        save_surrogates(output, {"accuracy": accuracies})
     else:
         exact = experiment.device(quantity).exact
-        name = f"latency_{quantity}"
-        surrogate = fit_device(space, measurements, quantity, exact=exact, seed=experiment.seed)
-        quality = validation_table(surrogate.left_out, surrogate.residuals)
-    save_surrogates(output, {name: surrogate})
+        values = fit_device(space, measurements, quantity, exact=exact, seed=experiment.seed)
+        quality = validation_table(values.left_out, values.residuals)
+        save_surrogates(output, {f"latency_{quantity}": values})
     write_table(quality, validation)
