@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from itertools import groupby
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
@@ -433,7 +433,7 @@ class Generator:
         InfeasibleBudget
             For the first request that no architecture holds; :meth:`answers` returns these instead.
         """
-        single = isinstance(budgets, Mapping) or (hasattr(budgets, "__float__") and np.ndim(budgets) == 0)
+        single = isinstance(budgets, Mapping) or (hasattr(budgets, "__float__") and np.ndim(cast(Any, budgets)) == 0)
         asked: Iterable[Request] = [budgets] if single else budgets  # type: ignore[list-item,assignment]
         results = self._answered(asked, device, confidence, n)
         for result in results:

@@ -296,7 +296,7 @@ def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measu
         If all of the first round failed on a device, or to give an accuracy.
     """
     tables = {str(path): read_table(path, ("architecture",)) for path in paths}
-    proposals = [table["architecture"] for table in tables.values() if "status" not in table]
+    proposals = [table["architecture"].tolist() for table in tables.values() if "status" not in table]
     shards = {path: table for path, table in tables.items() if "status" in table}
     return Measurements.from_frame(join_rounds(proposals, shards), space)
 
@@ -326,7 +326,7 @@ def join_rounds(proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.Data
     first = frame[frame["round"] == 0]
     for column in frame.columns[frame.columns.str.startswith(FAILURE)]:
         refuse_all_failed(first[column].fillna("").replace("", OK).tolist(), column.removeprefix(FAILURE))
-    return frame.reindex(columns=dict.fromkeys(["round", ACCURACY, *frame.columns])).reset_index()
+    return frame.reindex(columns=list(dict.fromkeys(["round", ACCURACY, *frame.columns]))).reset_index()
 
 
 def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
