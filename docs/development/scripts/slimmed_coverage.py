@@ -77,7 +77,12 @@ def row(name: str) -> str:
     size = 224 if name.startswith(FIXED_SIZE) else 96
     options = {"img_size": 96} if name.startswith(("vit", "deit")) else {}
     network = timm.create_model(name, num_classes=10, **options)
-    images = torch.randn(2, 3, size, size)
+    images = torch.randn(4, 3, size, size)
+    for module in network.modules():  # signals of a size near one, whatever the random weights
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    with torch.no_grad():
+        network.train()(images)
     structure = find_structure(network, (3, size, size))
     seconds, worst = time.perf_counter() - begun, 0.0
     with torch.no_grad():
@@ -85,7 +90,7 @@ def row(name: str) -> str:
         for _ in range(2):
             cuts = [part.cut(max(1, int(part.size * rng.choice([0.25, 0.5, 0.75])))) for part in structure.parts]
             expected, got = zeroed(structure, cuts)(images), slimmer(structure, cuts)(images)
-            worst = max(worst, float((expected - got).abs().max()) / max(1.0, float(expected.abs().max())))
+            worst = max(worst, float((expected - got).abs().max() / expected.abs().max()))
         assert worst <= TOLERANCE, "a slimmer version differs"
     smallest = slimmer(structure, [part.cut(max(1, part.size // 4)) for part in structure.parts], structure.blocks)
     with tempfile.TemporaryDirectory() as folder:

@@ -22,7 +22,7 @@ from torch import nn
 from torch_pruning.pruner.importance import GroupMagnitudeImportance
 
 TOLERANCE = 1e-4
-"""Largest difference between the outputs of a sliced network and of the original with the same channels set to zero."""
+"""Largest difference, over the largest output, of a sliced network from the original with the same channels at zero."""
 
 Axis = tuple[str, int]
 """A dimension of a parameter or buffer: its name in the network, and the number of the dimension."""
@@ -118,16 +118,17 @@ def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
         If the network does not run on such inputs, or returns something else.
     """
     network = network.eval()
-    inputs = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0))
+    inputs = torch.randn(4, *input_shape, generator=torch.Generator().manual_seed(0))
     try:
-        outputs, traced = _traced(network, inputs)
+        reference = _with_statistics(network, inputs)
+        outputs, traced = _traced(reference, inputs)
     except Exception as error:  # the user's own code
         raise ValueError(f"it does not run on inputs of shape {tuple(input_shape)}: {error}") from None
-    if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or len(outputs) != 2:
+    if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs):
         raise ValueError("expected one row of scores for each input")
     whole: list[str] = []
-    parts = _checked(network, inputs, list(_parts(network, inputs, traced, whole)), whole)
-    blocks = tuple(_residual_blocks(network, traced))
+    parts = _checked(reference, inputs, list(_parts(network, inputs, traced, whole)), whole)
+    blocks = tuple(_residual_blocks(reference, traced))
     return Structure(network, tuple(parts), blocks, tuple(whole), outputs.shape[1])
 
 
@@ -177,6 +178,25 @@ def sliced(tensor: torch.Tensor, name: str, kept: Mapping[Axis, torch.Tensor]) -
         if (name, dim) in kept:
             tensor = tensor.index_select(dim, kept[name, dim])
     return tensor
+
+
+def _with_statistics(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
+    """Return a copy whose batch normalization has the statistics of these inputs.
+
+    The signals of all layers then have a size near one, so that a difference between two networks shows.
+    """
+    network = deepcopy(network)
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean
+        norm.train()
+    with torch.no_grad():
+        network(inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return network.eval()
 
 
 @dataclass(frozen=True)
@@ -293,6 +313,8 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[
             yield _part(root, members, graph, names, trace)
         except ValueError as error:
             whole.append(f"the channels of {root}: {error}")
+        except IndexError:
+            whole.append(f"the channels of {root}: torch-pruning follows them to layers that have fewer")
 
 
 def _joined_by_grouped_convolutions(groups: Sequence[Any]) -> list[list[Any]]:
@@ -471,8 +493,7 @@ def _difference(structure: Structure, cuts: Sequence[Cut], inputs: torch.Tensor)
         return f"without some of them the network does not run ({_first_line(error)})"
     if got.shape != expected.shape:
         return "they are the network's outputs"
-    scale = max(1.0, float(expected.abs().max()))
-    if not bool(((got - expected).abs() <= TOLERANCE * scale).all()):
+    if not bool(((got - expected).abs() <= TOLERANCE * expected.abs().max()).all()):
         return "without some of them the others change, as after a normalization over channels"
     return None
 
@@ -499,7 +520,8 @@ def _residual_blocks(network: nn.Module, trace: _Trace) -> Iterator[str]:
                 output = empty(trace.inputs[name])
             except Exception:  # a module that keeps state of its own
                 continue
-        if torch.allclose(output, trace.inputs[name], atol=1e-6):
+        given = trace.inputs[name]
+        if bool(((output - given).abs() <= TOLERANCE * given.abs().max()).all()):
             found.append(name)
     order = [name for name, _ in network.named_modules()]
     yield from sorted(found, key=order.index)
