@@ -22,7 +22,7 @@ ARCHITECTURES = ("--architectures", "a.csv", "--output", "o.csv")
         (("score", "--config", CONFIG, *ARCHITECTURES, "--shards", "0"), "--shards"),
         (
             ("profile", "--config", CONFIG, "--device", "phone", *ARCHITECTURES, "--shard", "-1"),
-            "-1 is not in the range",
+            "--shard",
         ),
         (
             ("profile", "--config", CONFIG, "--device", "phone", *ARCHITECTURES, "--shard", "1"),
