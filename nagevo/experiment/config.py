@@ -1,4 +1,4 @@
-"""The configuration of an experiment: its sections, and what they become.
+"""The configuration of an experiment: its sections, and the objects made of them.
 
 Options are declared in signatures, see :mod:`nagevo.foundation.options`. The reference of all keys, ``docs/config.md``,
 and ``workflow/schemas/config.schema.yaml`` are written by ``python -m nagevo.experiment.schema``.
@@ -444,7 +444,7 @@ def _read(path: Path) -> str:
 
 
 def _component(section: Mapping[str, Any], kind: type) -> Component:
-    """Return the component that a section of some kind names; what is not a key of the kind is an option."""
+    """Return the component that a section names; keys that are not of the section itself are its options."""
     own = signature(kind)
     assert own.component is not None
     options = {key: value for key, value in section.items() if key not in own.parameters}

@@ -43,13 +43,13 @@ def score(
 
 
 def profile(space: SearchSpace, name: str, device: Device, choices: np.ndarray, *, first: bool = False) -> pd.DataFrame:
-    """Return the measurements of a device: ``architecture, device``, its quantity, ``status`` and what else it gives.
+    """Return the measurements of a device: ``architecture, device``, its quantity, ``status`` and its further columns.
 
     Parameters
     ----------
     space : SearchSpace
     name : str
-        Of the device.
+        Name of the device.
     device : Device
     choices : ndarray of int8, shape (n, n_choices)
     first : bool

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | None = None) -> Measurements:
-    """Return what the search that an experiment describes measures, in the order in which it is read.
+    """Return the measurements of an experiment's search, in the order in which they were made.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class _Told:
         self._tables: list[pd.DataFrame] = []
 
     def add(self, choices: np.ndarray, tables: Sequence[pd.DataFrame], *, proposed: bool = False) -> None:
-        """Add what was measured of architectures, and whether it was a round."""
+        """Add tables with measurements of architectures; ``proposed`` if these are a round."""
         texts = self._space.to_text(choices)
         self._row_of |= dict(zip(texts, choices, strict=True))
         self._tables += tables

@@ -1,7 +1,7 @@
-"""What the Snakemake rules need of the package: the validated config, the part of it that a rule uses, source hashes.
+"""Everything that the Snakemake rules use: the validated config, the part of it that a rule gets, source hashes.
 
-A rule hands its command exactly the sections of the config that stand in its ``params``, so what a command can depend
-on and what triggers its rerun are the same thing.
+A rule hands its command exactly the sections of the config that stand in its ``params``: a command reruns when
+a section that it can read changes, and only then.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MEASURES = ("mem", "disk", "runtime")
 
 
 class Plan:
-    """What the rules know of an experiment.
+    """An experiment as the rules see it.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Plan:
     devices : list of str
     rounds, shards : range
     weights : list of str
-        What :meth:`Evaluator.train` writes, where the evaluator needs it.
+        File that :meth:`Evaluator.train` writes, if the evaluator needs it.
     weights_option : str
         The option that comes before it.
     splits : list of str
@@ -67,7 +67,7 @@ class Plan:
     caching : bool
         Whether accuracies, latencies and the supernet are looked for in a cache between workflows.
     accuracy_resources : dict
-        What jobs that read accuracies ask the executor for.
+        Resources of the jobs that read accuracies.
     """
 
     def __init__(self, config: Mapping[str, Any]):
@@ -130,7 +130,7 @@ class Plan:
     def config(self, *names: str) -> Callable[[Any], str]:
         """Return a params function that gives some sections of the config as one JSON text.
 
-        What jobs ask the executor for is left out: results do not depend on it.
+        Resources are left out: results do not depend on them.
 
         Parameters
         ----------
@@ -142,8 +142,8 @@ class Plan:
     def files(self, *names: str) -> Callable[[Any], list[str]]:
         """Return an input function that gives the files that options of some sections of the config name.
 
-        Of a folder it gives the files that lie in it. What does not exist is left to the command, which says so. What
-        has braces in its name, where Snakemake sees wildcards, is a part of :meth:`source` instead.
+        For a folder it gives the files that lie in it. Files that do not exist are left to the command, which reports
+        them. Files with braces in their names, which Snakemake would take for wildcards, count in :meth:`source`.
         """
         return lambda wildcards: [file for file in _named_files(self._chosen(names, wildcards)) if "{" not in file]
 
@@ -157,7 +157,7 @@ class Plan:
 
     @property
     def device_resources(self) -> dict[str, Callable[[Any], int | str | None]]:
-        """What the jobs on the device that the wildcard names ask the executor for, by the name of the resource."""
+        """Resources of the jobs on the device that the wildcard names, by name."""
         return self._resources(lambda wildcards: [self.experiment.devices[wildcards.device].backend])
 
     def device_threads(self, wildcards: Any) -> int:
@@ -166,7 +166,7 @@ class Plan:
 
     @property
     def search_resources(self) -> dict[str, Callable[[Any], int | str | None]]:
-        """What a search of the comparison asks for: what reading accuracies does, and what its devices do."""
+        """Resources of a search of the comparison: those of reading accuracies and of its devices."""
         experiment = self.experiment
 
         def parts(wildcards: Any) -> list[Component]:
@@ -178,7 +178,7 @@ class Plan:
     def _resources(self, parts: Callable[[Any], list[Component]]) -> dict[str, Callable[[Any], int | str | None]]:
         """Return a resources function for each resource that any part of the experiment asks for.
 
-        What the parts of a job do not ask for is 0 where Snakemake wants a number, and None elsewhere.
+        A resource that no part of a job asks for is 0 if Snakemake wants a number, else None.
         """
         every = [self.experiment.accuracy, *(device.backend for device in self.experiment.devices.values())]
         known = {name: value for part in every for name, value in part.resources.items()}
@@ -203,7 +203,7 @@ class Plan:
         return hashlib.sha256("\n".join([*digests, _versions()]).encode()).hexdigest()
 
     def machine(self, wildcards: Any, resources: Any) -> str:
-        """Return what tells this machine from others: a latency that was cached is good on the same one only."""
+        """Return a description of this machine: a cached latency is valid on the same machine only."""
         return json.dumps({"name": platform.node(), **describe_machine()})
 
     def shards_of(self, wildcards: Any) -> int:
@@ -222,7 +222,7 @@ class Plan:
 
     @property
     def compared(self) -> list[str]:
-        """Return what the searches of the comparison are called: devices, strategy, effort and seed."""
+        """Return the names of the searches of the comparison: devices, strategy, effort and seed."""
         compare = self.experiment.compare
         searches = product(
             self.devices if compare.separately else ["all"],
@@ -349,7 +349,7 @@ def _read_source(module: str, files: tuple[tuple[Path, int], ...]) -> tuple[str,
 
 
 def _without_resources(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections of a config less what their jobs ask the executor for."""
+    """Return the sections of a config without resources."""
 
     def without(section: Mapping[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in section.items() if key != "resources"}

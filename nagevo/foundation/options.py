@@ -33,7 +33,7 @@ PATTERNS = {
     r"^[A-Za-z0-9_]+$": "letters, digits and the sign _",
     r"\{model\}": "a command with {model} in it, the place of the ONNX file",
 }
-"""From the patterns that options use to what they ask for, in words."""
+"""By pattern of an option, the texts that it allows, in words."""
 
 EMPTY: Mapping[str, Any] = {}
 """Default of a parameter that is a section of its own: all of whose options have their defaults."""
@@ -226,7 +226,7 @@ class Signature:
         return values
 
     def _leaves(self, own: dict[str, Any], where: str, partial: bool) -> tuple[dict[str, Any], list[str]]:
-        """Return the given options, numbers and paths read, and what is wrong with them."""
+        """Return the given options with numbers read from text, and one sentence for each mistake."""
         from pydantic import ValidationError
 
         own = {
@@ -251,7 +251,7 @@ class Signature:
         return own, _sentences(errors, own, where)
 
     def _refusals(self, values: Mapping[str, Any], where: str) -> list[str]:
-        """Return what a dataclass of declared options says of those that do not go together: it is made once."""
+        """Return the refusal of a dataclass whose options do not go together: it is created once to find out."""
         declared = all(parameter.option.text for parameter in self.parameters.values())
         if not dataclasses.is_dataclass(self.function) or not declared:
             return []
@@ -300,7 +300,7 @@ def checked(what: str, function: Callable, options: Mapping[str, Any], provided:
 
 
 def _nested(option: Option, value: Any, where: str) -> tuple[Any, list[str]]:
-    """Return the value of an option with everything in it checked, and what is wrong with it."""
+    """Return the value of an option with its nested sections checked, and one sentence for each mistake."""
     if option.path and isinstance(value, str):
         return os.path.expanduser(value), []
     if option.path and isinstance(value, Mapping):
@@ -337,7 +337,7 @@ def shown(value: Any) -> str:
 
 
 def _keys_to(value: Any, location: Sequence[int | str]) -> list[int | str]:
-    """Return the keys of the value that pydantic's location is about; what follows is the alternative of a union."""
+    """Return the keys that lead to a value; pydantic's location may end with an alternative of a union."""
     keys: list[int | str] = []
     for key in location:
         within = key in value if isinstance(value, dict) else isinstance(value, list) and key in range(len(value))
@@ -406,7 +406,7 @@ def _sentences(errors: Sequence[Mapping[str, Any]], own: Mapping[str, Any], wher
 
 
 def _choices(error: Mapping[str, Any]) -> list[str]:
-    """Return the choices that pydantic lists in the error of a value that is none of them."""
+    """Return the allowed choices that pydantic lists in an error."""
     return re.split(", | or ", error["ctx"]["expected"].replace("'", ""))
 
 
@@ -418,7 +418,7 @@ def _nearest(errors: Sequence[Mapping[str, Any]], value: Any) -> str:
 
 
 def _expectation(error: Mapping[str, Any]) -> str:
-    """Return what pydantic's error asks for, in words."""
+    """Return the expected values of a pydantic error, in words."""
     context, words = error.get("ctx", {}), {
         "int_type": "a whole number",
         "float_type": "a number",

@@ -134,7 +134,7 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
     except (ImportError, SyntaxError) as error:
         raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
     if base is not object and not (isinstance(found, type) and issubclass(found, base)):
-        raise ConfigError(f'{what} "{name}" is no subclass of {base.__module__}.{base.__name__}')
+        raise ConfigError(f'{what} "{name}" is not a subclass of {base.__module__}.{base.__name__}')
     return found
 
 

@@ -1,4 +1,4 @@
-"""What all rules share; its meaning is in nagevo.experiment.workflow."""
+"""Definitions that all rules share; `plan` is explained in nagevo.experiment.workflow."""
 
 import re
 

@@ -40,7 +40,7 @@ rule answer:
 
 
 rule evaluate:
-    """Compare the answers with what their networks reach when measured again."""
+    """Compare the answers with new measurements of their networks."""
     input:
         answers="results/{experiment}/evaluation/answers.parquet",
         accuracies=expand("results/{{experiment}}/evaluation/test/{shard}.parquet", shard=plan.shards),

@@ -23,7 +23,7 @@ rule splits:
 
 
 rule train:
-    """Train what all accuracy evaluations share: the supernet."""
+    """Train the weights that all accuracy evaluations share: the supernet."""
     input:
         data=plan.files("accuracy"),
     output:
@@ -97,7 +97,7 @@ rule score:
 
 
 rule profile:
-    """Measure the latencies of one shard of a batch of architectures on one device; what is timed, alone on the machine."""
+    """Measure one shard of a batch of architectures on one device; timed devices run alone on the machine."""
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
         data=plan.files("devices/{device}"),
@@ -154,6 +154,6 @@ use rule merge as merge_random with:
         "results/{experiment}/benchmarks/random/merge.tsv"
 
 
-if plan.caching:  # Snakemake refuses to time what may come from the cache
+if plan.caching:  # Snakemake cannot time jobs whose outputs may come from the cache
     for timed in (rules.train, rules.score, rules.profile):
         timed.rule._benchmark = None

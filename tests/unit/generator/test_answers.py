@@ -317,7 +317,7 @@ def test_a_bundle_cannot_name_anything_but_a_space_to_be_called(copy, tmp_path):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["space"] = {"name": "subprocess:Popen", "args": ["touch", str(tmp_path / "owned")]}
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(nagevo.BundleError, match=r'space "subprocess:Popen" is no subclass of .*SearchSpace'):
+    with pytest.raises(nagevo.BundleError, match=r'space "subprocess:Popen" is not a subclass of .*SearchSpace'):
         nagevo.load(copy).generate(7.0, device="exact").network()
     assert not (tmp_path / "owned").exists()
 
