@@ -17,7 +17,7 @@ def run(
         "0,10,20,50"
     ),
     pairs: Annotated[
-        int, typer.Option(help="Feasible pairs of two limits that are asked on a known device; 0: none.")
+        int, typer.Option(min=0, help="Feasible pairs of two limits that are asked on a known device; 0: none.")
     ] = 400,
     cost: Annotated[str, typer.Option(help="The limit beside the latency.")] = "parameters",
     confidence: Annotated[float, typer.Option(help="Asked probability that a latency holds its limit.")] = 0.9,
@@ -40,6 +40,8 @@ def run(
     experiment, generator = load_config(config), load(bundle)
     try:
         numbers = sorted(int(number) for number in probes.split(","))
+        if numbers[0] < 0:
+            raise ValueError
     except ValueError:
         raise ConfigError(f"expected --probes as whole numbers separated by commas, got {probes}") from None
     tables = []

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle, Confidence, Device, OutputFolder
+from nagevo.cli.options import Bundle, Confidence, Device, OutputFolder, Untrained, warn_untrained
 
 
 def run(
@@ -17,6 +17,7 @@ def run(
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
     network: Annotated[Path | None, typer.Option(help="What `nagevo finetune` wrote, in place of a budget.")] = None,
+    untrained: Untrained = False,
     openvino: Annotated[
         bool, typer.Option("--openvino", help="Also write OpenVINO's format (extra `openvino`).")
     ] = False,
@@ -33,6 +34,9 @@ def run(
     if network is not None:
         deployment = Deployment.load(network)
     else:
-        deployment = generate(budget, device=device, confidence=confidence, bundle=bundle).deployment()
+        deployment = generate(budget, device=device, confidence=confidence, bundle=bundle).deployment(
+            untrained=untrained
+        )
+    warn_untrained(deployment.description)
     for name, difference in deployment.export(output, openvino=openvino).items():
         typer.echo(f"{output / name}: largest difference of an output from torch's {difference:.2g}")

@@ -1,8 +1,9 @@
-"""``nagevo finetune``: an answer's network, trained on."""
+"""``nagevo finetune``: an answer's network, trained on or from scratch."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Any
 
 import typer
 
@@ -15,17 +16,60 @@ def run(
     device: Device = None,
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 10,
-    learning_rate: Annotated[float, typer.Option(min=0, help="The first of a cosine schedule.")] = 0.02,
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Train from random weights, not on from those of the experiment.")
+    ] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Dataset to train on, by its name or as JSON with its options; the experiment's by default."),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the training images: 10, from scratch as many as in the experiment."),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="The highest of the schedule: 0.02, from scratch that of the experiment."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 2,
 ) -> None:
-    """Train the network of an answer on from the supernet's weights; resumes where an earlier run stopped."""
+    """Train the network of an answer and write it; resumes where an earlier run stopped."""
     from nagevo import generate
+    from nagevo.deploy.deployment import DESCRIPTION
+    from nagevo.foundation.errors import ConfigError
+    from nagevo.foundation.writing import check_folder
 
+    if learning_rate is not None and not 0 < learning_rate < math.inf:
+        raise ConfigError(f"expected a learning rate above 0, got {learning_rate}")
+    check_folder(output, DESCRIPTION)
     answer = generate(budget, device=device, confidence=confidence, bundle=bundle)
-    tuned = answer.finetune(output, epochs=epochs, learning_rate=learning_rate, threads=threads)
-    accuracy = tuned.description["accuracy"]
-    typer.echo(
-        f"{output}: test accuracy {accuracy['test']:.2f} %, {accuracy['test_before']:.2f} % before; "
-        f"best of {epochs} epochs on the validation images: {tuned.description['finetuning']['best_epoch']}"
+    tuned = answer.finetune(
+        output,
+        from_scratch=from_scratch,
+        dataset=None if dataset is None else _dataset(dataset),
+        epochs=epochs,
+        learning_rate=learning_rate,
+        threads=threads,
     )
+    accuracy, training = tuned.description["accuracy"], tuned.description["training" if from_scratch else "finetuning"]
+    before = f", {accuracy['test_before']:.2f} % before" if "test_before" in accuracy else ""
+    typer.echo(
+        f"{output}: test accuracy {accuracy['test']:.2f} %{before}; best of {training['epochs']} epochs on the "
+        f"validation images: {training['best_epoch']}"
+    )
+
+
+def _dataset(text: str) -> dict[str, Any]:
+    """Return name and options of a dataset from its name, or from JSON."""
+    from nagevo.foundation.errors import ConfigError
+    from nagevo.foundation.files import load_yaml
+
+    if not text.lstrip().startswith("{"):
+        return {"name": text}
+    try:
+        options = load_yaml(text)
+    except ValueError:
+        options = None
+    if not isinstance(options, dict) or not isinstance(options.get("name"), str):
+        raise ConfigError(f"expected --dataset as a name or as JSON with the key name, got {text}")
+    return options

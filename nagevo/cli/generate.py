@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle, Confidence, Device, writable
+from nagevo.cli.options import Bundle, Confidence, Device, Untrained, warn_untrained, writable
 
 if TYPE_CHECKING:
     from nagevo.foundation.errors import InfeasibleBudget
@@ -28,8 +28,9 @@ def run(
         typer.Option(help="A further limit of every request, as `parameters=1e6`; see `nagevo show` for the names."),
     ] = None,
     count: Annotated[
-        int | None, typer.Option("--count", "-n", min=1, help="Largest number of answers to a request.")
-    ] = None,
+        int,
+        typer.Option("--count", "-n", min=1, help="Up to so many answers to each request, the most accurate first."),
+    ] = 1,
     device: Device = None,
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
@@ -37,6 +38,7 @@ def run(
     onnx: Annotated[
         Path | None, typer.Option(callback=writable, help="Also write the network of the only answer as ONNX.")
     ] = None,
+    untrained: Untrained = False,
 ) -> None:
     """Answer budgets and limits: which network to deploy, how accurate it is and how long it takes."""
     from nagevo import load
@@ -46,15 +48,15 @@ def run(
     asked, limits = [*(budget or []), *_read(budgets)], [*map(_limit, limit or [])]
     if not asked and not limits:
         raise BudgetError("expected a budget: give --budget, --budgets or --limit")
-    if onnx is not None and (len(asked) > 1 or (count or 1) != 1):
-        raise BudgetError(f"expected one budget and one answer with --onnx, got {len(asked)} and {count or 1}")
+    if onnx is not None and (len(asked) > 1 or count != 1):
+        raise BudgetError(f"expected one budget and one answer with --onnx, got {len(asked)} and {count}")
     generator = load(bundle)
     requests: list[Request] = [*asked]
     if limits:
         name = generator.quantity(device)
         requests = [tightest([(name, budget), *limits]) for budget in asked] or [tightest(limits)]
     given: list[Answer] = []
-    results = generator.answers(requests, device=device, confidence=confidence, n=count or 1)
+    results = generator.answers(requests, device=device, confidence=confidence, n=count)
     for result in results:
         if isinstance(result, InfeasibleBudget):
             typer.echo(_refusal(result, generator.experiment) if json else f"nagevo: {result}", err=not json)
@@ -65,7 +67,9 @@ def run(
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
     if onnx is not None:
-        difference = given[0].export_onnx(onnx)
+        deployment = given[0].deployment(untrained=untrained)
+        difference = deployment.export_onnx(onnx)
+        warn_untrained(deployment.description)
         typer.echo(f"{onnx}: largest difference of an output from torch's {difference:.2g}", err=True)
 
 

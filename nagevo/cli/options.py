@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,6 +29,12 @@ def writable_table(path: Path | None) -> Path | None:
     return path
 
 
+def warn_untrained(description: Mapping[str, Any]) -> None:
+    """Say on stderr that a network is untrained, if it is."""
+    if not description.get("trained", True):
+        typer.echo(f"the network {description['architecture']} is untrained: its weights are random", err=True)
+
+
 Config = Annotated[str, typer.Option("--config", help="The experiment: a YAML file, or JSON text with sections of it.")]
 Output = Annotated[Path, typer.Option("--output", callback=writable, help="File for the result.")]
 OutputFolder = Annotated[
@@ -44,6 +51,10 @@ Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, w
 Budget = Annotated[float, typer.Option(help="The most that one inference may take, in ms.")]
 Device = Annotated[str | None, typer.Option(help="Device; may be left out where there is one only.")]
 Confidence = Annotated[float, typer.Option(help="Asked probability that the budget holds.")]
+Untrained = Annotated[
+    bool,
+    typer.Option("--untrained", help="Take random weights where the experiment has none of the network."),
+]
 Shard = Annotated[int, typer.Option(min=0, help="Part of the architectures, from 0 to the number of parts less 1.")]
 Shards = Annotated[int, typer.Option(min=1, help="Number of parts that they are split into.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]

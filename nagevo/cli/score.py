@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,12 +10,19 @@ import typer
 from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput, Weights
 
 
+class Split(StrEnum):
+    """Splits that accuracies are read on."""
+
+    VALIDATION = "validation"
+    TEST = "test"
+
+
 def run(
     config: Config,
     architectures: Architectures,
     output: TableOutput,
     weights: Weights = None,
-    split: Annotated[str, typer.Option(help="Images that count: `validation` or `test`.")] = "validation",
+    split: Annotated[Split, typer.Option(help="Images that count.")] = Split.VALIDATION,
     first: Annotated[bool, typer.Option("--first", help="The first round: not all may fail.")] = False,
     shard: Shard = 0,
     shards: Shards = 1,
@@ -31,4 +39,4 @@ def run(
     evaluator = experiment.open_evaluator(space, weights)
     check_shard(shard, shards)
     choices = read_architectures(architectures, space)[shard::shards]
-    write_table(score(space, evaluator, choices, split=split, first=first and shards == 1), output)
+    write_table(score(space, evaluator, choices, split=split.value, first=first and shards == 1), output)

@@ -25,6 +25,7 @@ WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
 )
 """Files of a folder that :meth:`Deployment.save` and :meth:`Deployment.export` write."""
 METADATA = (
+    "trained",
     "architecture",
     "device",
     "budget_ms",
@@ -50,8 +51,10 @@ class Deployment:
     description : mapping
         JSON values: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
         ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
-        ``measures`` (which quantity these are), ``measured``, ``accuracy`` (percent, by what it was read on),
-        ``experiment``, ``seed``, ``machine`` and ``versions``. With an evaluator of images also ``classes``,
+        ``measures`` (which quantity these are), ``measured``, ``trained`` (false: the weights are random), ``accuracy``
+        (percent, by what it was read on; empty if untrained), ``limits``,
+        ``experiment``, ``seed``, ``machine`` (that distilled), ``device_machine`` (that was measured; null where it is
+        not known) and ``versions``. With an evaluator of images also ``classes``,
         ``crop``, and ``mean`` and ``std`` of each channel: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
     """
 

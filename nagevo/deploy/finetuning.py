@@ -1,4 +1,4 @@
-"""Training a network on, from the weights that it has in the supernet."""
+"""Training a network: on from the weights that it has in the experiment, or from scratch."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from nagevo.deploy.deployment import DESCRIPTION, Deployment
 from nagevo.foundation.writing import check_folder
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
+from nagevo.training.recipe import Recipe
+from nagevo.training.tensors import digest
 
 if TYPE_CHECKING:
     from nagevo.training.images import Images
-    from nagevo.training.recipe import Recipe
 
 
-class Trained(Protocol):
-    """The part of an evaluator of images that training a network on takes."""
+class Trainer(Protocol):
+    """The part of an evaluator of images that training a network takes."""
 
     seed: int
     recipe: Recipe
@@ -31,18 +32,20 @@ class Trained(Protocol):
     def calibration(self, shape: Sequence[int]) -> Images:
         """Return the images on which batch normalization is calibrated, in a shape."""
 
+    def preprocessing(self) -> dict[str, Any]:
+        """Return what a network needs where it runs: classes, mean and standard deviation, crop."""
+
 
 def finetune(
     begun: Deployment,
-    evaluator: Trained,
+    trainer: Trainer,
     folder: str | os.PathLike,
     *,
-    weights: str,
     epochs: int = 10,
     learning_rate: float = 0.02,
     threads: int = 2,
 ) -> Deployment:
-    """Train a network on the experiment's training images, and write it.
+    """Train a network on from its weights on the training images, and write it.
 
     The network keeps the weights with the best validation accuracy, those it began with included. Training that was
     interrupted resumes, with the same arguments, where it was.
@@ -51,12 +54,10 @@ def finetune(
     ----------
     begun : Deployment
         The network with the weights to begin with.
-    evaluator : Trained
-        The experiment's, with its images.
+    trainer : Trainer
+        The experiment's evaluator, with its images.
     folder : path
         Where weights and description are written, whole or not at all.
-    weights : str
-        Identifies the weights of ``begun``: training that began with others is not resumed.
     epochs : int
     learning_rate : float
         The first of a cosine schedule; everything else is as the experiment's networks are trained.
@@ -73,35 +74,103 @@ def finetune(
     DataError
         If the images cannot be read.
     """
+    recipe = replace(trainer.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)
     check_folder(folder, DESCRIPTION)
+    before = accuracy(begun.network, trainer.images("test", begun.input_shape))
+    scores, test = _trained(begun, trainer, recipe, folder, threads)
+    accuracies = {"test": test, "test_before": before}
+    accuracies |= {"validation": max(scores), "validation_before": scores[0]}
+    training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
+    return _written(begun, folder, accuracy=accuracies, finetuning=training)
+
+
+def train_from_scratch(
+    begun: Deployment,
+    trainer: Trainer,
+    folder: str | os.PathLike,
+    *,
+    epochs: int | None = None,
+    learning_rate: float | None = None,
+    threads: int = 2,
+) -> Deployment:
+    """Train a network from its random weights on the training images, and write it.
+
+    The network keeps the weights with the best validation accuracy. Training that was interrupted resumes, with the
+    same arguments, where it was.
+
+    Parameters
+    ----------
+    begun : Deployment
+        The untrained network.
+    trainer : Trainer
+        The images and the recipe.
+    folder : path
+        Where weights and description are written, whole or not at all.
+    epochs : int, optional
+        The recipe's by default; a warm-up takes at most a tenth of them.
+    learning_rate : float, optional
+        The recipe's by default.
+    threads : int
+        Of torch.
+
+    Returns
+    -------
+    Deployment
+        Whose ``description`` has the accuracies in percent: ``test`` and ``validation``.
+
+    Raises
+    ------
+    DataError
+        If the images cannot be read.
+    """
+    given = trainer.recipe
+    epochs = given.epochs if epochs is None else epochs
+    warmup_epochs = min(given.warmup_epochs, epochs / 10)
+    learning_rate = given.learning_rate if learning_rate is None else learning_rate
+    recipe = replace(given, epochs=epochs, warmup_epochs=warmup_epochs, learning_rate=learning_rate)
+    check_folder(folder, DESCRIPTION)
+    scores, test = _trained(begun, trainer, recipe, folder, threads)
+    training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
+    accuracies = {"test": test, "validation": max(scores)}
+    return _written(
+        begun,
+        folder,
+        trained=True,
+        accuracy=accuracies,
+        training=training,
+        **trainer.preprocessing(),
+    )
+
+
+def _trained(
+    begun: Deployment, trainer: Trainer, recipe: Recipe, folder: str | os.PathLike, threads: int
+) -> tuple[list[float], float]:
+    """Train a network in place; return its validation accuracies before and after each epoch, and its test accuracy."""
     torch.set_num_threads(threads)
     folder = Path(os.path.realpath(folder))
-    recipe = replace(evaluator.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)
     network, shape = begun.network, begun.input_shape
-    validation, test = evaluator.images("validation", shape), evaluator.images("test", shape)
+    validation = trainer.images("validation", shape)
+    weights = digest(dict(network.named_parameters()))
 
     def score() -> float:
-        return accuracy(recalibrate(network, evaluator.calibration(shape)), validation)
+        return accuracy(recalibrate(network, trainer.calibration(shape)), validation)
 
-    test_before = accuracy(network, test)
     scores = fit(
         network,
         cross_entropy_step(network, recipe),
-        evaluator.images("train", shape),
+        trainer.images("train", shape),
         recipe,
-        seed=evaluator.seed,
-        description="Fine-tuning",
+        seed=trainer.seed,
+        description="Training",
         checkpoint=folder.with_name(f".{folder.name}.checkpoint"),
         about={"architecture": begun.description["architecture"], "weights": weights},
         score=score,
     )
-    accuracies = {
-        "test": accuracy(network.eval(), test),
-        "test_before": test_before,
-        "validation": max(scores),
-        "validation_before": scores[0],
-    }
-    training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
-    tuned = replace(begun, description={**begun.description, "accuracy": accuracies, "finetuning": training})
-    tuned.save(folder)
-    return tuned
+    return scores, accuracy(network.eval(), trainer.images("test", shape))
+
+
+def _written(begun: Deployment, folder: str | os.PathLike, **known: Any) -> Deployment:
+    """Write the network with what is known of it now."""
+    trained = replace(begun, description={**begun.description, **known})
+    trained.save(folder)
+    return trained

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nagevo.foundation.quantities import LATENCY, QUANTITIES
+from nagevo.foundation.rounding import rounded_up
 
 ACCURACIES = {
     "measured": "validation images, with the supernet's weights or from a table, as the search measured it",
@@ -36,16 +37,29 @@ def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterat
     yield from ("---", "library_name: nagevo", "pipeline_tag: image-classification", f"tags: [{space}]", "---", "")
     quantity = QUANTITIES[known.get("measures", LATENCY)]
     words, unit = quantity.words, quantity.unit
-    yield from (f"# {known['experiment']}: at most {known['budget_ms']:g} {unit} on {known['device']}", "")
+    budget = "any budget" if known["budget_ms"] is None else f"at most {known['budget_ms']:g} {unit}"
+    trained = known.get("trained", True)
+    yield from (f"# {known['experiment']}: {budget} on {known['device']}{'' if trained else ', untrained'}", "")
+    if not trained:
+        yield from ("**The weights are random: this network was not trained and has no accuracy.**", "")
     yield from ("| | |", "|---|---|")
     yield f"| architecture | `{known['architecture']}` in the space {space} |"
     yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']} by what the search measured |"
     if known["measured_latency_ms"] is not None:
         yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
-    yield f"| {words} bound | {known['latency_bound_ms']:.4g} {unit} at confidence {known['confidence']:g} |"
+    bound = rounded_up(known["latency_bound_ms"], 4)
+    yield f"| {words} bound | {bound} {unit} at confidence {known['confidence']:g} |"
+    for name, limit in known.get("limits", {}).items():
+        yield f"| limit | {name} {limit:.6g} |"
     for name, value in known["accuracy"].items():
         yield f"| accuracy | {value:.2f} %: {ACCURACIES[name]} |"
-    yield f"| measured on | {known['machine']['processor']}, {known['machine']['system']} |"
+    for key, words in (("training", "trained from scratch"), ("finetuning", "fine-tuned")):
+        if key in known:
+            yield f"| {words} | {known[key]['epochs']} epochs, best {known[key]['best_epoch']} |"
+    machine = known.get("device_machine")
+    if machine is not None:
+        yield f"| measured on | {machine['processor']}, {machine['system']} |"
+    yield f"| distilled on | {known['machine']['processor']}, {known['machine']['system']} |"
     yield f"| experiment | {known['experiment']}, seed {known['seed']} |"
     yield f"| versions | {', '.join(f'{name} {version}' for name, version in known['versions'].items())} |"
     yield from ("", "## Input and output", "")

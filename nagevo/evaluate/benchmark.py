@@ -58,7 +58,7 @@ class Truth:
     @classmethod
     def of(cls, experiment: Experiment, space: SearchSpace, device: str) -> Truth:
         """Return the truth of a device of an experiment whose evaluator and devices cost nothing to read."""
-        evaluator, opened = experiment.create_evaluator(space), experiment.device(device).create()
+        evaluator, opened = experiment.open_evaluator(space), experiment.device(device).create()
 
         def objectives(choices: np.ndarray) -> np.ndarray:
             accuracy = evaluator.evaluate(choices)["accuracy"].to_numpy(float)

@@ -283,7 +283,7 @@ class Experiment:
         """Return the evaluator for the space."""
         return EVALUATORS.create(self.accuracy.name, space, seed=self.seed, **self.accuracy.options)
 
-    def open_evaluator(self, space: SearchSpace, weights: str | os.PathLike | None) -> Evaluator:
+    def open_evaluator(self, space: SearchSpace, weights: str | os.PathLike | None = None) -> Evaluator:
         """Return the evaluator for the space with its trained weights.
 
         Raises

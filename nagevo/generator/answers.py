@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nagevo.generator.readings import Readings
     from nagevo.learn.predictor import Predictor
     from nagevo.measure.accuracy import Evaluator
+    from nagevo.measure.accuracy.training import TrainingEvaluator
     from nagevo.spaces.base import SearchSpace
 
 NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -142,66 +143,104 @@ class Answer:
         return described | {"limits": limits, "bounds": self.bounds}
 
     @optional_packages()
-    def network(self) -> torch.nn.Module:
-        """Return the plain network in evaluation mode, with trained weights where the experiment has them."""
-        return self.generator.network(self.architecture)
+    def network(self, *, untrained: bool = False) -> torch.nn.Module:
+        """Return the plain network in evaluation mode, with the weights that it has in the experiment.
+
+        Parameters
+        ----------
+        untrained : bool
+            Whether it may have random weights where the experiment has none of it.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment has no weights of it.
+        """
+        return self.generator.network(self.architecture, untrained=untrained)
 
     @optional_packages()
-    def deployment(self) -> Deployment:
-        """Return the network with all that is needed where it runs; its ``save`` and ``export`` write folders."""
+    def deployment(self, *, untrained: bool = False) -> Deployment:
+        """Return the network with all that is needed where it runs; its ``save`` and ``export`` write folders.
+
+        Parameters
+        ----------
+        untrained : bool
+            Whether it may have random weights where the experiment has none of it.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment has no weights of it.
+        """
         from nagevo.deploy.deployment import Deployment
 
         generator = self.generator
+        trained = generator.trained_network(self.architecture)
+        network = self.network(untrained=untrained) if trained is None else trained
+        accuracy = {} if trained is None else {"measured" if self.measured else "predicted": self.accuracy}
         keys = ("experiment", "architecture", "device", "confidence", "measured")
         description = {
             **{key: getattr(self, key) for key in keys},
             **{key: generator.description[key] for key in ("seed", "space", "machine", "versions")},
+            "device_machine": generator.description.get("conditions", {}).get(self.device, {}).get("machine"),
             "measures": self.quantity,
             "budget_ms": self.budget if math.isfinite(self.budget) else None,
             "limits": {name: limit for name, limit in self.limits.items() if math.isfinite(limit)},
             "latency_ms": self.value,
             "latency_bound_ms": self.bound,
             "measured_latency_ms": generator.measured_value(self.device, self.architecture),
-            "accuracy": {"measured" if self.measured else "predicted": self.accuracy},
+            "trained": trained is not None,
+            "accuracy": accuracy,
             "input_shape": list(self.input_shape),
             **({} if generator.evaluator is None else generator.evaluator.preprocessing()),
         }
-        return Deployment(self.network(), description)
+        return Deployment(network, description)
 
     @optional_packages()
-    def export_onnx(self, path: str | os.PathLike) -> float:
+    def export_onnx(self, path: str | os.PathLike, *, untrained: bool = False) -> float:
         """Write the network as ONNX, run it, and return the largest difference of its output from torch's."""
-        return self.deployment().export_onnx(path)
+        return self.deployment(untrained=untrained).export_onnx(path)
 
     @optional_packages()
     def finetune(
-        self, folder: str | os.PathLike, *, epochs: int = 10, learning_rate: float = 0.02, threads: int = 2
+        self,
+        folder: str | os.PathLike,
+        *,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+        threads: int = 2,
+        from_scratch: bool = False,
+        dataset: Mapping[str, Any] | None = None,
     ) -> Deployment:
-        """Train the network on and write it; see :func:`nagevo.deploy.finetuning.finetune` for the options.
+        """Train the network on and write it; see :func:`nagevo.deploy.finetuning.finetune`.
+
+        Parameters
+        ----------
+        folder : path
+        epochs : int, optional
+            10 by default; from scratch as many as the experiment's networks are trained.
+        learning_rate : float, optional
+            0.02 by default; from scratch that of the experiment's networks.
+        threads : int
+        from_scratch : bool
+            Whether it is trained from random weights, which every space that builds networks allows.
+        dataset : mapping, optional
+            Name and options of the dataset to train on; the experiment's by default.
 
         Raises
         ------
         ConfigError
-            If the experiment has no trained weights.
+            If the experiment has no weights to begin with, or no dataset.
         DataError
-            If its images cannot be read.
+            If the images cannot be read.
         """
-        from nagevo.deploy.finetuning import finetune
+        from nagevo.deploy.finetuning import finetune, train_from_scratch
 
-        evaluator, bundle = self.generator.evaluator, self.generator.bundle
-        if evaluator is None or bundle is None:
-            raise ConfigError(
-                "fine-tuning needs trained weights: take supernet as accuracy.evaluator of the experiment"
-            )
-        return finetune(
-            self.deployment(),
-            evaluator,
-            folder,
-            weights=bundle.manifest["files"][files.WEIGHTS],
-            epochs=epochs,
-            learning_rate=learning_rate,
-            threads=threads,
-        )
+        settings = {"epochs": epochs, "learning_rate": learning_rate, "threads": threads}
+        options = {name: value for name, value in settings.items() if value is not None}
+        begun = self.deployment(untrained=from_scratch)
+        train = train_from_scratch if from_scratch else finetune
+        return train(begun, self.generator.trainer(dataset), folder, **options)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -625,11 +664,61 @@ class Generator:
 
         return self.space.to_text(next_probes(self.knowledge, name, n))
 
-    def network(self, architecture: str) -> torch.nn.Module:
-        """Return the network of an architecture, with trained weights where the experiment's evaluator has them."""
+    def network(self, architecture: str, *, untrained: bool = False) -> torch.nn.Module:
+        """Return the network of an architecture in evaluation mode, with the weights that it has in the experiment.
+
+        Parameters
+        ----------
+        architecture : str
+        untrained : bool
+            Whether it may have random weights, equal ones each time, where the experiment has none of it.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment has no weights of it.
+        """
+        import torch
+
+        network = self.trained_network(architecture)
+        if network is not None:
+            return network
+        if not untrained:
+            raise ConfigError(
+                f"experiment {self.experiment} has no trained weights of the answer: train it with `nagevo finetune "
+                f"--from-scratch`, or ask for an untrained network (--untrained)"
+            )
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return self.space.network(self.space.from_text([architecture])[0]).eval()
+
+    def trained_network(self, architecture: str) -> torch.nn.Module | None:
+        """Return the network of an architecture with the weights that it has in the experiment, None without any."""
         choices = self.space.from_text([architecture])[0]
-        network = self.space.network(choices) if self.evaluator is None else self.evaluator.network(choices)
-        return network.eval()
+        network = None if self.evaluator is None else self.evaluator.network(choices)
+        return None if network is None else network.eval()
+
+    def trainer(self, dataset: Mapping[str, Any] | None = None) -> TrainingEvaluator:
+        """Return what trains networks from scratch, by the experiment's recipe where it has one.
+
+        Parameters
+        ----------
+        dataset : mapping, optional
+            Name and options; the experiment's by default.
+
+        Raises
+        ------
+        ConfigError
+            If neither has a dataset.
+        """
+        from nagevo.measure.accuracy import EVALUATORS
+
+        options = self.description["accuracy"]
+        dataset = options.get("dataset") if dataset is None else dataset
+        if dataset is None:
+            raise ConfigError(f"experiment {self.experiment} has no dataset to train on: name one with --dataset")
+        recipe = {key: options[key] for key in ("training", "calibration_images") if key in options}
+        return EVALUATORS.create("training", self.space, seed=self.seed, dataset=dataset, **recipe)
 
     def measured_value(self, device: str, architecture: str) -> float | None:
         """Return what the search measured of a candidate on a device, None where it did not."""

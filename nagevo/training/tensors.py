@@ -26,7 +26,7 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any], 
     All metadata are one entry: safetensors writes several in an order of its own each time.
     """
     contiguous, text = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}, _json(about)
-    entry = _json({"about": text, "sha256": _checksum(contiguous, text)})
+    entry = _json({"about": text, "sha256": digest(contiguous, text)})
     with replacing(path) as temporary:
         save_file(contiguous, temporary, metadata={METADATA: entry})
 
@@ -35,14 +35,14 @@ def _json(about: Mapping[str, Any]) -> str:
     return json.dumps(about, sort_keys=True)
 
 
-def _checksum(tensors: Mapping[str, torch.Tensor], text: str) -> str:
+def digest(tensors: Mapping[str, torch.Tensor], text: str = "") -> str:
     """Return the SHA-256 of names, types, shapes and values of tensors, and of a text."""
-    digest = hashlib.sha256(text.encode())
+    computed = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+        computed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        computed.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return computed.hexdigest()
 
 
 def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -63,7 +63,7 @@ def load_tensors(path: str | os.PathLike) -> tuple[dict[str, torch.Tensor], dict
     except Exception as error:  # safetensors and torch raise many kinds for a damaged file
         reason = one_line(error)
         raise DataError(f"weights {path} were not written by this nagevo or are damaged ({reason})") from None
-    if _checksum(tensors, text) != expected:
+    if digest(tensors, text) != expected:
         raise DataError(f"weights {path} are damaged or were changed (checksum differs): train them again")
     return tensors, json.loads(text)
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from nagevo.foundation.errors import ConfigError
 from nagevo.spaces.base import SearchSpace
 
 
@@ -71,8 +72,8 @@ class Evaluator(ABC):
 
     def train(self, path: str | os.PathLike) -> None:
         """Train once whatever all evaluations share, resuming from ``path`` beside it when interrupted."""
-        raise NotImplementedError(f"{type(self).__name__} has nothing to train")
+        raise ConfigError(f"{type(self).__name__} has no weights that all evaluations share: there is nothing to train")
 
     def load(self, path: str | os.PathLike) -> None:
         """Take what :meth:`train` wrote."""
-        raise NotImplementedError(f"{type(self).__name__} has nothing to load")
+        raise ConfigError(f"{type(self).__name__} takes no weights: leave out --weights")

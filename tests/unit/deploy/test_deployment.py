@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from functools import partial
 
 import numpy as np
 import onnx
@@ -11,7 +13,7 @@ import onnxruntime
 import pytest
 import torch
 from interruption import interrupted_at
-from made_up import run
+from made_up import learned, measured, run
 
 import nagevo
 from nagevo.deploy.deployment import Deployment
@@ -83,6 +85,14 @@ def save_bundle():
 
 
 @pytest.fixture(scope="module")
+def learned_table(tmp_path_factory):
+    """Return a bundle of an experiment whose accuracies come from a table, without images."""
+    folder = tmp_path_factory.mktemp("table") / "generator"
+    learned(measured(40, "exact"), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def bundle(save_bundle, tmp_path_factory):
     folder, experiment = tmp_path_factory.mktemp("bars"), parse_config(CONFIG)
     experiment.create_evaluator(experiment.create_space()).train(folder / "weights")
@@ -151,10 +161,74 @@ def test_fine_tuning_that_was_interrupted_ends_with_the_same_bytes(answer, tuned
     assert [path.name for path in tmp_path.iterdir()] == ["network"]
 
 
-def test_an_experiment_without_trained_weights_cannot_be_fine_tuned(save_bundle, tmp_path):
-    answer = nagevo.generate(1e3, bundle=save_bundle(tmp_path / "generator"))
-    with pytest.raises(ConfigError, match=r"take supernet as accuracy\.evaluator"):
-        answer.finetune(tmp_path / "network")
+@pytest.fixture(scope="module")
+def weightless(save_bundle, tmp_path_factory):
+    """Return a bundle without weights, as of an evaluator that reads accuracies from a table."""
+    return save_bundle(tmp_path_factory.mktemp("weightless") / "generator")
+
+
+def test_an_answer_without_weights_is_refused_in_one_line(weightless, tmp_path, monkeypatch, capsys):
+    answer = nagevo.generate(1e3, bundle=weightless)
+    for refused in (answer.network, answer.deployment, partial(answer.finetune, tmp_path / "out")):
+        with pytest.raises(ConfigError, match="has no trained weights of the answer: train it with `nagevo finetune"):
+            refused()
+    with pytest.raises(ConfigError, match="has no trained weights"):
+        answer.export_onnx(tmp_path / "net.onnx")
+    asked = ("--bundle", str(weightless), "--budget", "1000")
+    for command in ("export", "finetune"):
+        code, _, err = run(monkeypatch, capsys, command, *asked, "--output", str(tmp_path / "out"))
+        assert (code, err.count("\n"), "--untrained" in err) == (2, 1, True)
+    code, _, err = run(monkeypatch, capsys, "generate", *asked, "--onnx", str(tmp_path / "net.onnx"))
+    assert (code, err.count("\n"), "--untrained" in err) == (2, 1, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_untrained_network_is_called_so_and_repeats_no_accuracy(weightless, tmp_path, monkeypatch, capsys):
+    answer = nagevo.generate(1e3, bundle=weightless)
+    first, second = (answer.network(untrained=True).state_dict() for _ in range(2))
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    asked = ("--bundle", str(weightless), "--budget", "1000", "--untrained")
+    code, _, err = run(monkeypatch, capsys, "export", *asked, "--output", str(tmp_path / "out"))
+    assert (code, "is untrained: its weights are random" in err) == (0, True)
+    card = (tmp_path / "out/README.md").read_text()
+    assert "on phone, untrained" in card
+    assert "not trained and has no accuracy" in card
+    assert "%" not in card
+    code, _, err = run(monkeypatch, capsys, "generate", *asked, "--onnx", str(tmp_path / "net.onnx"))
+    assert (code, "is untrained: its weights are random" in err) == (0, True)
+    for path in (tmp_path / "net.onnx", tmp_path / "out/network.onnx"):
+        known = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+        assert (known["trained"], known["accuracy"]) == ("false", "{}")
+
+
+def test_an_answer_is_trained_from_scratch_whatever_the_evaluator(weightless, tmp_path, monkeypatch, capsys):
+    asked = ("--bundle", str(weightless), "--budget", "1000", "--from-scratch", "--epochs", "12")
+    code, out, err = run(monkeypatch, capsys, "finetune", *asked, "--output", str(tmp_path / "out"))
+    assert (code, "test accuracy" in out, "before" in out) == (0, True, False), err
+    deployment = Deployment.load(tmp_path / "out")
+    accuracy = deployment.description["accuracy"]
+    assert accuracy["test"] == pytest.approx(accuracy_of(deployment.network, "test", deployment.description))
+    assert accuracy["test"] > 60  # one of three classes at random: 33
+    assert deployment.description["trained"]
+    deployment.export(tmp_path / "exported")
+    assert "| trained from scratch | 12 epochs" in (tmp_path / "exported/README.md").read_text()
+
+
+def test_training_from_scratch_needs_a_dataset(learned_table, tmp_path, monkeypatch, capsys):
+    asked = ("finetune", "--bundle", str(learned_table), "--budget", "1000", "--from-scratch")
+    code, _, err = run(monkeypatch, capsys, *asked, "--output", str(tmp_path / "out"))
+    assert (code, "has no dataset to train on: name one with --dataset" in err) == (2, True)
+    code, _, err = run(monkeypatch, capsys, *asked, "--dataset", '{"train": 5}', "--output", str(tmp_path / "out"))
+    assert (code, "as JSON with the key name" in err) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("limits", [math.inf, {"parameters": 1e9}])
+def test_an_answer_without_a_budget_is_exported(bundle, tmp_path, limits):
+    answer = nagevo.generate(limits, bundle=bundle)
+    answer.deployment().export(tmp_path / "out")
+    assert Deployment.load(tmp_path / "out").description["budget_ms"] is None
+    assert "# bars: any budget on phone" in (tmp_path / "out/README.md").read_text()
 
 
 def test_a_folder_that_holds_no_network_is_one_clear_line(tuned, tmp_path):
