@@ -83,17 +83,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    usage_error: Any
-    refusal: Any
-    usage_error, refusal = typer.BadParameter.__mro__[1:3]
+    refusal: type[Exception] = typer.BadParameter.__mro__[2]  # click's root of errors, which typer does not export
     try:
         with optional_packages():
             code = app(standalone_mode=False) or 0
         if code == INTERRUPTED:
             raise KeyboardInterrupt
     except refusal as error:
-        where = error.ctx.command_path if isinstance(error, usage_error) and error.ctx else "nagevo"
-        _end(f"{error.format_message()} (see {where} --help)")
+        context: Any = getattr(error, "ctx", None)
+        where = context.command_path if context else "nagevo"
+        _end(f"{error.format_message()} (see {where} --help)")  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         _end("interrupted", INTERRUPTED)
     except NagevoError as error:

@@ -28,15 +28,14 @@ def run(
     from nagevo.foundation.errors import BudgetError
     from nagevo.foundation.writing import check_folder
 
-    if (budget is None) == (network is None):
-        raise BudgetError("expected either --budget or --network")
     check_folder(output, DESCRIPTION)
-    if network is not None:
+    if network is not None and budget is None:
         deployment = Deployment.load(network)
+    elif budget is not None and network is None:
+        answer = generate(budget, device=device, confidence=confidence, bundle=bundle)
+        deployment = answer.deployment(untrained=untrained)
     else:
-        deployment = generate(budget, device=device, confidence=confidence, bundle=bundle).deployment(
-            untrained=untrained
-        )
+        raise BudgetError("expected either --budget or --network")
     warn_untrained(deployment.description)
     for name, difference in deployment.export(output, openvino=openvino).items():
         typer.echo(f"{output / name}: largest difference of an output from torch's {difference:.2g}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,10 +22,12 @@ def run(
     figures: Annotated[Path, typer.Option(help="Folder for the figures, each as SVG and as PNG.")],
 ) -> None:
     """Write the interactive page of an experiment, and its figures for papers."""
+    import pandas as pd
+
     from nagevo import load
-    from nagevo.cli.show import VALIDATION
+    from nagevo.cli.show import EVALUATION, VALIDATION
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.files import read_json
+    from nagevo.foundation.files import content_of, read_json
     from nagevo.foundation.tables import read_table
     from nagevo.foundation.writing import check_folder
     from nagevo.measure.accuracy.validation import Agreement
@@ -42,6 +44,12 @@ def run(
     searched, drawn = (
         Measurements.from_files([path], generator.space).for_devices(devices) for path in (measurements, random)
     )
+    evaluated: Any = read_json(evaluation)
+    with content_of(evaluation, EVALUATION):
+        float(evaluated["confidence"])
+        for device in devices:
+            entry = evaluated["devices"][device]
+            pd.DataFrame(entry["answers"]), {name: dict(metrics) for name, metrics in entry["metrics"].items()}
     shown = content(
         experiment,
         generator,
@@ -49,7 +57,7 @@ def run(
         drawn,
         {device: read_table(frontiers / f"{device}.parquet") for device in devices},
         {device: read_table(frontiers / f"{device}.log.csv") for device in devices},
-        read_json(evaluation),
+        evaluated,
         stages(benchmarks, devices),
         supernet=str(Agreement.of(read_table(validation))) if validation.is_file() else None,
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from nagevo.generator.answers import Generator
 
+EVALUATION = "an evaluation of this nagevo"
 VALIDATION = "validate_supernet.csv"
 """Table that the rule ``validate_supernet`` writes beside a bundle."""
 
@@ -26,7 +27,7 @@ def run(
     from rich.console import Console
 
     from nagevo import load
-    from nagevo.foundation.files import read_json
+    from nagevo.foundation.files import content_of, read_json
 
     generator = load(bundle)
     assert generator.folder is not None
@@ -43,7 +44,8 @@ def run(
     experiment = generator.folder.parent
     metrics = experiment / "evaluation.json"
     if metrics.is_file():
-        console.print(_metrics(read_json(metrics)))
+        with content_of(metrics, EVALUATION):
+            console.print(_metrics(read_json(metrics)))
     validation = experiment / VALIDATION
     if validation.is_file():
         from nagevo.foundation.tables import read_table

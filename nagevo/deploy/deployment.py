@@ -11,8 +11,9 @@ from typing import Any
 
 from torch import nn
 
+from nagevo.deploy.model_card import model_card
 from nagevo.foundation.errors import DataError, NagevoError
-from nagevo.foundation.files import read_json, write_json
+from nagevo.foundation.files import one_line, read_json, write_json
 from nagevo.foundation.writing import FILES, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
 
@@ -78,12 +79,16 @@ class Deployment:
             if description.pop(FILES)[WEIGHTS] != checksum(Path(folder) / WEIGHTS):
                 raise DataError(f"folder {folder}: {DESCRIPTION} describes other weights than {WEIGHTS} holds")
             space = SPACES.create(**description["space"])
-            network = space.network(space.from_text([description["architecture"]])[0])
+            choices = space.from_text([description["architecture"]])[0]
+            if tuple(description["input_shape"]) != space.input_shape_of(choices):
+                raise ValueError(f"its input_shape is {description['input_shape']}")
+            network = space.network(choices)
             network.load_state_dict(tensors)
+            model_card(description, {})
         except NagevoError:
             raise
-        except (AttributeError, KeyError, TypeError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
             raise DataError(f"folder {folder} does not hold a network that nagevo wrote: {reason}") from None
         return cls(network.eval(), description)
 
@@ -112,8 +117,6 @@ class Deployment:
         dict of str to float
             By file, the largest difference of an output from torch's.
         """
-        from nagevo.deploy.model_card import model_card
-
         with replacing_folder(folder, DESCRIPTION) as temporary:
             self._write(temporary)
             differences = {ONNX: self.export_onnx(temporary / ONNX)}

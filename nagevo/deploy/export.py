@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -50,7 +50,7 @@ def export_onnx(
         Written into the file's ``metadata_props``.
     """
     with _quiet():
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             network.eval(),
             (torch.zeros(batch, *input_shape),),
             input_names=[INPUT_NAME],
@@ -155,7 +155,7 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
         torch.onnx.export(
             network.eval(),
             (torch.zeros(batch, *input_shape),),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             input_names=[INPUT_NAME],
             output_names=[OUTPUT_NAME],
             dynamo=False,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nagevo.foundation.errors import DataError
+from nagevo.foundation.errors import DataError, NagevoError
 from nagevo.foundation.writing import replacing
 
 EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+\Z")
@@ -55,6 +57,30 @@ def write_json(value: object, path: str | os.PathLike) -> None:
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text)
+
+
+@contextmanager
+def content_of(path: str | os.PathLike, what: str) -> Iterator[None]:
+    """Turn what a block raises over content that is not laid out as expected into one line.
+
+    Parameters
+    ----------
+    path : path
+        The file that the content is from.
+    what : str
+        What was expected.
+
+    Raises
+    ------
+    DataError
+    """
+    try:
+        yield
+    except NagevoError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
+        raise DataError(f"file {path} is not {what}: {reason}") from None
 
 
 def read_json(path: str | os.PathLike) -> Any:

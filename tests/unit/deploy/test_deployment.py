@@ -240,6 +240,31 @@ def test_a_folder_that_holds_no_network_is_one_clear_line(tuned, tmp_path):
         Deployment.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"input_shape": [1, 5, 5]},
+        {"input_shape": "large"},
+        {"space": {"name": "nothing"}},
+        {"architecture": 7},
+        {"accuracy": 90.0},
+        {"machine": []},
+        {"budget_ms": "5"},
+        {"measures": "time"},
+        {"mean": 0.5},
+        None,
+    ],
+)
+def test_a_damaged_description_is_one_clear_line(tuned, tmp_path, change, monkeypatch, capsys):
+    for name in ("weights.safetensors", "network.json"):
+        shutil.copy(tuned[0] / name, tmp_path)
+    description = json.loads((tmp_path / "network.json").read_text())
+    (tmp_path / "network.json").write_text(json.dumps([] if change is None else description | change))
+    code, _, err = run(monkeypatch, capsys, "export", "--network", str(tmp_path), "--output", str(tmp_path / "out"))
+    assert (code, err.count("\n")) == (2, 1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_exported_file_names_the_right_classes_by_its_own_metadata(tuned, tmp_path):
     deployment = Deployment.load(tuned[0])
     assert deployment.export_onnx(tmp_path / "net.onnx") < 1e-4

@@ -147,7 +147,7 @@ def test_many_threads_get_the_answers_that_one_gets(bundle):
 def test_the_network_of_an_answer_has_its_architecture(generator):
     import torch
 
-    network = generator.generate(9.0, device="exact").network()
+    network = generator.generate(9.0, device="exact").network(untrained=True)
     assert not network.training
     assert network(torch.zeros(1, *generator.space.input_shape)).shape == (1, 10)
 
@@ -241,7 +241,7 @@ def test_a_bundle_may_lie_in_a_folder_that_cannot_be_written(copy, generator):
     loaded = nagevo.load(copy)
     assert loaded.generate(7.0, device="exact") == generator.generate(7.0, device="exact")
     assert loaded.steps(device="noisy")
-    loaded.generate(7.0, device="exact").network()
+    loaded.generate(7.0, device="exact").network(untrained=True)
     assert state() == before  # the superuser may write anywhere, so that permissions alone prove nothing
 
 
@@ -318,7 +318,7 @@ def test_a_bundle_cannot_name_anything_but_a_space_to_be_called(copy, tmp_path):
     manifest["space"] = {"name": "subprocess:Popen", "args": ["touch", str(tmp_path / "owned")]}
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(nagevo.BundleError, match=r'space "subprocess:Popen" is not a subclass of .*SearchSpace'):
-        nagevo.load(copy).generate(7.0, device="exact").network()
+        nagevo.load(copy).generate(7.0, device="exact").network(untrained=True)
     assert not (tmp_path / "owned").exists()
 
 

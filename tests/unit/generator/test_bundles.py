@@ -35,7 +35,7 @@ def results(original, tmp_path, monkeypatch):
 def test_answers_name_the_experiment_that_they_are_from(results, monkeypatch, capsys):
     answer = nagevo.generate(9.0, bundle=results / "old/generator", confidence=0.5)
     assert answer.experiment == "old"
-    assert answer.deployment().description["experiment"] == "old"
+    assert answer.deployment(untrained=True).description["experiment"] == "old"
     asked = ("generate", "--budget", "9", "--confidence", "0.5", "--json")
     assert json.loads(run(monkeypatch, capsys, *asked)[1])["experiment"] == "new"
     assert json.loads(run(monkeypatch, capsys, *asked, "--budget", "0")[1].splitlines()[1])["experiment"] == "new"

@@ -138,7 +138,7 @@ def test_numbers_are_rounded_up_by_less_than_one_unit_of_their_last_digit():
 def test_an_answer_without_a_budget_can_be_saved_and_exported(generator, tmp_path, request_):
     answer = generator.generate(request_, device="exact")
     assert json.loads(json.dumps(answer.describe(), allow_nan=False))["budget"] is None
-    deployment = answer.deployment()
+    deployment = answer.deployment(untrained=True)
     deployment.save(tmp_path / "network")
     description = json.loads((tmp_path / "network/network.json").read_text())
     assert description["budget_ms"] is None

@@ -124,7 +124,7 @@ def test_the_command_adapts_to_a_meter_from_a_table_and_answers_in_its_unit(tmp_
 
 
 def test_a_model_card_says_what_was_measured(generator):
-    description = generator.generate(12.0, device="meter").deployment().description
+    description = generator.generate(12.0, device="meter").deployment(untrained=True).description
     card = model_card(description, {})
     assert "at most 12 mJ on meter" in card
     assert "| energy bound |" in card
