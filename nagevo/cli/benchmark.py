@@ -24,9 +24,9 @@ def run(
 ) -> None:
     """Measure answers against what is true of each device of an experiment with tables for accuracy and latency.
 
-    On a device that the generator knows it is asked for budgets, beside a lookup table and PNAG's generator, and for
-    pairs of limits; one that it does not know is adapted to, with each number of probes, and compared with rivals. The
-    bundle stays as it is.
+    On a device that the generator knows it is asked for budgets, beside the best measured network and PNAG's generator,
+    and for pairs of limits; one that it does not know is adapted to, with each number of probes, and compared with
+    rivals. The bundle stays as it is.
     """
     import pandas as pd
 

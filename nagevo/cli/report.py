@@ -26,6 +26,7 @@ def run(
 
     from nagevo import load
     from nagevo.cli.show import EVALUATION, VALIDATION
+    from nagevo.evaluate.verdict import verdicts
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import content_of, read_json
     from nagevo.foundation.tables import read_table
@@ -62,4 +63,6 @@ def run(
         supernet=str(Agreement.of(read_table(validation))) if validation.is_file() else None,
     )
     write_figures(shown, figures, REPORTED)
+    for sentence in verdicts(evaluated):
+        typer.echo(sentence, err=True)
     write_page("report", f"nagevo: {experiment.name}", shown, output)

@@ -27,6 +27,7 @@ def run(
     from rich.console import Console
 
     from nagevo import load
+    from nagevo.evaluate.verdict import verdicts
     from nagevo.foundation.files import content_of, read_json
 
     generator = load(bundle)
@@ -45,7 +46,10 @@ def run(
     metrics = experiment / "evaluation.json"
     if metrics.is_file():
         with content_of(metrics, EVALUATION):
-            console.print(_metrics(read_json(metrics)))
+            evaluation: Any = read_json(metrics)
+            console.print(_metrics(evaluation))
+            for sentence in verdicts(evaluation):
+                console.print(sentence, soft_wrap=True)
     validation = experiment / VALIDATION
     if validation.is_file():
         from nagevo.foundation.tables import read_table

@@ -15,8 +15,8 @@ from nagevo.generator.answers import Answer, Generator
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
-METHODS = ("generator", "lookup", "random")
-"""The generator; the measured frontier as a lookup table; the frontier of a random search with equal evaluations."""
+METHODS = ("generator", "best_measured", "random")
+"""The generator; the best network measured in the search; the frontier of a random search with equal evaluations."""
 
 
 def answers(
@@ -49,7 +49,7 @@ def answers(
             {"device": device, "budget": budget, "method": "generator"} | _generated(result)
             for budget, result in zip(asked, _ask(generator, asked, device, config), strict=True)
         ]
-        for method, table in (("lookup", known), ("random", drawn.complete(device))):
+        for method, table in (("best_measured", known), ("random", drawn.complete(device))):
             rows += [
                 {"device": device, "budget": budget, "method": method} | entry
                 for budget, entry in zip(asked, _looked_up(generator.space, table, device, asked), strict=True)

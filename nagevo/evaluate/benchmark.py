@@ -80,9 +80,9 @@ def known_device(generator: Generator, truth: Truth, device: str, confidences: S
     -------
     DataFrame
         One row for each ``confidence`` of the ``method`` ``generator``, and one for each rival, which knows none
-        (``lookup``: the measured frontier as a table; ``pnag``: the generator of PNAG, trained on the same
-        measurements, its most probable architecture; ``pnag_best_of_ten``: the best of ten that it samples), with the
-        metrics of the answers to evenly spaced budgets; ``answer_ms`` is wall time.
+        (``best_measured``: the most accurate network measured within the budget; ``pnag``: the generator of PNAG,
+        trained on the same measurements, its most probable architecture; ``pnag_best_of_ten``: the best of ten that it
+        samples), with the metrics of the answers to evenly spaced budgets; ``answer_ms`` is wall time.
     """
     known = generator.predictor.measurements.complete(device)
     members = known.values[device][frontier.frontier(known.objectives(device))]
@@ -93,7 +93,7 @@ def known_device(generator: Generator, truth: Truth, device: str, confidences: S
             ("generator", confidence, partial(_generator, _Latency(generator, device, confidence), truth, 0))
             for confidence in confidences
         ),
-        ("lookup", np.nan, partial(_best, known.choices, known.accuracy, known.values[device])),
+        ("best_measured", np.nan, partial(_best, known.choices, known.accuracy, known.values[device])),
         ("pnag", np.nan, pnag.answer),
         ("pnag_best_of_ten", np.nan, partial(pnag.answer, samples=10)),
     ]

@@ -123,14 +123,14 @@ def search_metrics(
     Returns
     -------
     DataFrame
-        ``device, hypervolume_ratio, mean_regret, max_regret, igd_plus, gd_plus, flatness``: of the measured set, and of
-        what it answers to the benchmark's budgets as a lookup table; the last is the mean spread over the measured
-        frontier, NaN without ``spread``.
+        ``device, hypervolume_ratio, mean_regret, max_regret, igd_plus, gd_plus, flatness``: of the measured set; the regret is
+        that of the best measured network for each of the benchmark's budgets, and the last is the mean spread over the
+        measured frontier, NaN without ``spread``.
     """
     rows = []
     for device, reference in _searched(history, references):
         objectives = history.objectives(device)
-        points = _lookup_regret(objectives, reference)
+        points = _best_measured_regret(objectives, reference)
         members = history.choices[frontier.frontier(objectives)]
         rows.append(
             {
@@ -163,10 +163,10 @@ def hypervolume_curve(history: Measurements, references: Mapping[str, np.ndarray
 
 
 def regret_curve(history: Measurements, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return what the measured set as a lookup table misses at each budget: ``device, budget, regret``."""
+    """Return what the best measured network misses at each budget: ``device, budget, regret``."""
     tables = []
     for device, reference in _searched(history, references):
-        points = _lookup_regret(history.objectives(device), reference)
+        points = _best_measured_regret(history.objectives(device), reference)
         tables.append(pd.DataFrame({"device": device, "budget": frontier.budgets(reference), "regret": points}))
     return pd.concat(tables, ignore_index=True)
 
@@ -176,7 +176,7 @@ def _searched(history: Measurements, references: Mapping[str, np.ndarray]) -> li
     return [(device, reference) for device, reference in references.items() if device in history.values]
 
 
-def _lookup_regret(objectives: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def _best_measured_regret(objectives: np.ndarray, reference: np.ndarray) -> np.ndarray:
     budgets = frontier.budgets(reference)
     chosen = frontier.best_under(objectives[:, frontier.VALUE], -objectives[:, frontier.ERROR], budgets)
     answers = np.where(chosen[:, None] < 0, np.nan, objectives[chosen])

@@ -38,7 +38,7 @@ def frontier(objectives: np.ndarray) -> np.ndarray:
 
 
 def best_under(latency_ms: np.ndarray, accuracy: np.ndarray, budgets: np.ndarray) -> np.ndarray:
-    """Return for each budget the index of the most accurate entry that holds it: the lookup table.
+    """Return for each budget the index of the most accurate entry that holds it.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
+from nagevo.evaluate.verdict import verdicts
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
 from nagevo.foundation.quantities import QUANTITIES
@@ -76,7 +77,7 @@ def content(
                 {"confidence": confidence, "offers": generator.offers(device=device, confidence=confidence)}
                 for confidence in confidences(generator, device, evaluation["confidence"])
             ],
-            "lookup": _lookup(searched.complete(device), device, generator.space),
+            "best_measured": _best_measured(searched.complete(device), device, generator.space),
             "hypervolume": hypervolume_curves(searched, drawn, device),
             "evolution": _columns(logs[device][["generation", "hypervolume"]]),
             "supernet": supernet,
@@ -98,6 +99,7 @@ def content(
         "space": {"name": experiment.space.name, "size": short_number(generator.space.size)},
         "bundle": str(generator.folder),
         "confidence": evaluation["confidence"],
+        "verdicts": verdicts(evaluation),
         "devices": devices,
         "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),
         "measurements": _columns(searched.rows(searched.round != EXTRA_ROUND).to_frame(generator.space)),
@@ -193,7 +195,7 @@ def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
     device : mapping
         An entry of ``devices`` in the content.
     """
-    tables = [device["lookup"], device["frontier"]]
+    tables = [device["best_measured"], device["frontier"], _measured_again(device)]
     answers = [steps(entry["offers"]) for entry in device["answers"]]
     values = [*(table["value"] for table in tables), *(table["latency_bound_ms"] for table in answers)]
     accuracy = [table["accuracy"] for table in (*tables, *answers)]
@@ -201,6 +203,14 @@ def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
         "value": np.maximum(_widened(np.concatenate(values)), 0.0).tolist(),
         "accuracy": _widened(_without_stragglers(np.concatenate(accuracy))),
     }
+
+
+def _measured_again(device: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return value and accuracy of the answers that were measured again, as measured."""
+    again = device.get("again", {"measured": [], "test_accuracy": []})
+    rows = zip(again["measured"], again["test_accuracy"], strict=True)
+    known = [row for row in rows if None not in row]
+    return {"value": [value for value, _ in known], "accuracy": [accuracy for _, accuracy in known]}
 
 
 def _without_stragglers(values: np.ndarray) -> np.ndarray:
@@ -249,7 +259,9 @@ def _widened(values: np.ndarray) -> list[float]:
 
 def _described(space: SearchSpace, devices: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return by text the drawing and the costs of every architecture that a device is answered with."""
-    tables = [table for device in devices for table in (device["lookup"], *(e["offers"] for e in device["answers"]))]
+    tables = [
+        table for device in devices for table in (device["best_measured"], *(e["offers"] for e in device["answers"]))
+    ]
     texts = list(dict.fromkeys(text for table in tables for text in table["architecture"]))
     choices = space.from_text(texts)
     costs = space.costs(choices)
@@ -267,7 +279,7 @@ def _measured(table: Measurements, device: str, space: SearchSpace) -> dict[str,
     }
 
 
-def _lookup(table: Measurements, device: str, space: SearchSpace) -> dict[str, list[Any]]:
+def _best_measured(table: Measurements, device: str, space: SearchSpace) -> dict[str, list[Any]]:
     return _measured(table.rows(frontier.frontier(table.objectives(device))), device, space)
 
 

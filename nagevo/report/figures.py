@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GENERATOR, LOOKUP, RANDOM, PREDICTED, MEASURED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8A8F96"
+GENERATOR, BEST, RANDOM, PREDICTED, MEASURED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8A8F96"
 """After Okabe and Ito; shapes tell the same things apart."""
-SERIES = (GENERATOR, LOOKUP, RANDOM, PREDICTED, "#D55E00", "#3e3e3e", "#56B4E9", "#B8A800")
+SERIES = (GENERATOR, BEST, RANDOM, PREDICTED, "#D55E00", "#3e3e3e", "#56B4E9", "#B8A800")
 METHODS = {
     "random": ("random search", RANDOM, "^", 6.0),
-    "lookup": ("lookup table", LOOKUP, "s", 5.5),
+    "best_measured": ("best measured network", BEST, "s", 5.5),
     "generator": ("generator", GENERATOR, "o", 3.5),
 }
 """Name, color, marker and its size; the generator last, on top of equal answers."""
@@ -68,16 +68,17 @@ def frontier(content: Content) -> Figure:
     for axes, device in zip(panels, content["devices"], strict=True):
         words, unit = device["quantity"]["words"], device["quantity"]["unit"]
         shown, steps = device["view"], steps_at(device, content["confidence"])
-        measured, predicted, lookup = device["measured"], device["frontier"], device["lookup"]
+        measured, predicted, best = device["measured"], device["frontier"], device["best_measured"]
         axes.scatter(measured["value"], measured["accuracy"], s=9, color=MEASURED, alpha=0.6, lw=0, label="measured")
         axes.scatter(
             *(predicted[name] for name in ("value", "accuracy")),
             s=15, marker="D", facecolor="white", edgecolor=PREDICTED, lw=0.9, label="predicted frontier",
         )  # fmt: skip
         right = shown["value"][1]
-        _steps(axes, lookup["value"], lookup["accuracy"], right, color=LOOKUP, label="lookup table")
+        _steps(axes, best["value"], best["accuracy"], right, color=BEST, label="best measured network, no margin")
         label = f"generator's answer at confidence {content['confidence']:g}"
         _steps(axes, steps["latency_bound_ms"], steps["accuracy"], right, color=GENERATOR, lw=1.8, label=label)
+        _plot_again(axes, device["again"], "measured", "test_accuracy", ("best_measured", "generator"))
         axes.set(xlim=shown["value"], ylim=shown["accuracy"], ylabel="accuracy (%)")
         axes.set(title=device["name"], xlabel=f"{words} or budget on {device['name']} ({unit})")
         axes.legend(loc="lower right")
@@ -117,14 +118,9 @@ def again(content: Content) -> Figure:
     devices = content["devices"]
     figure, panels = _panels(2 * len(devices), columns=2)
     for (left, right), device in zip(panels.reshape(-1, 2), devices, strict=True):
-        answers = {name: np.array(values, dtype=object) for name, values in device["again"].items()}
-        for method, (label, color, marker, size) in METHODS.items():
-            of_method = answers["method"] == method
-            budgets = answers["budget"][of_method].astype(float)
-            fill = color if method == "generator" else "none"
-            for axes, column in ((left, "measured"), (right, "test_accuracy")):
-                values = answers[column][of_method].astype(float)
-                axes.plot(budgets, values, marker, color=color, mfc=fill, ms=size, label=label)
+        for axes, column in ((left, "measured"), (right, "test_accuracy")):
+            _plot_again(axes, device["again"], "budget", column, METHODS)
+        budgets = np.array(device["again"]["budget"], dtype=float)
         low, high = budgets.min(), budgets.max()
         left.plot([low, high], [low, high], color="#595e66", lw=0.8, ls="--", label="the budget")
         words, unit = device["quantity"]["words"], device["quantity"]["unit"]
@@ -201,6 +197,22 @@ def _panels(n: int, columns: int = 3) -> tuple[Figure, np.ndarray]:
     for unused in panels[n:]:
         unused.remove()
     return figure, panels[:n]
+
+
+def _plot_again(axes: Axes, again: Mapping[str, list[Any]], x: str, y: str, methods: Iterable[str]) -> None:
+    """Draw two columns of what was measured again: answers that kept their budget as points, broken ones as crosses."""
+    answers = {name: np.array(again[name], dtype=object) for name in ("method", "budget", "measured", x, y)}
+    measured, budget = answers["measured"].astype(float), answers["budget"].astype(float)
+    for method in methods:
+        label, color, marker, size = METHODS[method]
+        for broken, shape in ((False, marker), (True, "x")):
+            rows = (answers["method"] == method) & ((measured > budget) == broken)
+            if broken and not rows.any():
+                continue
+            fill = color if method == "generator" else "none"
+            words = f"{label}, budget broken" if broken else f"{label}, measured again"
+            values = (answers[name][rows].astype(float) for name in (x, y))
+            axes.plot(*values, shape, color=color, mfc=fill, ms=size, label=words)
 
 
 def _steps(axes: Axes, values: list[float], accuracy: list[float], right: float, **style: Any) -> None:

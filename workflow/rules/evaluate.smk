@@ -1,4 +1,4 @@
-"""The answers, measured again for real, beside the lookup table's and those of a random search."""
+"""The answers, measured again for real, beside the best measured networks and those of a random search."""
 
 
 rule sample:
@@ -17,7 +17,7 @@ rule sample:
 
 
 rule answer:
-    """Answer evenly spaced budgets by the generator, the lookup table and random search."""
+    """Answer evenly spaced budgets by the generator, by the best measured network and by random search."""
     input:
         model=BUNDLE,
         measurements="results/{experiment}/measurements.parquet",

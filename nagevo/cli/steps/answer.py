@@ -20,7 +20,7 @@ def run(
         Path, typer.Option(callback=writable_table, help="Table of the distinct architectures of all answers.")
     ],
 ) -> None:
-    """Answer evenly spaced budgets by the generator, the lookup table and random search."""
+    """Answer evenly spaced budgets by the generator, by the best measured network and by random search."""
     from nagevo import load
     from nagevo.evaluate import answers as evaluation
     from nagevo.experiment.config import load_config

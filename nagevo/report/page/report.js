@@ -3,7 +3,7 @@
 // The generator is drawn last, small and filled: equal answers lie on top of one another.
 const METHODS = {
   random: { name: "Random search", color: "random", shape: "triangle", hollow: true, size: 5.5 },
-  lookup: { name: "Lookup table", color: "lookup", shape: "square", hollow: true, size: 5 },
+  best_measured: { name: "Best measured network", color: "best-measured", shape: "square", hollow: true, size: 5 },
   generator: { name: "Generator", color: "generator", shape: "circle", size: 3.2 },
 };
 
@@ -36,9 +36,9 @@ function answerTo(budget) {
   return row < 0 ? null : { row, ...rows[row] };
 }
 
-/** Return what the lookup table gives for the budget, or null. */
-function lookupFor(budget) {
-  return rowsOf(state.device.lookup).filter((row) => row.value <= budget).pop() ?? null;
+/** Return the best measured network within the budget, without a margin, or null. */
+function bestMeasured(budget) {
+  return rowsOf(state.device.best_measured).filter((row) => row.value <= budget).pop() ?? null;
 }
 
 /** Return budget and text of the smallest round budget that is at least so large, and below `limit` where given. */
@@ -72,7 +72,7 @@ function chooseConfidence(confidence) {
 /** Set the range of budgets and the chart for device and confidence; without a budget start in the middle. */
 function layOut(budget) {
   const bounds = stepsOf(entry().offers).map((step) => step.latency_bound_ms), lowest = bounds[0], highest = bounds[bounds.length - 1];
-  const low = 0.92 * lowest, high = Math.max(highest, ...state.device.lookup.value) * 1.04;
+  const low = 0.92 * lowest, high = Math.max(highest, ...state.device.best_measured.value) * 1.04;
   grid.decimals = Math.max(0, -Math.floor(Math.log10((high - low) / 300)));
   grid.step = 10 ** -grid.decimals;
   const slider = byId("slider");
@@ -218,19 +218,35 @@ function answerDetails(answer) {
 }
 
 function rival(answer) {
-  const table = lookupFor(state.budget);
-  if (!table) return element("div", { class: "rival" }, element("p", {}, "The lookup table of all measured networks has nothing for this budget."));
-  const difference = answer.accuracy - table.accuracy, same = table.architecture === answer.architecture;
+  const best = bestMeasured(state.budget);
+  if (!best) return element("div", { class: "rival" }, element("p", {}, "No measured network holds this budget."));
+  const difference = answer.accuracy - best.accuracy, same = best.architecture === answer.architecture;
   const compared = same ? "the same network" : Math.abs(difference) < 0.005 ? "as accurate" : `${fixed(Math.abs(difference))} points ${difference > 0 ? "less" : "more"}`;
   const details = element("details", {}, element("summary", {}, "Its network"));
   details.addEventListener("toggle", () => {
     if (details.open && details.children.length === 1) {
-      details.append(architectureDrawing(data.architectures[table.architecture].drawing), codeLine(table.architecture, "architecture of the lookup table"));
+      details.append(architectureDrawing(data.architectures[best.architecture].drawing), codeLine(best.architecture, "architecture of the best measured network"));
     }
   });
   return element("div", { class: "rival" },
-    element("p", {}, `The lookup table of all measured networks, which promises nothing, gives ${percent(table.accuracy)} in ${own(table.value)}: ${compared}.`),
+    element("p", {}, `Without a margin, the best measured network for this budget: ${percent(best.accuracy)} expected in ${own(best.value)}, ${compared}. ${brokenWithoutMargin(state.device)}`),
     same ? "" : details);
+}
+
+/** Return how often budgets were broken by the best measured networks, which promise no bound. */
+function brokenWithoutMargin(device) {
+  const rate = device.metrics.best_measured.violation_rate;
+  return device.exact ? "" : `Of such answers, ${fixed(100 * rate, 0)} % broke their budget when they were measured again.`;
+}
+
+/** Return the answers of a method that were measured again, those that kept their budget or those that broke it. */
+function measuredAgainOf(device, method, broken) {
+  return rowsOf(device.again)
+    .filter((row) => row.method === method && row.measured !== null && row.test_accuracy !== null && row.measured > row.budget === broken)
+    .map((row) => ({
+      x: row.measured, y: row.test_accuracy,
+      title: `${METHODS[method].name} for ${own(row.budget, device)}, measured again: ${percent(row.test_accuracy)} on the test split, ${own(row.measured, device)}\n${row.architecture}`,
+    }));
 }
 
 function frontierSpec(device, confidence, cost, most) {
@@ -251,8 +267,13 @@ function frontierSpec(device, confidence, cost, most) {
     series: [
       { name: measured, kind: "points", color: "measured", size: 3.2, rows: points(device.measured) },
       { name: "predicted frontier", kind: "points", color: "predicted", shape: "diamond", hollow: true, size: 3.4, rows: points(device.frontier) },
-      { name: "lookup table", kind: "steps", color: "lookup", rows: points(device.lookup), until: ranges.x[1] },
+      { name: "best measured network, no margin", kind: "steps", color: "best-measured", rows: points(device.best_measured), until: ranges.x[1] },
       { name: "generator’s answer to each budget", kind: "steps", color: "generator", rows: bounds, until: ranges.x[1] },
+      ...["best_measured", "generator"].flatMap((method) => {
+        const { name, color, shape } = METHODS[method], broken = measuredAgainOf(device, method, true);
+        const kept = { name: `${name.toLowerCase()}, measured again`, kind: "points", color, shape, size: 3.6, rows: measuredAgainOf(device, method, false) };
+        return broken.length ? [kept, { ...kept, name: `${name.toLowerCase()}, budget broken`, shape: "cross", hollow: true, rows: broken }] : [kept];
+      }),
     ],
   };
 }
@@ -317,7 +338,7 @@ function measuredAgain() {
     device: device.name, method, ...metrics, violations: 100 * metrics.violation_rate, use: 100 * metrics.budget_use,
   })));
   const asked = `the generator was asked at confidence ${data.confidence}`;
-  byId("again-metrics").append(sortableTable({
+  byId("again-metrics").append(...data.verdicts.map((sentence) => element("p", { class: "verdict" }, sentence)), sortableTable({
     caption: `Quality of the answers to the same budgets (${asked}). Regret: points of test accuracy below the best network known that holds the budget.`,
     columns, rows, group: "device",
   }));
@@ -325,20 +346,21 @@ function measuredAgain() {
 }
 
 function againSeries(device, column) {
-  const rows = rowsOf(device.again);
-  return Object.entries(METHODS).map(([method, { name, ...look }]) => ({
-    ...look, name: name.toLowerCase(), kind: "points",
-    rows: rows.filter((row) => row.method === method && row[column] !== null).map((row) => ({
+  const rows = rowsOf(device.again).filter((row) => row[column] !== null);
+  return Object.entries(METHODS).flatMap(([method, { name, ...look }]) => {
+    const points = (broken) => rows.filter((row) => row.method === method && row.measured > row.budget === broken).map((row) => ({
       x: row.budget, y: row[column], title: `${name}, budget ${own(row.budget, device)}: ${percent(row.test_accuracy)}, ${own(row.measured, device)}\n${row.architecture}`,
-    })),
-  }));
+    }));
+    const kept = { ...look, name: name.toLowerCase(), kind: "points", rows: points(false) }, broken = points(true);
+    return broken.length ? [kept, { ...kept, name: `${kept.name}, budget broken`, shape: "cross", hollow: true, rows: broken }] : [kept];
+  });
 }
 
 function againLatency(device) {
   const series = againSeries(device, "measured"), all = series.flatMap((one) => one.rows);
   return {
     title: `Does the budget hold on ${device.name}?`,
-    text: "Above the dashed line the network is slower than its budget.",
+    text: "Above the dashed line the network is slower than its budget: a broken promise, drawn as a cross.",
     x: { label: `budget (${device.quantity.unit})`, range: rangeOf(all.map(({ x }) => x)) },
     y: { label: `${device.quantity.words} on ${device.name} (${device.quantity.unit})`, range: rangeOf(all.flatMap(({ x, y }) => [x, y])) },
     series, diagonal: "the budget",

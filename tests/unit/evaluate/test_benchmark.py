@@ -58,19 +58,19 @@ def test_the_truth_of_a_table_is_its_frontier(truth):
     np.testing.assert_allclose(true[:, 0], 10.0 + 60.0 * np.exp(-0.4 * (true[:, 1] / 3.0 - 1.0)))
 
 
-def test_on_a_known_device_the_generator_stands_beside_the_lookup_table_and_pnag(generator, truth):
+def test_on_a_known_device_the_generator_stands_beside_the_best_measured_and_pnag(generator, truth):
     table = known_device(generator, truth("exact"), "exact", [0.5, 0.9]).set_index("method")
-    assert list(table.index) == ["generator", "generator", "lookup", "pnag", "pnag_best_of_ten"]
+    assert list(table.index) == ["generator", "generator", "best_measured", "pnag", "pnag_best_of_ten"]
     assert table["confidence"].tolist()[:2] == [0.5, 0.9]
     assert table["confidence"][2:].isna().all()
     known = measured(60, "exact")
     budgets = frontier.budgets(truth("exact").frontier)
     best = frontier.best_under(known.values["exact"], known.accuracy, budgets)
     given = np.where((best < 0)[:, None], np.nan, known.objectives("exact")[best])
-    assert table.loc["lookup", "mean_regret"] == pytest.approx(
+    assert table.loc["best_measured", "mean_regret"] == pytest.approx(
         frontier.regret(given, budgets, truth("exact").frontier).mean()
     )
-    assert table.loc["lookup", "violation_rate"] == 0.0
+    assert table.loc["best_measured", "violation_rate"] == 0.0
     assert table.loc["pnag", "feasible_answered"] == 1.0  # it knows no refusal
 
 

@@ -14,8 +14,8 @@ def again() -> pd.DataFrame:
         [
             ("d", 2.0, "generator", "small"),
             ("d", 4.0, "generator", "large"),
-            ("d", 2.0, "lookup", "small"),
-            ("d", 4.0, "lookup", "middle"),
+            ("d", 2.0, "best_measured", "small"),
+            ("d", 4.0, "best_measured", "middle"),
             ("d", 2.0, "random", None),
             ("d", 4.0, "random", "small"),
         ],
@@ -38,8 +38,8 @@ def test_the_metrics_of_each_method_are_those_computed_by_hand(again):
     # Best known: small (60 %, 1 ms), middle (70 %, 3 ms), large (80 %, 5 ms): 60 % is best under 2 ms, 70 % under 4 ms.
     assert metrics["generator"]["violation_rate"] == 0.5  # large takes 5 ms of 4 ms: one of two answers
     assert metrics["generator"]["mean_regret"] == 5.0  # 0, and 70 - 60 since a violator counts as the fastest
-    assert metrics["lookup"]["mean_regret"] == 0.0
-    assert metrics["lookup"]["budget_use"] == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert metrics["best_measured"]["mean_regret"] == 0.0
+    assert metrics["best_measured"]["budget_use"] == pytest.approx((1 / 2 + 3 / 4) / 2)
     assert metrics["random"]["feasible_answered"] == 0.5
 
 

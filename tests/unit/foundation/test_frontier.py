@@ -52,7 +52,7 @@ def test_rows_that_failed_are_in_no_frontier_and_add_no_hypervolume():
 
 @given(POINTS, st.integers(0, 9))
 @settings(max_examples=60, deadline=None)
-def test_the_lookup_table_agrees_with_a_search_through_all_entries(points, budget):
+def test_the_best_within_a_budget_agrees_with_a_search_through_all_entries(points, budget):
     accuracy, latency_ms = -points[:, f.ERROR], points[:, f.VALUE]
     index = f.best_under(latency_ms, accuracy, np.array([float(budget)]))[0]
     holding = latency_ms <= budget
@@ -64,7 +64,7 @@ def test_the_lookup_table_agrees_with_a_search_through_all_entries(points, budge
         assert latency_ms[index] == latency_ms[holding & (accuracy == accuracy[index])].min()
 
 
-def test_the_lookup_table_ignores_entries_that_failed_and_refuses_when_empty():
+def test_the_best_within_a_budget_ignores_entries_that_failed_and_refuses_when_empty():
     latency_ms, accuracy = np.array([1.0, np.nan, 2.0]), np.array([np.nan, 90.0, 50.0])
     assert f.best_under(latency_ms, accuracy, np.array([1.5, 3.0])).tolist() == [-1, 2]
     assert f.best_under(np.empty(0), np.empty(0), np.array([1.0])).tolist() == [-1]
@@ -150,7 +150,7 @@ def test_metrics_of_answers_none_of_which_could_be_measured_again():
     assert metrics["violation_rate"] == 0.0
 
 
-def test_the_lookup_table_of_the_true_frontier_has_no_regret():
+def test_the_true_frontier_has_no_regret():
     asked = f.budgets(TRUE)
     answers = TRUE[f.best_under(TRUE[:, f.VALUE], 100 - TRUE[:, f.ERROR], asked)]
     metrics = f.answer_metrics(answers, asked, TRUE)

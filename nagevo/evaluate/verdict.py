@@ -1,0 +1,27 @@
+"""Whether promises held: what an evaluation says of them in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each device on which more budgets were broken than the asked confidence allows.
+
+    Parameters
+    ----------
+    evaluation : mapping
+        Content of ``evaluation.json``.
+    """
+    allowed = 100.0 * (1.0 - evaluation["confidence"])
+    found = []
+    for device, entry in evaluation["devices"].items():
+        broken = 100.0 * entry["metrics"]["generator"]["violation_rate"]
+        if broken > allowed + 1e-9:
+            found.append(
+                f"{device}: {broken:.0f} % of the answers broke their budget when they were measured again; at "
+                f"confidence {evaluation['confidence']:g} at most {allowed:.0f} % should. Ask for a higher confidence, "
+                f"or measure anew while nothing else runs on the device."
+            )
+    return found
