@@ -123,9 +123,9 @@ def search_metrics(
     Returns
     -------
     DataFrame
-        ``device, hypervolume_ratio, mean_regret, max_regret, igd_plus, gd_plus, flatness``: of the measured set; the regret is
-        that of the best measured network for each of the benchmark's budgets, and the last is the mean spread over the
-        measured frontier, NaN without ``spread``.
+        ``device, hypervolume_ratio, mean_regret, max_regret, igd_plus, gd_plus, flatness``: of the measured set; the
+        regret is that of the best measured network for each of the benchmark's budgets, and the last is the mean spread
+        over the measured frontier, NaN without ``spread``.
     """
     rows = []
     for device, reference in _searched(history, references):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from nagevo.evaluate.verdict import verdicts
 from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.rounding import rounded_up
 from nagevo.generator.answers import Generator
@@ -240,3 +241,30 @@ def test_a_mistyped_command_names_its_nearest_neighbor():
 def test_stages_of_no_files_are_no_rows(tmp_path):
     assert isinstance(stages(tmp_path), pd.DataFrame)
     assert len(stages(tmp_path)) == 0
+
+
+def test_broken_promises_are_told_in_plain_words():
+    def evaluation(rate):
+        return {"confidence": 0.9, "devices": {"phone": {"metrics": {"generator": {"violation_rate": rate}}}}}
+
+    assert verdicts(evaluation(0.1)) == []  # 10 % at confidence 0.9: as asked
+    (sentence,) = verdicts(evaluation(0.35))
+    assert sentence.startswith("phone: 35 % of the answers broke their budget")
+    assert "at most 10 % should" in sentence
+
+
+def test_answers_that_broke_their_budget_are_drawn_as_crosses():
+    from matplotlib.figure import Figure
+
+    again = {
+        "method": ["generator", "generator", "best_measured"],
+        "budget": [1.0, 2.0, 2.0],
+        "measured": [0.9, 2.5, 2.1],  # the second and the third are broken
+        "test_accuracy": [80.0, 90.0, 91.0],
+    }
+    axes = Figure().subplots()
+    figures._plot_again(axes, again, "measured", "test_accuracy", ("best_measured", "generator"))
+    drawn = {(line.get_marker(), line.get_label()): line.get_xydata().tolist() for line in axes.lines}
+    assert drawn[("o", "generator, measured again")] == [[0.9, 80.0]]
+    assert drawn[("x", "generator, budget broken")] == [[2.5, 90.0]]
+    assert drawn[("x", "best measured network, budget broken")] == [[2.1, 91.0]]
