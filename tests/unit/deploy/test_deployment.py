@@ -202,7 +202,7 @@ def test_an_untrained_network_is_called_so_and_repeats_no_accuracy(weightless, t
 
 
 def test_an_answer_is_trained_from_scratch_whatever_the_evaluator(weightless, tmp_path, monkeypatch, capsys):
-    asked = ("--bundle", str(weightless), "--budget", "1000", "--from-scratch", "--epochs", "12")
+    asked = ("--bundle", str(weightless), "--budget", "1000", "--from-scratch", "--epochs", "12", "--threads", "1")
     code, out, err = run(monkeypatch, capsys, "finetune", *asked, "--output", str(tmp_path / "out"))
     assert (code, "test accuracy" in out, "before" in out) == (0, True, False), err
     deployment = Deployment.load(tmp_path / "out")
