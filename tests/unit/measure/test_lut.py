@@ -63,6 +63,15 @@ def test_device_lookup_reads_the_written_table(tmp_path):
     assert all({"count", "mean", "std"} <= entry.keys() for entry in entries.values())
 
 
+def test_one_table_serves_architectures_of_all_resolutions_and_widths(tmp_path):
+    space = MobileNetV3Space(resolutions=[8, 16], widths=[0.5, 1], channels=1, classes=3, width_multiplier=0.25)
+    device = ByParameters()
+    measure_blocks(device, space, calibration=2, checks=1).write(tmp_path / "lut.yaml")
+    choices = space.sample(5, rng=np.random.default_rng(7))
+    looked_up = LookupDevice(tmp_path / "lut.yaml").measure(space, choices)
+    np.testing.assert_allclose(looked_up["latency_ms"], device.measure(space, choices)["latency_ms"])
+
+
 def test_the_parts_of_a_network_fit_together_to_the_whole():
     import torch
 
