@@ -59,7 +59,7 @@ class OFAPredictorEvaluator(Evaluator):
         super().__init__(space, seed=seed)
         if not isinstance(space, MobileNetV3Space):
             raise ConfigError(f"accuracy.evaluator: ofa_predictor knows the space mobilenetv3 only, got {space}")
-        if len(space.multipliers) > 1:
+        if len(space.elastic.multipliers) > 1:
             raise ConfigError("accuracy.evaluator: ofa_predictor knows no widths to choose: leave out space.widths")
         self.resolution = resolution
         for pixels in space.resolutions if resolution is None else [resolution]:

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
-from math import prod
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import numpy as np
 
 from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.mobilenetv3.elastic import Elastic, option_index
 from nagevo.spaces.mobilenetv3.layout import (
     DEPTHS,
     EXPANSIONS,
@@ -121,29 +122,28 @@ class MobileNetV3Space(SearchSpace):
         dropout: Annotated[float, Option("Probability of dropping a feature before the classifier.", ge=0, lt=1)] = 0.1,
     ):
         self.resolution = resolution or max(resolutions, default=224)
-        self.resolutions, self.multipliers = _options(resolutions, self.resolution), _options(widths, 1.0)
-        self.widths_by = widths_by
+        multipliers = _options(widths, 1.0)
+        full = Widths(stem_width, first_width, tuple(stage_widths), head_width, feature_width)
+        self.elastic = Elastic(
+            resolutions=_options(resolutions, self.resolution),
+            default=self.resolution,
+            multipliers=multipliers,
+            widths=tuple(full.scaled(width_multiplier * factor, divisor) for factor in multipliers),
+            by_stage=widths_by == "stage",
+        )
         self.channels, self.classes = channels, classes
         self.divisor, self.stem_stride, self.dropout = divisor, stem_stride, dropout
-        full = Widths(stem_width, first_width, tuple(stage_widths), head_width, feature_width)
-        self.widths = tuple(full.scaled(width_multiplier * factor, divisor) for factor in self.multipliers)
         self.strides = tuple(strides)
         self.activations, self.squeeze_excite = tuple(activations), tuple(map(bool, squeeze_excite))
-        extra = {"resolution": len(self.resolutions)}
-        extra |= {"width": len(self.multipliers)} if widths_by == "network" else self._width_names()
-        self._extra = {name: n for name, n in extra.items() if n > 1}
-        self.n_options = (*LAYER_OPTIONS, *self._extra.values())
-        self.choice_names = (*LAYER_NAMES, *self._extra)
-
-    def _width_names(self) -> dict[str, int]:
-        return {f"width of stage {stage}": len(self.multipliers) for stage in range(1, N_STAGES + 1)}
+        self.resolutions = self.elastic.resolutions
+        self.n_options = (*LAYER_OPTIONS, *self.elastic.options.values())
+        self.choice_names = (*LAYER_NAMES, *self.elastic.options)
 
     @property
     def size(self) -> int:
         """Number of distinct architectures: a stage of depth d has 9^d."""
         of_a_stage = sum((len(KERNELS) * len(EXPANSIONS)) ** int(depth) for depth in DEPTHS)
-        classes = self._width_classes[:1] if self.widths_by == "network" else self._width_classes
-        return of_a_stage**N_STAGES * len(self.resolutions) * prod(len(set(row)) for row in classes.tolist())
+        return of_a_stage**N_STAGES * self.elastic.size
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -156,43 +156,19 @@ class MobileNetV3Space(SearchSpace):
 
     def resolution_of(self, choices: np.ndarray) -> np.ndarray:
         """Return the resolution of each architecture in pixels, shape (n,)."""
-        return np.array(self.resolutions)[self._resolution(choices)]
+        return np.array(self.resolutions)[self.elastic.resolution(choices)]
 
     def at(self, resolution: int) -> MobileNetV3Space:
         """Return the space of the same networks on images of another size, in pixels; only where all have one size."""
         space = copy(self)
         space.resolution, space.resolutions = resolution, (resolution,)
+        space.elastic = replace(self.elastic, resolutions=space.resolutions, default=resolution)
         space.__dict__.pop("_costs", None)
         return space
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         """Return the architectures with the choices of unused layers set to 0, and the least of equal widths."""
-        canonical = np.where(self._counts(choices), choices, 0)
-        n_widths = self.n_choices - N_LAYER_CHOICES - (len(self.resolutions) > 1)
-        if n_widths:
-            stages = np.arange(n_widths)
-            canonical[:, -n_widths:] = self._width_classes[stages, choices[:, -n_widths:]]
-        return canonical.astype(np.int8)
-
-    @cached_property
-    def _width_classes(self) -> np.ndarray:
-        """The first multiplier that, once rounded, gives the same widths: int, shape (5, n_multipliers).
-
-        A row for each stage; where a multiplier is for the whole network, all rows are the same.
-        """
-        of_stages = [
-            [
-                (
-                    widths.stages[stage],
-                    (widths.stem, widths.first) if stage == 0 else (),
-                    (widths.head, widths.feature) if stage == N_STAGES - 1 else (),
-                )
-                for widths in self.widths
-            ]
-            for stage in range(N_STAGES)
-        ]
-        rows: Sequence[Sequence[object]] = of_stages if self.widths_by == "stage" else [self.widths] * N_STAGES
-        return np.array([[row.index(widths) for widths in row] for row in rows])
+        return self.elastic.canonical(np.where(self._counts(choices), choices, 0)).astype(np.int8)
 
     def used(self, choices: np.ndarray) -> np.ndarray:
         """Return which layer slots each architecture uses: bool, shape (n, 5, 4)."""
@@ -205,36 +181,13 @@ class MobileNetV3Space(SearchSpace):
         counts[:, N_STAGES:N_LAYER_CHOICES] = np.concatenate([used, used], axis=1)
         return counts
 
-    def _resolution(self, choices: np.ndarray) -> np.ndarray:
-        """Return the place of each architecture's resolution among :attr:`resolutions`, shape (n,)."""
-        elastic = len(self.resolutions) > 1
-        return choices[:, N_LAYER_CHOICES].astype(int) if elastic else np.zeros(len(choices), dtype=int)
-
-    def _widths(self, choices: np.ndarray) -> np.ndarray:
-        """Return the place of the width multiplier of each stage among :attr:`multipliers`, shape (n, 5)."""
-        if len(self.multipliers) == 1:
-            return np.zeros((len(choices), N_STAGES), dtype=int)
-        chosen = choices[:, N_LAYER_CHOICES + (len(self.resolutions) > 1) :].astype(int)
-        return np.broadcast_to(chosen, (len(choices), N_STAGES))
-
     def to_text(self, choices: np.ndarray) -> list[str]:
         """Return ``d,d,d,d,d:k×20:e×20`` for each architecture, with suffixes for resolution and widths."""
         depths, kernels, expansions, _ = np.split(choices, LAYER_ENDS, axis=1)
         used = self.used(choices).reshape(len(choices), N_SLOTS)
         parts = DEPTHS[depths], KERNELS[kernels] * used, EXPANSIONS[expansions] * used
         layers = [":".join(",".join(map(str, part)) for part in row) for row in zip(*parts, strict=True)]
-        resolutions = self.resolution_of(choices)
-        widths = np.array(self.multipliers)[self._widths(choices)]
-        return [
-            joined(text, {"r": [] if resolution == self.resolution else [resolution], "w": self._written(factors)})
-            for text, resolution, factors in zip(layers, resolutions, widths, strict=True)
-        ]
-
-    def _written(self, factors: np.ndarray) -> list[float]:
-        """Return which of the width multipliers of five stages the text has."""
-        if (factors == 1).all():
-            return []
-        return factors.tolist() if self.widths_by == "stage" else factors[:1].tolist()
+        return [joined(text, found) for text, found in zip(layers, self.elastic.suffixes(choices), strict=True)]
 
     def _parse(self, text: str) -> list[int]:
         layers, suffixes = split(text, "rw")
@@ -247,21 +200,8 @@ class MobileNetV3Space(SearchSpace):
             *(_index("depth", depth, DEPTHS, used=True) for depth in depths),
             *(_index("kernel", kernel, KERNELS, used=use) for kernel, use in zip(kernels, used, strict=True)),
             *(_index("expansion", value, EXPANSIONS, used=use) for value, use in zip(expansions, used, strict=True)),
-            *self._parse_extra(suffixes),
+            *self.elastic.parse(suffixes),
         ]
-
-    def _parse_extra(self, suffixes: dict[str, list[float]]) -> list[int]:
-        """Return the indices of resolution and widths, as far as there is a choice of them."""
-        resolution, factors = suffixes.get("r", [self.resolution]), suffixes.get("w", [1.0])
-        by_stage = self.widths_by == "stage" and len(self.multipliers) > 1
-        if by_stage and len(factors) == 1:
-            factors = factors * N_STAGES
-        if len(resolution) != 1 or len(factors) != (N_STAGES if by_stage else 1):
-            raise ValueError(f"expected one resolution and {N_STAGES if by_stage else 1} width multipliers: @r…@w…")
-        options = np.array(self.resolutions), np.array(self.multipliers)
-        chosen = [_index("resolution", resolution[0], options[0], used=True)] * (len(self.resolutions) > 1)
-        widths = [_index("width multiplier", factor, options[1], used=True) for factor in factors]
-        return chosen + widths * (len(self.multipliers) > 1)
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return what surrogates see.
@@ -284,16 +224,9 @@ class MobileNetV3Space(SearchSpace):
             self.used(canonical).sum(axis=(1, 2))[:, None],
             *(np.log10(stage) for stage in self._stage_costs(canonical)),
             np.log10(self.costs(canonical)["macs"])[:, None],
-            *self._elastic_features(canonical),
+            *self.elastic.features(canonical),
         ]
         return np.concatenate(columns, axis=1).astype(np.float32)
-
-    def _elastic_features(self, choices: np.ndarray) -> Iterator[np.ndarray]:
-        if len(self.resolutions) > 1:
-            yield np.log2(self.resolution_of(choices))[:, None]
-        if len(self.multipliers) > 1:
-            widths = np.log2(self.multipliers)[self._widths(choices)]
-            yield widths if self.widths_by == "stage" else widths[:, :1]
 
     def mutate(self, choices: np.ndarray, *, rng: np.random.Generator, rate: float | None = None) -> np.ndarray:
         """Return each architecture with every choice redrawn with probability ``rate``; added layers are drawn anew."""
@@ -319,13 +252,13 @@ class MobileNetV3Space(SearchSpace):
     def layout(self, choices: np.ndarray) -> Layout:
         """Return the layers of one architecture; ``choices`` has shape (n_choices,)."""
         kernels, expansions = choices[N_STAGES:N_LAYER_CHOICES].reshape(2, N_STAGES, SLOTS)
-        factors, used = self._widths(choices[None])[0], self.used(choices[None])[0]
-        before = self._widths_before(factors[None])[0]
+        factors, used = self.elastic.multiplier(choices[None])[0], self.used(choices[None])[0]
+        before = self.elastic.before(factors[None])[0]
         blocks = [
             self._block(stage, slot, before[stage, slot], factors[stage], kernels[stage, slot], expansions[stage, slot])
             for stage, slot in np.argwhere(used)
         ]
-        first, last = self.widths[factors[0]], self.widths[factors[-1]]
+        first, last = self.elastic.widths[factors[0]], self.elastic.widths[factors[-1]]
         return Layout(
             resolution=self.input_shape_of(choices)[-1],
             channels=self.channels,
@@ -339,20 +272,14 @@ class MobileNetV3Space(SearchSpace):
             dropout=self.dropout,
         )
 
-    def _widths_before(self, factors: np.ndarray) -> np.ndarray:
-        """Return the multiplier of the layer that each slot reads, shape (n, 5, 4); ``factors`` has shape (n, 5)."""
-        before = np.repeat(factors[:, :, None], SLOTS, axis=2)
-        before[:, 1:, 0] = factors[:, :-1]
-        return before
-
     def _block(self, stage: int, slot: int, before: int, own: int, kernel: int, expansion: int) -> Block:
         """Return the block of one layer slot (both counted from 0), all else given by places among the options.
 
         ``before`` is the place of the width multiplier of the layer that it reads.
         """
-        in_widths = self.widths[before]
+        in_widths = self.elastic.widths[before]
         in_width = in_widths.stages[stage if slot else stage - 1] if slot or stage else in_widths.first
-        out_width = self.widths[own].stages[stage]
+        out_width = self.elastic.widths[own].stages[stage]
         hidden = rounded_width(in_width * int(EXPANSIONS[expansion]), self.divisor)
         squeeze = rounded_width(hidden // SQUEEZE_REDUCTION, self.divisor) if self.squeeze_excite[stage] else 0
         stride = 1 if slot else self.strides[stage]
@@ -396,12 +323,12 @@ class MobileNetV3Space(SearchSpace):
         A block depends on nothing but its slot, two width multipliers, kernel and expansion, its input's height on the
         resolution too: sums over a table give the costs, or the latencies, of any architecture.
         """
-        n_widths = len(self.multipliers)
+        n_widths = len(self.elastic.multipliers)
         for i, resolution in enumerate(self.resolutions):
             sizes = self._stage_sizes(resolution)
             for slot, before, own, k, e in np.ndindex(N_SLOTS, n_widths, n_widths, len(KERNELS), len(EXPANSIONS)):
                 stage, layer = divmod(slot, SLOTS)
-                if before == own or (self.widths_by == "stage" and layer == 0 and stage > 0):
+                if before == own or (self.elastic.by_stage and layer == 0 and stage > 0):
                     size = sizes[stage + 1 if layer else stage]
                     yield (i, slot, before, own, k, e), resolution, self._block(stage, layer, before, own, k, e), size
 
@@ -424,7 +351,7 @@ class MobileNetV3Space(SearchSpace):
         ndarray, shape (n_resolutions, 20, n_multipliers, n_multipliers, 3, 3)
             By resolution, slot, width multiplier of the layer before and of its own, kernel and expansion.
         """
-        shape = len(self.resolutions), N_SLOTS, *[len(self.multipliers)] * 2, len(KERNELS), len(EXPANSIONS)
+        shape = len(self.resolutions), N_SLOTS, *[len(self.elastic.multipliers)] * 2, len(KERNELS), len(EXPANSIONS)
         table: np.ndarray = np.zeros(shape, dtype=dtype)
         for index, resolution, block, size in self.slot_blocks():
             table[index] = value(resolution, block, size)
@@ -433,19 +360,19 @@ class MobileNetV3Space(SearchSpace):
     def of_slots(self, table: np.ndarray, choices: np.ndarray) -> np.ndarray:
         """Return the entry of such a table for each slot of each architecture, 0 for unused ones, shape (n, 20)."""
         kernels, expansions = np.split(choices[:, N_STAGES:N_LAYER_CHOICES], 2, axis=1)
-        factors = self._widths(choices)
-        before = self._widths_before(factors).reshape(len(choices), N_SLOTS)
+        factors = self.elastic.multiplier(choices)
+        before = self.elastic.before(factors).reshape(len(choices), N_SLOTS)
         own = np.repeat(factors, SLOTS, axis=1)
-        resolution = self._resolution(choices)[:, None]
+        resolution = self.elastic.resolution(choices)[:, None]
         used = self.used(choices).reshape(len(choices), N_SLOTS)
         return table[resolution, np.arange(N_SLOTS), before, own, kernels, expansions] * used
 
     def ends(self) -> Iterator[tuple[tuple[int, int, int], Layout]]:
         """Yield where :meth:`table_of_ends` has what surrounds the stages, and a layout with it, for all of them."""
         smallest = np.zeros(self.n_choices, dtype=np.int8)
-        n_widths, elastic = len(self.multipliers), len(self.resolutions) > 1
+        n_widths, elastic = len(self.elastic.multipliers), len(self.resolutions) > 1
         for resolution, first, last in np.ndindex(len(self.resolutions), n_widths, n_widths):
-            if first != last and self.widths_by == "network":
+            if first != last and not self.elastic.by_stage:
                 continue
             row = smallest.copy()
             if elastic:
@@ -462,15 +389,15 @@ class MobileNetV3Space(SearchSpace):
         ndarray, shape (n_resolutions, n_multipliers, n_multipliers)
             By resolution and width multiplier of the first and of the last stage.
         """
-        table: np.ndarray = np.zeros((len(self.resolutions), *[len(self.multipliers)] * 2), dtype=dtype)
+        table: np.ndarray = np.zeros((len(self.resolutions), *[len(self.elastic.multipliers)] * 2), dtype=dtype)
         for index, layout in self.ends():
             table[index] = value(layout)
         return table
 
     def of_ends(self, table: np.ndarray, choices: np.ndarray) -> np.ndarray:
         """Return the entry of such a table for each architecture, shape (n,)."""
-        factors = self._widths(choices)
-        return table[self._resolution(choices), factors[:, 0], factors[:, -1]]
+        factors = self.elastic.multiplier(choices)
+        return table[self.elastic.resolution(choices), factors[:, 0], factors[:, -1]]
 
 
 def _options(values: Sequence[Number], default: Number) -> tuple[Number, ...]:
@@ -480,9 +407,4 @@ def _options(values: Sequence[Number], default: Number) -> tuple[Number, ...]:
 
 def _index(what: str, value: float, options: np.ndarray, *, used: bool) -> int:
     """Return the index of a value; 0 stands for whatever an unused layer would have."""
-    if not used and value == 0:
-        return 0
-    found = np.flatnonzero(options == value)
-    if not len(found):
-        raise ValueError(f"{what} {value:g} is not one of {', '.join(f'{option:g}' for option in options)}")
-    return int(found[0])
+    return option_index(what, value, options) if used or value else 0

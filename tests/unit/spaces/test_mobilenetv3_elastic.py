@@ -77,7 +77,7 @@ def test_the_space_has_every_resolution_of_every_network():
 
 def test_each_part_has_the_width_of_its_stage():
     first = BY_STAGE.layout(BY_STAGE.from_text([f"{LAYERS}@r128@w0.5,1,1,0.75,0.5"])[0])
-    half, three_quarters, full = BY_STAGE.widths
+    half, three_quarters, full = BY_STAGE.elastic.widths
     assert full == Widths(24, 24, (32, 48, 96, 136, 192), 1152, 1536)
     assert (first.resolution, first.stem_width, first.blocks[0].out_width) == (128, half.stem, half.first)
     ends = [block.out_width for block in first.blocks[1:]]

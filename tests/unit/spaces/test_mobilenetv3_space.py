@@ -28,7 +28,7 @@ def test_the_space_has_as_many_architectures_as_published():
 
 
 def test_the_widths_at_multiplier_1_2_are_those_of_once_for_all():
-    assert SPACE.widths == (Widths(24, 24, (32, 48, 96, 136, 192), 1152, 1536),)
+    assert SPACE.elastic.widths == (Widths(24, 24, (32, 48, 96, 136, 192), 1152, 1536),)
     # The stem halves 224 pixels; then come the first block and two layers for each stage, strides 2, 2, 2, 1, 2.
     assert SPACE.layout(SPACE.extremes()[0]).sizes == (112, 112, 56, 56, 28, 28, 14, 14, 14, 14, 7, 7)
 
