@@ -138,7 +138,6 @@ class Knowledge:
         expected, spread = predictor.latency_with_spread(device, choices)
         rows = predictor.rows(choices)
         measured = np.append(predictor.measurements.values[device], np.nan)[rows]
-        failed = np.append(predictor.measurements.failed(device), False)[rows]
         return DeviceTable(
             self.quantities[device],
             device in predictor.exact,
@@ -147,7 +146,7 @@ class Knowledge:
             expected,
             spread,
             measured,
-            failed,
+            ~predictor.feasible(device, choices),
             among(choices, self.proposals[device]),
             predictor.latency_surrogates[device].residuals,
         )
