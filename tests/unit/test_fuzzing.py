@@ -28,8 +28,8 @@ from nagevo.foundation.errors import NagevoError
 from nagevo.foundation.tables import write_table
 from nagevo.generator.bundle import MANIFEST
 from nagevo.learn import trees
+from nagevo.measure.latency.block_table import read_block_table
 from nagevo.measure.latency.command import parse_quantity
-from nagevo.measure.latency.lookup import read_block_table
 from nagevo.measure.measurements import Measurements
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces import create_space

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, DataError
-from nagevo.foundation.files import load_yaml
 from nagevo.foundation.options import Option
 from nagevo.measure.latency.base import Device, known_values
+from nagevo.measure.latency.block_table import BlockTable, read_block_table
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import Block, Layout, reduced_size
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
@@ -29,7 +28,8 @@ class LookupDevice(Device):
     References
     ----------
     Cai, Gan, Wang, Zhang, Han 2020, "Once-for-All: Train One Network and Specialize it for Efficient Deployment",
-    section 3.4: the latency lookup tables. The names of blocks are those of the published tables.
+    section 3.4: the latency lookup tables. The names of blocks are those of the published tables, or other spellings of
+    them: see :mod:`nagevo.measure.latency.block_table`.
     """
 
     exact = True
@@ -50,10 +50,10 @@ class LookupDevice(Device):
     ):
         self.paths = {int(pixels): Path(file) for pixels, file in path.items()} if isinstance(path, Mapping) else {}
         self.path, self.resolution = None if isinstance(path, Mapping) else Path(path), resolution
-        self._means: dict[Path, dict[str, float]] = {}
+        self._means: dict[Path, BlockTable] = {}
         self._sums: tuple[SearchSpace, BlockSums] | None = None
 
-    def means(self, resolution: int) -> dict[str, float]:
+    def means(self, resolution: int) -> BlockTable:
         """Return the latency in ms of each block by its name.
 
         Raises
@@ -165,30 +165,3 @@ def end_names(layout: Layout) -> tuple[str, str, str, str, str, str]:
         f"Conv_2-input:1x1x{head}-output:1x1x{feature}",
         f"Logits-input:1x1x{feature}-output:{layout.classes}",
     )
-
-
-def read_block_table(path: str | os.PathLike) -> dict[str, float]:
-    """Return the ``mean`` in ms of each entry of a block table.
-
-    Raises
-    ------
-    DataError
-        If the file is absent, is not YAML, or an entry has no mean that is a latency.
-    """
-    try:
-        entries = load_yaml(Path(path).read_bytes())
-    except OSError as error:
-        raise DataError(f"lookup table {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise DataError(f"lookup table {path} is not YAML: {error}") from None
-    if not isinstance(entries, dict) or not entries:
-        raise DataError(f"lookup table {path}: expected a mapping from block names to their latencies")
-    return {str(name): _mean(path, name, entry) for name, entry in entries.items()}
-
-
-def _mean(path: str | os.PathLike, name: object, entry: Any) -> float:
-    mean = entry.get("mean") if isinstance(entry, dict) else None
-    if isinstance(mean, bool) or not isinstance(mean, int | float) or not 0 <= mean <= sys.float_info.max:
-        found = mean if isinstance(mean, str | int | float) else type(entry if mean is None else mean).__name__
-        raise DataError(f"lookup table {path}: expected a mean in ms, not negative, for {name}, got {str(found)[:80]}")
-    return float(mean)

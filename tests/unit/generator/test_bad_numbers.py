@@ -89,3 +89,17 @@ def test_a_table_of_half_the_space_with_bad_and_repeated_rows_becomes_a_generato
     assert np.nanmax(measurements.accuracy) <= 90.0
     answer = learn(experiment, measurements, tmp_path / "bundle").generate(1e308, confidence=0.5)
     assert 0 < answer.latency_bound_ms < 100
+
+
+def test_what_fails_above_a_size_is_not_answered(tmp_path):
+    table = measured(60, "exact")
+    too_large = SPACE.costs(table.choices)["parameters"] > 0.5e6
+    assert 10 < too_large.sum() < 50
+    reasons = np.where(too_large, "out of memory", "").astype(object)
+    table.values["exact"][too_large] = np.nan
+    generator = learned(replace(table, failures={"exact": reasons}), tmp_path / "bundle")
+    answers = [step.architecture for step in generator.steps(confidence=0.5)]
+    parameters = SPACE.costs(SPACE.from_text(answers))["parameters"]
+    assert len(answers) > 3
+    assert not set(answers) & set(SPACE.to_text(table.choices[too_large]))
+    assert (parameters <= 0.6e6).all()  # the nearest that are known: the classifier may be wrong between them

@@ -4,12 +4,12 @@ import pytest
 import yaml
 
 from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.measure.latency.block_table import read_block_table
 from nagevo.measure.latency.lookup import (
     BlockSums,
     LookupDevice,
     block_name,
     end_names,
-    read_block_table,
 )
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 
@@ -150,3 +150,65 @@ def test_an_absent_table_is_an_error(tmp_path):
 def test_a_space_without_blocks_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="expected the space mobilenetv3"):
         LookupDevice(tmp_path / "t.yaml").measure(object(), np.zeros((1, 45), dtype=np.int8))
+
+
+MODULES = {"Conv": "first_conv", "Conv_1": "final_expand_layer", "Conv_2": "feature_mix_layer", "Logits": "classifier"}
+
+
+def respelled(entries: dict) -> dict:
+    """Return a table that names modules, factors of expansion instead of channels, and no pooling."""
+    spelled = {}
+    for name, entry in entries.items():
+        word, rest = name.split("-", 1)
+        if word == "expanded_conv":
+            fields = dict(field.split(":") for field in rest.split("-"))
+            ratio = int(fields["expand"]) / int(fields["input"].split("x")[2])
+            rest = "-".join(f"{key}:{round(ratio) if key == 'expand' else value}" for key, value in fields.items())
+            word = "MBConv"
+        elif word == "AvgPool2D":
+            continue
+        spelled[f"{MODULES.get(word, word)}-{rest}"] = entry
+    return spelled
+
+
+def published(shared_data, resolution: int) -> dict:
+    """Return a published table; the entries that are the same layer at each resolution are those of 224 pixels."""
+    folder = shared_data / "ofa_mobilenetv3"
+    entries, of_224 = (
+        yaml.safe_load((folder / f"note10_{r}_lookup_table.yaml").read_text()) for r in (resolution, 224)
+    )
+    return entries | {name: of_224[name] for name in entries if "input:1x1x" in name}
+
+
+@pytest.fixture
+def several(tmp_path, shared_data):
+    """Return a table in the other spelling that holds two resolutions in one file."""
+    path = tmp_path / "several.yaml"
+    path.write_text(yaml.safe_dump(respelled(published(shared_data, 160)) | respelled(published(shared_data, 224))))
+    return path
+
+
+@pytest.mark.parametrize("resolution", [160, 224])
+def test_another_spelling_of_the_same_blocks_gives_the_same_sums(several, tmp_path, shared_data, resolution):
+    space, entries = MobileNetV3Space(resolution=resolution), published(shared_data, resolution)
+    unpooled = {name: {"mean": 0.0} if name.startswith("AvgPool") else entry for name, entry in entries.items()}
+    (tmp_path / "published.yaml").write_text(yaml.safe_dump(unpooled))
+    choices = space.sample(20, rng=np.random.default_rng(0))
+    expected = LookupDevice(tmp_path / "published.yaml").measure(space, choices)["latency_ms"]
+    np.testing.assert_allclose(LookupDevice(several).measure(space, choices)["latency_ms"], expected)
+
+
+def test_a_resolution_that_such_a_table_lacks_is_named_by_its_entry(several):
+    other = MobileNetV3Space(resolution=192)
+    with pytest.raises(DataError, match=r"several\.yaml has no entry Conv-input:192x192x3-output:96x96x24"):
+        LookupDevice(several).measure(other, other.extremes())
+
+
+@pytest.mark.parametrize("word", ["AvgPool2D", "Conv_2", "Logits", "expanded_conv-input:14x14"])
+def test_an_entry_that_a_published_table_lacks_is_named(tmp_path, shared_data, word):
+    entries = yaml.safe_load((shared_data / "ofa_mobilenetv3/note10_224_lookup_table.yaml").read_text())
+    missing = next(name for name in entries if name.startswith(word))
+    del entries[missing]
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(entries))
+    with pytest.raises(DataError, match=rf"has no entry {missing}"):
+        LookupDevice(tmp_path / "t.yaml").measure(SPACE, SPACE.extremes())

@@ -8,7 +8,8 @@ import yaml
 
 from nagevo.cli.lut import run
 from nagevo.foundation.errors import ConfigError, DeviceError
-from nagevo.measure.latency.lookup import LookupDevice, read_block_table
+from nagevo.measure.latency.block_table import read_block_table
+from nagevo.measure.latency.lookup import LookupDevice
 from nagevo.measure.latency.lut import measure_blocks, parts
 from nagevo.measure.latency.table import TableDevice
 from nagevo.measure.latency.timing import TimedDevice
