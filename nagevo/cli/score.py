@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,9 @@ def run(
     architectures: Architectures,
     output: TableOutput,
     weights: Weights = None,
+    trained: Annotated[
+        Path | None, typer.Option(help="Folder in which the evaluator `training` keeps weights, and finds them.")
+    ] = None,
     split: Annotated[Split, typer.Option(help="Images that count.")] = Split.VALIDATION,
     first: Annotated[bool, typer.Option("--first", help="The first round: not all may fail.")] = False,
     shard: Shard = 0,
@@ -37,6 +41,8 @@ def run(
     experiment = load_config(config)
     space = experiment.create_space()
     evaluator = experiment.open_evaluator(space, weights)
+    if trained is not None and evaluator.keeps_weights:
+        evaluator.keep(trained)
     check_shard(shard, shards)
     choices = read_architectures(architectures, space)[shard::shards]
     write_table(score(space, evaluator, choices, split=split.value, first=first and shards == 1), output)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.errors import DeviceError, NagevoError
 from nagevo.foundation.tables import read_table, write_table
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import SearchSpace
@@ -25,6 +25,12 @@ ACCURACY = "accuracy"
 """Column of accuracies; no device has this name."""
 MOST_REASONS = 3
 """Number of reasons named where failures are counted."""
+
+
+def reason(error: Exception) -> str:
+    """Return one line that says what went wrong."""
+    text = " ".join(str(error).split())[:200]
+    return text if isinstance(error, NagevoError) else f"{type(error).__name__}: {text}"
 
 
 def outcomes(table: pd.DataFrame, column: str) -> np.ndarray:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Evaluator(ABC):
@@ -26,11 +29,14 @@ class Evaluator(ABC):
     ----------
     needs_training : bool
         Whether :meth:`train` has to run once, and its file be given to :meth:`load`, before :meth:`evaluate`.
+    keeps_weights : bool
+        Whether networks are trained by :meth:`evaluate` and their weights kept: see :meth:`keep`.
     exact : bool
         Whether accuracies cost nothing and are always the same (tables), so that a small space can be read whole.
     """
 
     needs_training: ClassVar[bool] = False
+    keeps_weights: ClassVar[bool] = False
     exact: ClassVar[bool] = False
 
     def __init__(self, space: SearchSpace, *, seed: int = 0):
@@ -77,3 +83,24 @@ class Evaluator(ABC):
     def load(self, path: str | os.PathLike) -> None:
         """Take what :meth:`train` wrote."""
         raise ConfigError(f"{type(self).__name__} takes no weights: leave out --weights")
+
+    def keep(self, folder: str | os.PathLike) -> None:
+        """Keep the weights of trained networks in a folder, and take those that lie there; where `keeps_weights`."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no weights")
+
+    def has_weights(self, choices: np.ndarray) -> np.ndarray:
+        """Return of which architectures there are trained weights; bool, shape (n,)."""
+        return np.zeros(len(choices), dtype=bool)
+
+    def network(self, choices: np.ndarray) -> nn.Module | None:
+        """Return the trained network of one architecture in evaluation mode; None where there are no weights of it.
+
+        Parameters
+        ----------
+        choices : ndarray of int8, shape (n_choices,)
+        """
+        return None
+
+    def save_weights(self, choices: np.ndarray, path: str | os.PathLike) -> None:
+        """Write a file from which :meth:`load` takes the weights of these architectures; where `keeps_weights`."""
+        raise NotImplementedError(f"{type(self).__name__} keeps no weights")

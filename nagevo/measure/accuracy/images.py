@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +16,7 @@ from nagevo.foundation.options import EMPTY, Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.registry import create
 from nagevo.measure.accuracy.base import Evaluator
-from nagevo.measure.status import OK
+from nagevo.measure.status import OK, reason
 from nagevo.spaces.base import SearchSpace
 from nagevo.training.datasets import IMAGES, ImageDataset, check_classes, load_images
 from nagevo.training.recipe import Recipe
@@ -115,9 +117,9 @@ class ImageEvaluator(Evaluator):
         """Return the images from which statistics are taken, in a shape."""
         return self.images("train", shape).first(self.calibration_images)
 
-    def network(self, choices: np.ndarray) -> nn.Module:
+    @abstractmethod
+    def trained(self, choices: np.ndarray) -> nn.Module:
         """Return the trained network of one architecture in evaluation mode; ``choices`` has shape (n_choices,)."""
-        raise NotImplementedError
 
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
         """Return one row for each architecture, in order; see :meth:`Evaluator.evaluate`.
@@ -127,13 +129,20 @@ class ImageEvaluator(Evaluator):
         """
         import torch
 
+        self.images(split)  # a dataset that cannot be read is an error, not a status
         torch.set_num_threads(1)  # twice as fast for networks of this size as two threads on two cores
-        rows = [
-            readings(self.network(row), self.images(split, self.space.input_shape_of(row)))
-            for row in track(choices, f"Scoring ({split})")
-        ]
-        frame = pd.DataFrame(rows, columns=["accuracy", "standard_error", "cross_entropy"], dtype=float)
-        return frame.assign(status=OK)
+        rows = [self._reading(row, split) for row in track(choices, f"Scoring ({split})")]
+        columns = {"accuracy": float, "standard_error": float, "cross_entropy": float, "status": object}
+        return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+    def _reading(self, choices: np.ndarray, split: str) -> tuple[float, float, float, str]:
+        """Return the readings of one architecture with its status."""
+        failed = (math.nan, math.nan, math.nan)
+        try:
+            values = readings(self.trained(choices), self.images(split, self.space.input_shape_of(choices)))
+        except (RuntimeError, ValueError, ArithmeticError) as error:  # of torch, for instance out of memory
+            return *failed, reason(error)
+        return (*values, OK) if np.isfinite(values).all() else (*failed, "its outputs are not finite numbers")
 
     def about(self, network: nn.Module) -> dict[str, Any]:
         """Return what trained weights depend on beside recipe and seed."""

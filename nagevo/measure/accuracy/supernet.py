@@ -135,7 +135,13 @@ class SupernetEvaluator(ImageEvaluator):
         channels, _, largest = self.space.input_shape
         return [(channels, pixels, pixels) for pixels in self.space.resolutions or (largest,)]
 
-    def network(self, choices: np.ndarray) -> nn.Module:
+    def has_weights(self, choices: np.ndarray) -> np.ndarray:
+        return np.full(len(choices), self.supernet is not None)
+
+    def network(self, choices: np.ndarray) -> nn.Module | None:
+        return None if self.supernet is None else self.trained(choices)
+
+    def trained(self, choices: np.ndarray) -> nn.Module:
         from nagevo.training.loop import recalibrate
 
         network = channels_last(self.supernet.subnetwork(choices))

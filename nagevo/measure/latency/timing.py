@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import numpy as np
 import pandas as pd
 
-from nagevo.foundation.errors import NagevoError
 from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import LATENCY
 from nagevo.measure.latency.base import Device
-from nagevo.measure.status import OK
+from nagevo.measure.status import OK, reason
 from nagevo.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -178,12 +177,6 @@ def _with_burst(times: list[Sequence[float]], burst: Burst) -> list[Sequence[flo
     if not (np.isfinite(measured) & (np.asarray(measured) > 0)).all():
         return f"expected positive finite times in ms, got {measured}"
     return [*times, measured]
-
-
-def reason(error: Exception) -> str:
-    """Return one line that says what went wrong."""
-    text = " ".join(str(error).split())[:200]
-    return text if isinstance(error, NagevoError) else f"{type(error).__name__}: {text}"
 
 
 def statistics_table(outcomes: Sequence[np.ndarray | str], statistic: str, quantity: str = LATENCY) -> pd.DataFrame:

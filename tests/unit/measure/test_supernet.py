@@ -205,6 +205,60 @@ def test_a_space_without_supernet_says_what_to_take_instead():
         create_space("nasbench201").supernet()
 
 
+def test_training_keeps_its_weights_and_hands_them_over(tmp_path):
+    alone, choices = evaluator("training"), SPACE.extremes()
+    assert not alone.has_weights(choices).any()
+    assert alone.network(choices[0]) is None  # nothing is trained to answer
+    alone.keep(tmp_path / "trained")
+    accuracy = alone.evaluate(choices)["accuracy"].tolist()
+    other = evaluator("training", training=TRAINING | {"epochs": 1, "warmup_epochs": 0})
+    other.keep(tmp_path / "trained")
+    assert not other.has_weights(choices).any()  # of another recipe
+    alone.save_weights(choices[:1], tmp_path / "weights.safetensors")
+    elsewhere = evaluator("training")
+    elsewhere.load(tmp_path / "weights.safetensors")
+    assert elsewhere.has_weights(choices).tolist() == [True, False]
+    images = torch.randn(4, *SPACE.input_shape)
+    torch.testing.assert_close(elsewhere.network(choices[0])(images), alone.network(choices[0])(images))
+    assert elsewhere.evaluate(choices[:1])["accuracy"].tolist() == accuracy[:1]
+
+
+def test_kept_weights_are_not_trained_again(tmp_path, monkeypatch):
+    alone, choices = evaluator("training"), SPACE.extremes()[:1]
+    alone.keep(tmp_path)
+    expected = alone.evaluate(choices)["accuracy"].tolist()
+    monkeypatch.setattr(loop, "fit", None)
+    again = evaluator("training")
+    again.keep(tmp_path)
+    assert again.evaluate(choices)["accuracy"].tolist() == expected
+    assert np.isfinite(again.evaluate(choices, split="test")["accuracy"]).all()
+
+
+def test_a_training_that_fails_is_a_row_with_its_reason(monkeypatch):
+    alone, trained = evaluator("training"), loop.fit
+
+    def fit(network, *arguments, **options):
+        if sum(parameter.numel() for parameter in network.parameters()) > 10_000:
+            raise torch.OutOfMemoryError("no memory left")
+        return trained(network, *arguments, **options)
+
+    monkeypatch.setattr(loop, "fit", fit)
+    rows = alone.evaluate(SPACE.extremes())
+    assert rows["status"].tolist() == ["ok", "OutOfMemoryError: no memory left"]
+    assert np.isnan(rows["accuracy"]).tolist() == [False, True]
+
+
+def test_a_network_whose_outputs_are_not_numbers_failed(monkeypatch):
+    alone = evaluator("training")
+
+    def diverge(network, *_, **__):
+        for parameter in network.parameters():
+            parameter.data.fill_(torch.nan)
+
+    monkeypatch.setattr(loop, "fit", diverge)
+    assert alone.evaluate(SPACE.extremes()[:1])["status"].tolist() == ["its outputs are not finite numbers"]
+
+
 def test_training_alone_gives_the_same_accuracy_twice():
     alone = evaluator("training")
     rows = alone.evaluate(SPACE.extremes())
