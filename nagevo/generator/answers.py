@@ -237,7 +237,7 @@ class Answer:
         from nagevo.deploy.finetuning import finetune, train_from_scratch
 
         settings = {"epochs": epochs, "learning_rate": learning_rate, "threads": threads}
-        options = {name: value for name, value in settings.items() if value is not None}
+        options: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
         begun = self.deployment(untrained=from_scratch)
         train = train_from_scratch if from_scratch else finetune
         return train(begun, self.generator.trainer(dataset), folder, **options)

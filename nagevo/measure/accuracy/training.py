@@ -36,7 +36,7 @@ class TrainingEvaluator(ImageEvaluator):
     def save_weights(self, choices: np.ndarray, path: str | os.PathLike) -> None:
         from nagevo.training.tensors import save_tensors
 
-        tensors = {}
+        tensors: dict[str, torch.Tensor] = {}
         for row in choices:
             weights = self._weights(row)
             if weights is None:

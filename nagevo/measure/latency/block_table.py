@@ -64,8 +64,8 @@ class Entry:
         word, *fields = _FIELD.split(name)
         values = dict(field.split(":", 1) for field in fields)
         try:
-            shapes = [_shape(values.pop(side)) for side in ("input", "output")]
-            return cls(KINDS[word], *shapes, {key: float(value) for key, value in values.items()})
+            input, output = (_shape(values.pop(side)) for side in ("input", "output"))
+            return cls(KINDS[word], input, output, {key: float(value) for key, value in values.items()})
         except (KeyError, ValueError):
             return None
 
