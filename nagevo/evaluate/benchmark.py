@@ -304,8 +304,8 @@ def two_limits(
         if not holding.any():
             refused.append(isinstance(answer, InfeasibleBudget))
             continue
-        answered.append(isinstance(answer, Answer))
-        row = row_of[answer.architecture] if isinstance(answer, Answer) else None
+        row = None if isinstance(answer, InfeasibleBudget) else row_of[answer.architecture]
+        answered.append(row is not None)
         if row is not None:
             violated.append(not holding[row])
         held = row is not None and holding[row]

@@ -74,6 +74,8 @@ class Answer:
         Whether the architecture was measured again on the device after it had been chosen.
     experiment : str
         The experiment that the generator is from.
+    resolution : int or None
+        Height (and width) of the images that the network takes, in pixels; None where the space builds no networks.
     limits : dict of str to float
         Everything that was asked, by name; of two limits on one quantity the tighter one.
     bounds : dict of str to float
@@ -93,6 +95,7 @@ class Answer:
     measured: bool
     verified: bool
     experiment: str
+    resolution: int | None
     limits: dict[str, float] = field(hash=False)
     bounds: dict[str, float] = field(hash=False)
     generator: Generator = field(repr=False, compare=False)
@@ -112,14 +115,6 @@ class Answer:
         """Shape (channels, height, width) of what the network takes."""
         space = self.generator.space
         return space.input_shape_of(space.from_text([self.architecture])[0])
-
-    @property
-    def resolution(self) -> int | None:
-        """Height (and width) of the images in pixels; None where the space builds no networks."""
-        try:
-            return self.input_shape[-1]
-        except ConfigError:
-            return None
 
     def describe(self) -> dict[str, Any]:
         """Return the answer for JSON; ``budget`` is None if what the device measures is not limited."""
@@ -770,6 +765,7 @@ class Generator:
             candidates.accuracy[rows].tolist(),
             candidates.devices[device].expected[rows].tolist(),
             candidates.evaluated[rows].tolist(),
+            candidates.resolution[rows].tolist(),
             {full: ranking.bounds[full].tolist() for full in (latency, *named)},
         )
 
@@ -846,6 +842,7 @@ class _Ranked:
     texts : list of str
     accuracy, expected : list of float
     measured : list of bool
+    resolution : list of int
     bounds : dict of list of float
         Bounds of the device's quantity and of each limit, by full name.
     """
@@ -859,6 +856,7 @@ class _Ranked:
     accuracy: list[float]
     expected: list[float]
     measured: list[bool]
+    resolution: list[int]
     bounds: dict[str, list[float]]
 
     def answers(self, limits: dict[str, float], n: int) -> list[Answer] | InfeasibleBudget:
@@ -886,6 +884,7 @@ class _Ranked:
                 measured=self.measured[place],
                 verified=False,
                 experiment=generator.experiment,
+                resolution=self.resolution[place] or None,
                 limits=limits,
                 bounds={name: self.bounds[full][place] for full, name in self.named.items()},
                 generator=generator,

@@ -138,6 +138,8 @@ def writing(folder: str | os.PathLike, description: Mapping[str, Any]) -> Iterat
     try:
         with replacing_folder(folder, MANIFEST) as temporary:
             yield temporary
+            for path in temporary.rglob("*"):  # safetensors writes files that their owner alone can read
+                path.chmod(0o755 if path.is_dir() else 0o644)
             write_json({"format": FORMAT, **description}, temporary / MANIFEST)
     except OSError as error:
         raise BundleError(f"bundle {folder} cannot be written: {error.strerror or error}") from None

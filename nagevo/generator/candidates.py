@@ -102,6 +102,8 @@ class Candidates:
         Whether anything was measured of it, so that it is a candidate on every device.
     network : ndarray of int, shape (n,)
         Equal for candidates that mean the same network.
+    resolution : ndarray of int, shape (n,)
+        Height of what the network takes, in pixels; 0 where the space builds no networks.
     costs : dict of ndarray, shape (n,)
         By name, what is known of each without measuring.
     devices : dict of DeviceTable
@@ -113,6 +115,7 @@ class Candidates:
     evaluated: np.ndarray
     searched: np.ndarray
     network: np.ndarray
+    resolution: np.ndarray
     costs: dict[str, np.ndarray]
     devices: dict[str, DeviceTable]
 
@@ -139,16 +142,14 @@ class Candidates:
             self.evaluated[rows],
             self.searched[rows],
             self.network[rows],
+            self.resolution[rows],
             {name: values[rows] for name, values in self.costs.items()},
             {device: table.rows(rows) for device, table in self.devices.items()},
         )
 
     def extended(self, other: Candidates) -> Candidates:
         """Return the table with further candidates, on the same devices, below."""
-        joined = {
-            name: np.concatenate([getattr(self, name), getattr(other, name)])
-            for name in ("choices", "accuracy", "evaluated", "searched", "network")
-        }
+        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ARRAYS}
         costs = {name: np.concatenate([values, other.costs[name]]) for name, values in self.costs.items()}
         devices = {name: table.extended(other.devices[name]) for name, table in self.devices.items()}
         return Candidates(**joined, texts=self.texts + other.texts, costs=costs, devices=devices)
@@ -170,7 +171,7 @@ class Candidates:
         """Write all arrays into a file."""
         from safetensors.numpy import save_file
 
-        arrays = {name: getattr(self, name) for name in ("choices", "accuracy", "evaluated", "searched", "network")}
+        arrays = {name: getattr(self, name) for name in ARRAYS}
         arrays["texts"] = np.frombuffer("\n".join(self.texts).encode(), dtype=np.uint8)
         arrays |= {f"cost.{name}": values for name, values in self.costs.items()}
         for number, table in enumerate(self.devices.values()):
@@ -203,6 +204,7 @@ class Candidates:
             arrays["evaluated"],
             arrays["searched"],
             arrays["network"],
+            arrays["resolution"],
             costs,
             devices,
         )
@@ -212,7 +214,8 @@ class Candidates:
     def _check(self) -> None:
         if not self.devices:
             raise ValueError("it knows no device")
-        columns = [self.choices[:, 0], self.accuracy, self.evaluated, self.searched, self.network, *self.costs.values()]
+        columns = [self.choices[:, 0], self.accuracy, self.evaluated, self.searched, self.network, self.resolution]
+        columns += self.costs.values()
         positive, masks = [], [self.evaluated, self.searched]
         for table in self.devices.values():
             columns += table.columns().values()
@@ -233,6 +236,7 @@ class Candidates:
             raise ValueError("it holds a value that is not positive")
 
 
+ARRAYS = ("choices", "accuracy", "evaluated", "searched", "network", "resolution")
 FACTS = ("quantity", "exact", "adapted", "highest_confidence")
 
 
