@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Literal
 
 import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.learn import regression, trees
 from nagevo.learn.conformal import CALIBRATION, Residuals, near_frontier
-from nagevo.learn.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate, LogOf, row_hashes
+from nagevo.learn.surrogate import (
+    AccuracySurrogate,
+    ErrorScale,
+    LatencySurrogate,
+    LogOf,
+    Member,
+    row_hashes,
+    std_shares,
+)
+
+SurrogateName = Literal["mix", "xgboost"]
+"""Gaussian processes and boosted trees, mixed, or boosted trees alone."""
 
 N_FOLDS = 5
 SHARE_STEPS = 10
@@ -24,7 +36,9 @@ WITHIN_ONE_STD = 0.683
 """Share of normal values within one standard deviation."""
 
 
-def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -> AccuracySurrogate:
+def fit_accuracy(
+    features: np.ndarray, accuracy: np.ndarray, *, surrogate: SurrogateName = "mix", seed: int = 0
+) -> AccuracySurrogate:
     """Return a surrogate of accuracy.
 
     Parameters
@@ -33,6 +47,8 @@ def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -
         As returned by :meth:`SearchSpace.features`.
     accuracy : ndarray, shape (n,)
         Percent; rows with NaN are left out.
+    surrogate : {"mix", "xgboost"}
+        Gaussian processes and boosted trees, mixed, or boosted trees alone.
     seed : int
         Fixes the folds and the trees.
 
@@ -46,14 +62,15 @@ def fit_accuracy(features: np.ndarray, accuracy: np.ndarray, *, seed: int = 0) -
     features, accuracy = features[rows], accuracy[rows]
     scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
     target = scale.transformed(accuracy)
-    process, by_process, std = regression.fit(features, target, folds)
-    boosted, by_trees, _ = trees.fit(features, target, folds, seed=seed)
-    out_of_fold = np.array([by_process, by_trees])
-    shares = best_shares(out_of_fold, target)
-    predicted = shares @ out_of_fold
+    fits = [trees.fit(features, target, folds, seed=seed)]
+    if surrogate == "mix":
+        fits += [fit(features, target, folds) for fit in (regression.fit_smooth, regression.fit_pairs)]
+    members, out_of_fold, deviations = zip(*fits, strict=True)
+    shares = best_shares(np.array(out_of_fold), target)
+    predicted, std = shares @ np.array(out_of_fold), std_shares(members, shares) @ np.array(deviations)
     std_factor = float(np.quantile(np.abs(target - predicted) / std, WITHIN_ONE_STD))
     left_out = np.array([accuracy, scale.restored(predicted)])
-    return AccuracySurrogate(scale, (process, boosted), shares, std_factor, left_out)
+    return AccuracySurrogate(scale, members, shares, std_factor, left_out)
 
 
 def fit_latency(
@@ -62,6 +79,7 @@ def fit_latency(
     *,
     accuracy: np.ndarray | None = None,
     occasions: np.ndarray | None = None,
+    surrogate: SurrogateName = "mix",
     seed: int = 0,
 ) -> LatencySurrogate:
     """Return a surrogate of the latency on one device.
@@ -77,6 +95,7 @@ def fit_latency(
     occasions : ndarray of int, shape (n,), optional
         Which rows were measured at the same time. With it an occasion is left out as a whole, so that the bound holds
         on another one: the speed of a machine drifts.
+    surrogate : {"mix", "xgboost"}
     seed : int
         Fixes the folds and the trees.
 
@@ -92,12 +111,20 @@ def fit_latency(
     rows = _representative(len(latency_ms), seed)
     features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
     folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
-    additive, additive_ms, _ = regression.fit(features, latency_ms, folds)
-    relative, by_relative, _ = regression.fit(features, logarithm, folds)
     boosted, by_trees, _ = trees.fit(features, logarithm, folds, seed=seed)
-    out_of_fold = np.array([np.log(np.maximum(additive_ms, floor)), by_relative, by_trees])
-    shares = best_shares(out_of_fold, logarithm)
-    predicted = shares @ out_of_fold
+    members: list[Member] = [boosted]
+    out_of_fold = [by_trees]
+    if surrogate == "mix":
+        relative, by_relative, _ = regression.fit_smooth(features, logarithm, folds)
+        members, out_of_fold = [boosted, relative], [by_trees, by_relative]
+        for fit in (regression.fit_smooth, regression.fit_pairs):  # of the latency itself, which adds up over layers
+            additive, additive_ms, _ = fit(features, latency_ms, folds)
+            members, out_of_fold = (
+                [*members, LogOf(additive, floor)],
+                [*out_of_fold, np.log(np.maximum(additive_ms, floor))],
+            )
+    shares = best_shares(np.array(out_of_fold), logarithm)
+    predicted = shares @ np.array(out_of_fold)
     calibration = np.flatnonzero(np.isfinite(accuracy))
     if len(calibration):
         near = near_frontier(np.column_stack([-accuracy, predicted])[calibration], CALIBRATION)
@@ -105,7 +132,7 @@ def fit_latency(
     else:
         calibration = np.arange(len(predicted))
     return LatencySurrogate(
-        (LogOf(additive, floor), relative, boosted),
+        tuple(members),
         shares,
         floor,
         Residuals.of(logarithm - predicted, occasions, calibration),

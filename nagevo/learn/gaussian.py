@@ -49,7 +49,11 @@ class Kernel:
 
     def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return the covariance of each row of the one with each of the other, shape (n_first, n_second)."""
-        covariance = (first * self.linear) @ second.T
+        return (first * self.linear) @ second.T + self.beyond_linear(first, second)
+
+    def beyond_linear(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return the covariance without its linear part."""
+        covariance = np.zeros((len(first), len(second)))
         if self.pairs.any():
             covariance += ((first * self.pairs) @ second.T) ** 2
         if self.variance:
@@ -93,7 +97,9 @@ class GaussianProcess:
 
     def mean(self, rows: np.ndarray) -> np.ndarray:
         """Return the mean at each row, shape (n_rows,)."""
-        return np.concatenate([self.kernel.between(part, self.points) @ self.weights for part in _parts(rows)])
+        slopes = self.kernel.linear * (self.weights @ self.points)
+        curved = [self.kernel.beyond_linear(part, self.points) @ self.weights for part in _parts(rows)]
+        return rows @ slopes + np.concatenate(curved)
 
     def mean_and_variance(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance of the function at each row, noise left aside, both of shape (n_rows,)."""

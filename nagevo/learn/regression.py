@@ -11,8 +11,9 @@ measured ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,6 +26,10 @@ of a standardized target, and the length of the smooth part along each feature."
 EXPECTED = {"linear": 0.3, "variance": 1.0, "noise": 0.05, "length": 4.0}
 SPREAD = {"linear": 2.0, "variance": 2.0, "noise": 2.0, "length": 1.0}
 """Centers of the normal prior of the hyperparameters, and the standard deviations of their logarithms."""
+
+PAIRS_EXPECTED = (0.5, 0.3, 0.3, 0.05)
+PAIRS_SPREAD = 2.0
+"""The same for the variances of the linear parts of choices and costs, of the pairs and of the noise."""
 
 RANGE = {"linear": (-9.0, 5.0), "variance": (-5.0, 5.0), "noise": (-9.0, 2.0), "length": (-3.0, 6.0)}
 MAX_STEPS = 50
@@ -75,10 +80,13 @@ class ProcessRegression:
         return (features - self.center) / self.spread
 
 
-def fit(
-    features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]
-) -> tuple[ProcessRegression, np.ndarray, np.ndarray]:
-    """Return a Gaussian process with the most probable hyperparameters, and its cross-validated predictions.
+Fit = tuple[ProcessRegression, np.ndarray, np.ndarray]
+"""A regression, and cross-validated predictions with their standard deviations, both of shape (n,). Each is of the
+process without the row's fold, with the hyperparameters of all rows."""
+
+
+def fit_smooth(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -> Fit:
+    """Return a process with a linear and a smooth part, in which each feature has a length of its own.
 
     Parameters
     ----------
@@ -86,19 +94,41 @@ def fit(
     target : ndarray, shape (n,)
     folds : sequence of ndarray of int
         Row numbers of each fold; they cover the rows.
-
-    Returns
-    -------
-    regression : ProcessRegression
-    out_of_fold, out_of_fold_std : ndarray, shape (n,)
-        Prediction of each row without its fold, and its standard deviation; hyperparameters are those of all rows.
     """
-    center, spread = feature_scale(features)
+    return _fit(features, target, folds, feature_scale(features), _smooth_kernel)
+
+
+def fit_pairs(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -> Fit:
+    """Return a process with linear parts of choices and of costs, and a part of the products of all pairs of choices.
+
+    Features that are 0 or 1 are taken for choices and all others for costs. There are only four hyperparameters, so
+    that interactions can be learned from few measurements of a space with many choices.
+
+    Parameters
+    ----------
+    features, target, folds
+        As of :func:`fit_smooth`.
+    """
+    choices = is_binary(features)
+    groups = [_normalized(features, columns) for columns in (choices, ~choices)]
+    center, spread = groups[0][0], np.where(choices, groups[0][1], groups[1][1])
+    return _fit(features, target, folds, (center, spread), partial(_pairs_kernel, choices))
+
+
+def _fit(
+    features: np.ndarray,
+    target: np.ndarray,
+    folds: Sequence[np.ndarray],
+    scale: tuple[np.ndarray, np.ndarray],
+    most_probable: Callable[[np.ndarray, np.ndarray], tuple[Kernel, float]],
+) -> Fit:
+    """Return the process on scaled features with the kernel and noise that are most probable."""
+    center, spread = scale
     points = (features - center) / spread
     target_center, target_spread = float(target.mean()), float(target.std()) or 1.0
     standardized = (target - target_center) / target_spread
     every = -(-len(points) // MAX_FITTED_ROWS)
-    kernel, noise = _most_probable(points[::every], standardized[::every])
+    kernel, noise = most_probable(points[::every], standardized[::every])
     process = GaussianProcess.conditioned(kernel, points, standardized, noise)
     residual, deviation = process.left_out(folds)
     regression = ProcessRegression(process, center, spread, noise, target_center, target_spread)
@@ -111,16 +141,25 @@ def feature_scale(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Columns of 0 and 1 keep their unit and others are divided by two standard deviations, so that both weigh alike.
     The spread of constant columns is infinite, which removes them.
     """
+    return _normalized(features, np.ones(features.shape[1], dtype=bool))
+
+
+def is_binary(features: np.ndarray) -> np.ndarray:
+    """Return which columns hold 0 and 1 only, bool, shape (n_features,)."""
+    return ((features == 0) | (features == 1)).all(axis=0)
+
+
+def _normalized(features: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scale of some columns as :func:`feature_scale` does; the spread of the others is infinite."""
     features = features.astype(float)
     center, deviation = features.mean(axis=0), features.std(axis=0)
-    binary = ((features == 0) | (features == 1)).all(axis=0)
-    spread = np.where(binary, 1.0, 2 * deviation)
-    varies = deviation > 0
+    spread = np.where(is_binary(features), 1.0, 2 * deviation)
+    varies = (deviation > 0) & columns
     norm = np.sqrt(((deviation[varies] / spread[varies]) ** 2).sum()) or 1.0
     return center, np.where(varies, spread * norm, np.inf)
 
 
-def _most_probable(points: np.ndarray, target: np.ndarray) -> tuple[Kernel, float]:
+def _smooth_kernel(points: np.ndarray, target: np.ndarray) -> tuple[Kernel, float]:
     """Return the kernel and the variance of the noise with the largest posterior density."""
     from scipy.optimize import minimize
 
@@ -142,6 +181,54 @@ def _most_probable(points: np.ndarray, target: np.ndarray) -> tuple[Kernel, floa
     lengths[varying] = np.exp(found.x[LENGTHS])
     n_inputs = points.shape[1]
     return Kernel(np.full(n_inputs, linear), np.zeros(n_inputs), variance, lengths), noise + JITTER
+
+
+def _pairs_kernel(choices: np.ndarray, points: np.ndarray, target: np.ndarray) -> tuple[Kernel, float]:
+    """Return the most probable kernel of linear parts and pairs, and the variance of the noise."""
+    from scipy.optimize import minimize
+
+    of_choices, of_costs = points * choices, points * ~choices
+    products = of_choices @ of_choices.T
+    parts = np.stack([products, of_costs @ of_costs.T, products**2, np.eye(len(points))])
+    found = minimize(
+        additive_loss,
+        np.log(PAIRS_EXPECTED),
+        (parts, target),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[RANGE["linear"], RANGE["linear"], RANGE["linear"], RANGE["noise"]],
+        options={"maxiter": MAX_STEPS},
+    )
+    linear, costs, pairs, noise = np.exp(found.x).tolist()
+    n_inputs = points.shape[1]
+    return (
+        Kernel(np.where(choices, linear, costs), np.sqrt(pairs) * choices, 0.0, np.full(n_inputs, np.inf)),
+        noise + JITTER,
+    )
+
+
+def additive_loss(hyperparameters: np.ndarray, parts: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the negative logarithm of the posterior density of the variances of a sum of kernels, and its gradient.
+
+    Parameters
+    ----------
+    hyperparameters : ndarray, shape (4,)
+        Logarithms of the variances of the parts; the last one is the noise.
+    parts : ndarray, shape (4, n, n)
+    target : ndarray, shape (n,)
+    """
+    variances = np.exp(hyperparameters)
+    covariance = np.tensordot(variances, parts, axes=1)
+    covariance[np.diag_indices(len(target))] += JITTER
+    factor = np.linalg.cholesky(covariance)
+    whitener = inverse_of_lower(factor)
+    precision = whitener.T @ whitener
+    weights = precision @ target
+    sensitivity = precision - np.outer(weights, weights)
+    slopes = variances * np.tensordot(parts, sensitivity, axes=2)
+    deviation = (hyperparameters - np.log(PAIRS_EXPECTED)) / PAIRS_SPREAD
+    density = 0.5 * target @ weights + np.log(np.diag(factor)).sum() + 0.5 * deviation @ deviation
+    return density, 0.5 * slopes + deviation / PAIRS_SPREAD
 
 
 def loss(

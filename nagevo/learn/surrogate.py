@@ -48,6 +48,18 @@ def mixed(shares: np.ndarray, members: Sequence[Member], features: np.ndarray) -
     return sum(parts, start=np.zeros(len(features)))
 
 
+def std_shares(members: Sequence[Member], shares: np.ndarray) -> np.ndarray:
+    """Return the weight of each member's standard deviation in that of the mix, shape (n_members,).
+
+    Gaussian processes know how far away measurements are, and trees hardly do. Where there are processes they count by
+    their shares, or alike if they have none.
+    """
+    processes = np.array([isinstance(member, ProcessRegression) for member in members])
+    counted = processes if processes.any() else ~processes
+    weights = np.where(counted, shares, 0.0) if shares[counted].any() else counted.astype(float)
+    return weights / weights.sum()
+
+
 @dataclass(frozen=True)
 class ErrorScale:
     """The scale on which accuracies are predicted: minus the logarithm of how far they stay below a ceiling.
@@ -90,11 +102,10 @@ class AccuracySurrogate:
     scale : ErrorScale
         Scale of the members' targets; predictions are restored from it.
     members : tuple of ProcessRegression or BoostedTrees
-        The first one gives the standard deviation.
     shares : ndarray, shape (n_members,)
         Weights of the members in the mix.
     std_factor : float
-        Factor of the standard deviation of the first member that fits the residuals of the mix.
+        Factor of the standard deviation of the members that fits the residuals of the mix: see :func:`std_shares`.
     left_out : ndarray, shape (2, n)
         Measured accuracies, and the cross-validated predictions of the mix.
     """
@@ -114,8 +125,14 @@ class AccuracySurrogate:
 
         With noise it is the deviation of a measurement, without it the part that further measurements can reduce.
         """
-        first, std = self.members[0].predict_with_std(features, noise=noise)
-        mean = self.shares[0] * first + mixed(self.shares[1:], self.members[1:], features)
+        weights = std_shares(self.members, self.shares)
+        mean, std = np.zeros(len(features)), np.zeros(len(features))
+        for member, share, weight in zip(self.members, self.shares, weights, strict=True):
+            if weight:
+                predicted, deviation = member.predict_with_std(features, noise=noise)
+                mean, std = mean + share * predicted, std + weight * deviation
+            elif share:
+                mean = mean + share * member.predict(features)
         accuracy = self.scale.restored(mean)
         return accuracy, self.std_factor * std * (self.scale.ceiling - accuracy)
 

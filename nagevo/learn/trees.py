@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,22 +77,28 @@ class BoostedTrees:
     def _sums(self, features: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves that each row reaches, shape (n_models, n_rows)."""
         n_models, n_trees, n_leaves = self.leaf.shape
-        right = features[self.feature.ravel()] >= self.threshold.reshape(-1, 1)
-        right = right.reshape(n_models * n_trees, n_leaves - 1, -1).view(np.uint8)  # (tree, node, row)
-        leaf = np.zeros((n_models * n_trees, features.shape[1]), dtype=np.intp)
-        for first in (2**level - 1 for level in range((n_leaves - 1).bit_length())):
-            leaf = 2 * leaf + _selected(right[:, first : 2 * first + 1], leaf)
-        values = self.leaf.reshape(-1)[leaf + n_leaves * np.arange(n_models * n_trees)[:, None]]
+        compared, thresholds, test = self._tests
+        answers = (features[compared] >= thresholds[:, None]).view(np.uint8)  # (test, row)
+        right = answers[test].reshape(n_leaves - 1, n_models * n_trees, -1)  # (node, tree, row)
+        turns: list[np.ndarray] = []  # of each level: 1 where a row goes right
+        leaf = np.zeros(right.shape[1:], dtype=np.intp)
+        for level in range((n_leaves - 1).bit_length()):
+            nodes = right[2**level - 1 : 2 ** (level + 1) - 1]
+            for turn in turns:
+                lower, upper = np.split(nodes, 2)
+                nodes = lower ^ ((lower ^ upper) & turn)
+            turns.append(nodes[0])
+            leaf = 2 * leaf + nodes[0]
+        values = self.leaf.reshape(-1).take(leaf + n_leaves * np.arange(len(leaf))[:, None])
         return values.reshape(n_models, n_trees, -1).sum(axis=1, dtype=float)
 
-
-def _selected(nodes: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return for each tree and row the value of the node with an index, of nodes of shape (tree, node, row)."""
-    while nodes.shape[1] > 1:
-        half = nodes.shape[1] // 2
-        upper = (index & half).astype(np.uint8)[:, None] != 0
-        nodes = np.where(upper, nodes[:, half:], nodes[:, :half])
-    return nodes[:, 0]
+    @cached_property
+    def _tests(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Features and thresholds of all distinct comparisons, and which one each node makes, node by node."""
+        nodes = np.stack([self.feature.astype(float), self.threshold.astype(float)], axis=-1)
+        nodes = nodes.reshape(-1, nodes.shape[-2], 2).swapaxes(0, 1).reshape(-1, 2)
+        distinct, test = np.unique(nodes, axis=0, return_inverse=True)
+        return distinct[:, 0].astype(int), distinct[:, 1].astype(np.float32), test.ravel()
 
 
 def fit(
