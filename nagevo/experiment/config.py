@@ -26,6 +26,7 @@ from nagevo.search.config import EvolveConfig
 from nagevo.spaces import SPACES
 
 if TYPE_CHECKING:
+    from nagevo.learn.fitting import SurrogateName
     from nagevo.measure.accuracy import Evaluator
     from nagevo.measure.latency.base import Device
     from nagevo.search import Strategy
@@ -225,6 +226,11 @@ class SearchConfig:
     evaluations: int
     rounds: int | None
     shards: int
+
+    @property
+    def surrogate(self) -> SurrogateName:
+        """Predictors of accuracy and latency: those of the strategy, or the default ones if it names none."""
+        return self.strategy.options.get("surrogate", "mix")
 
     def round_sizes(self) -> list[int]:
         """Return how many architectures each round proposes."""

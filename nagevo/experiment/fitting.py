@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from nagevo.foundation.errors import DataError
-from nagevo.learn.fitting import fit_accuracy, fit_latency
+from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
 
-def fit_accuracies(space: SearchSpace, measurements: Measurements, *, seed: int = 0) -> AccuracySurrogate:
+def fit_accuracies(
+    space: SearchSpace, measurements: Measurements, *, surrogate: SurrogateName = "mix", seed: int = 0
+) -> AccuracySurrogate:
     """Return a surrogate of the measured accuracies.
 
     Raises
@@ -17,11 +19,18 @@ def fit_accuracies(space: SearchSpace, measurements: Measurements, *, seed: int 
     DataError
         If fewer than two are known.
     """
-    return fit_accuracy(space.features(measurements.choices), measurements.accuracy, seed=seed)
+    features = space.features(measurements.choices)
+    return fit_accuracy(features, measurements.accuracy, surrogate=surrogate, seed=seed)
 
 
 def fit_device(
-    space: SearchSpace, measurements: Measurements, device: str, *, exact: bool, seed: int = 0
+    space: SearchSpace,
+    measurements: Measurements,
+    device: str,
+    *,
+    exact: bool,
+    surrogate: SurrogateName = "mix",
+    seed: int = 0,
 ) -> LatencySurrogate:
     """Return a surrogate of the values that were measured on a device.
 
@@ -33,6 +42,7 @@ def fit_device(
     device : str
     exact : bool
         Whether a second measurement on the device gives the same number.
+    surrogate : {"mix", "xgboost"}
     seed : int
 
     Raises
@@ -43,6 +53,8 @@ def fit_device(
     features, values = space.features(measurements.choices), measurements.values[device]
     occasions = None if exact else measurements.round
     try:
-        return fit_latency(features, values, accuracy=measurements.accuracy, occasions=occasions, seed=seed)
+        return fit_latency(
+            features, values, accuracy=measurements.accuracy, occasions=occasions, surrogate=surrogate, seed=seed
+        )
     except DataError as error:
         raise DataError(f"device {device}: {error}") from None

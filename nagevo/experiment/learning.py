@@ -51,9 +51,18 @@ def learn(
     space, devices = experiment.create_space(), list(experiment.devices)
     exact = experiment.exact
     measurements = measurements.for_devices(devices)
-    seed = experiment.seed
-    accuracy = fit_accuracies(space, measurements, seed=seed)
-    latency = {name: fit_device(space, measurements, name, exact=name in exact, seed=seed) for name in devices}
+    accuracy = fit_accuracies(space, measurements, surrogate=experiment.search.surrogate, seed=experiment.seed)
+    latency = {
+        name: fit_device(
+            space,
+            measurements,
+            name,
+            exact=name in exact,
+            surrogate=experiment.search.surrogate,
+            seed=experiment.seed,
+        )
+        for name in devices
+    }
     predictor = Predictor(space, measurements, accuracy, latency, exact)
     size = vars(experiment.evolve)
     frontiers = [evolve_frontier(predictor, name, **size, seed=experiment.seed) for name in devices]

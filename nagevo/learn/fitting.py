@@ -62,7 +62,7 @@ def fit_accuracy(
     features, accuracy = features[rows], accuracy[rows]
     scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
     target = scale.transformed(accuracy)
-    fits = [trees.fit(features, target, folds, seed=seed)]
+    fits: list[tuple[Regression, np.ndarray, np.ndarray]] = [trees.fit(features, target, folds, seed=seed)]
     if surrogate == "mix":
         fits += [fit(features, target, folds) for fit in (regression.fit_smooth, regression.fit_pairs)]
     members, out_of_fold, deviations = zip(*fits, strict=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from nagevo.foundation.frontier import frontier
 from nagevo.foundation.options import Option
-from nagevo.learn.fitting import fit_accuracy, fit_latency
+from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.search.base import Strategy
 from nagevo.search.improvement import Frontier
@@ -49,9 +49,17 @@ class SurrogateEvolution(Strategy):
             float,
             Option("Factor of the standard deviation of predicted accuracies; a higher one explores more.", ge=0),
         ] = 1.0,
+        surrogate: Annotated[
+            SurrogateName,
+            Option(
+                "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
+                "and boosted trees by their cross-validated errors, or `xgboost`, boosted trees alone."
+            ),
+        ] = "mix",
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
         self.population, self.generations, self.optimism = population, generations, optimism
+        self.surrogate: SurrogateName = surrogate
 
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
@@ -76,11 +84,11 @@ class SurrogateEvolution(Strategy):
         """Return surrogates of accuracy and latency; a latency needs none where it is known of the whole space."""
         told, features = self.measurements, self.space.features(self.measurements.choices)
         latency = {
-            device: fit_latency(features, latency_ms, seed=self.seed)
+            device: fit_latency(features, latency_ms, surrogate=self.surrogate, seed=self.seed)
             for device, latency_ms in told.values.items()
             if np.isfinite(latency_ms).sum() < self.space.size
         }
-        accuracy = fit_accuracy(features, told.accuracy, seed=self.seed)
+        accuracy = fit_accuracy(features, told.accuracy, surrogate=self.surrogate, seed=self.seed)
         return Predictor(self.space, told, accuracy, latency, exact=self.devices)
 
     def _error(self, predictor: Predictor, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

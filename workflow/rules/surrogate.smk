@@ -14,7 +14,7 @@ rule surrogate_accuracy:
         "results/{experiment}/benchmarks/surrogate-accuracy.tsv"
     threads: 2
     params:
-        config=plan.config("seed", "space"),
+        config=plan.config("seed", "space", "search"),
         source=plan.source("nagevo.cli.steps.surrogate", "space"),
     shell:
         "nagevo step surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
@@ -34,7 +34,7 @@ rule surrogate_latency:
         "results/{experiment}/benchmarks/surrogate-latency-{device}.tsv"
     threads: 2
     params:
-        config=plan.config("seed", "space", "devices/{device}"),
+        config=plan.config("seed", "space", "search", "devices/{device}"),
         source=plan.source("nagevo.cli.steps.surrogate", "space", "device"),
         device="{device}",
     shell:

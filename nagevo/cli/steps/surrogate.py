@@ -27,14 +27,14 @@ def run(
 
     experiment = load_config(config)
     space = experiment.create_space()
-    measurements = read_rounds(rounds, space)
+    measurements, surrogate, seed = read_rounds(rounds, space), experiment.search.surrogate, experiment.seed
     if quantity == "accuracy":
-        accuracies = fit_accuracies(space, measurements, seed=experiment.seed)
+        accuracies = fit_accuracies(space, measurements, surrogate=surrogate, seed=seed)
         quality = validation_table(accuracies.left_out)
         save_surrogates(output, {"accuracy": accuracies})
     else:
         exact = experiment.device(quantity).exact
-        values = fit_device(space, measurements, quantity, exact=exact, seed=experiment.seed)
+        values = fit_device(space, measurements, quantity, exact=exact, surrogate=surrogate, seed=seed)
         quality = validation_table(values.left_out, values.residuals)
         save_surrogates(output, {f"latency_{quantity}": values})
     write_table(quality, validation)

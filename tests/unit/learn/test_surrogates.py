@@ -46,7 +46,7 @@ def test_sums_over_the_choices_are_learned(accuracy_surrogate, latency_surrogate
 def test_a_mix_lies_between_its_members(latency_surrogate):
     mixed = latency_surrogate.predict(OTHERS)
     members = np.exp([member.predict(OTHERS) for member in latency_surrogate.members])
-    assert members.shape == (3, len(OTHERS))
+    assert members.shape == (4, len(OTHERS))
     assert (members.min(axis=0) <= mixed * (1 + 1e-9)).all()
     assert (mixed <= members.max(axis=0) * (1 + 1e-9)).all()
 
@@ -99,7 +99,7 @@ def test_the_error_scale_stretches_the_best_and_is_undone():
 
 def test_the_process_agrees_with_scikit_learn():
     target = accuracy(CHOICES)
-    fitted, _, _ = regression.fit(FEATURES, target, make_folds(len(target), 0))
+    fitted, _, _ = regression.fit_smooth(FEATURES, target, make_folds(len(target), 0))
     kernel = (
         ConstantKernel(fitted.process.kernel.linear[0]) * DotProduct(sigma_0=0.0, sigma_0_bounds="fixed")
         + ConstantKernel(fitted.process.kernel.variance) * Matern(fitted.process.kernel.lengths, nu=2.5)
@@ -116,7 +116,7 @@ def test_the_process_agrees_with_scikit_learn():
 
 def test_predictions_of_a_fold_left_out_are_those_of_a_process_without_it():
     target, folds = accuracy(CHOICES), make_folds(len(CHOICES), 0)
-    fitted, out_of_fold, _ = regression.fit(FEATURES, target, folds)
+    fitted, out_of_fold, _ = regression.fit_smooth(FEATURES, target, folds)
     fold, rest = folds[0], np.delete(np.arange(len(target)), folds[0])
     points, lengths = fitted.process.points, fitted.process.kernel.lengths
     root = np.sqrt(5 * (((points / lengths)[:, None] - points / lengths) ** 2).sum(axis=2))
@@ -278,3 +278,37 @@ def test_no_architectures_have_no_predictions(accuracy_surrogate, latency_surrog
     nothing = FEATURES[:0]
     assert all(member.predict(nothing).shape == (0,) for member in accuracy_surrogate.members)
     assert accuracy_surrogate.predict(nothing).shape == latency_surrogate.predict(nothing).shape == (0,)
+
+
+def test_pairs_of_choices_are_learned_from_few_rows():
+    rng = np.random.default_rng(0)
+    features = rng.integers(0, 2, (360, 12)).astype(float)
+    signs = 1 - 2 * features
+    target = sum(signs[:, i] * signs[:, j] for i in range(12) for j in range(i) if (i + j) % 2)
+    known, unknown = slice(0, 160), slice(160, None)
+    folds = make_folds(160, 0)
+    errors = {}
+    for fit in (regression.fit_smooth, regression.fit_pairs):
+        fitted, _, _ = fit(features[known], target[known], folds)
+        errors[fit.__name__] = np.std(fitted.predict(features[unknown]) - target[unknown])
+    assert errors["fit_pairs"] < 0.5 * errors["fit_smooth"]
+
+
+def test_the_gradient_of_the_variances_of_kernels_is_right():
+    rng = np.random.default_rng(0)
+    rows, target = rng.normal(size=(3, 20, 4)), rng.normal(size=20)
+    parts = np.stack([*(each @ each.T for each in rows), np.eye(20)])
+    at, steps = rng.normal(size=4) * 0.3, 1e-5 * np.eye(4)
+    losses = [regression.additive_loss(at + sign * step, parts, target)[0] for step in steps for sign in (1, -1)]
+    numeric = -np.diff(np.reshape(losses, (4, 2)), axis=1).ravel() / 2e-5
+    np.testing.assert_allclose(regression.additive_loss(at, parts, target)[1], numeric, rtol=1e-5)
+
+
+def test_xgboost_alone_predicts_both_quantities_with_uncertainty():
+    fitted = fit_accuracy(FEATURES, accuracy(CHOICES), surrogate="xgboost")
+    latency = fit_latency(FEATURES, latency_ms(CHOICES), surrogate="xgboost")
+    assert [type(member) for member in (*fitted.members, *latency.members)] == [trees.BoostedTrees] * 2
+    mean, std = fitted.predict_with_std(OTHERS)
+    assert (std > 0).all()
+    assert np.abs(mean - accuracy(OTHER_CHOICES)).mean() < 3.0  # of a range of 38
+    assert np.abs(latency.predict(OTHERS) / latency_ms(OTHER_CHOICES) - 1).mean() < 0.1
