@@ -13,6 +13,7 @@ STRATEGIES = Kind(
     "strategy",
     {
         "autoshrink": "nagevo.search.methods.autoshrink:AutoShrink",
+        "botorch_ehvi": "nagevo.search.methods.botorch_ehvi:BotorchEHVI",
         "cenas": "nagevo.search.methods.cenas:CENAS",
         "dpp_net": "nagevo.search.methods.dpp_net:DPPNet",
         "evolution": "nagevo.search.surrogate_evolution:SurrogateEvolution",
@@ -20,6 +21,7 @@ STRATEGIES = Kind(
         "monas": "nagevo.search.methods.monas:MONAS",
         "na_darts": "nagevo.search.methods.na_darts:NADARTS",
         "na_rs": "nagevo.search.methods.na_rs:NeighborhoodRandomSearch",
+        "optuna_gp": "nagevo.search.methods.optuna_gp:OptunaGP",
         "optuna_tpe": "nagevo.search.methods.optuna_tpe:OptunaTPE",
         "pnag": "nagevo.search.methods.pnag:PNAG",
         "pymoo_nsga2": "nagevo.search.methods.pymoo_nsga2:PymooNSGA2",
