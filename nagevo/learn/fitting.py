@@ -16,6 +16,7 @@ from nagevo.learn.surrogate import (
     LatencySurrogate,
     LogOf,
     Member,
+    Regression,
     row_hashes,
     std_shares,
 )

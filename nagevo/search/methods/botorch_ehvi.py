@@ -13,7 +13,7 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.model import Model
 from botorch.models.transforms import Standardize
-from botorch.utils.multi_objective.box_decompositions.non_dominated import FastNondominatedPartitioning
+from botorch.utils.multi_objective.box_decompositions.non_dominated import NondominatedPartitioning
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
 
@@ -144,7 +144,7 @@ def _improvement(mean: Tensor, std: Tensor, measured: Tensor) -> Tensor:
     measured : Tensor, shape (n_measured, 2)
     """
     reference = torch.full((2,), -1.1, dtype=torch.float64)
-    partitioning = FastNondominatedPartitioning(reference, Y=measured)
+    partitioning = NondominatedPartitioning(reference, Y=measured)
     formula = ExpectedHypervolumeImprovement(_Given(), reference.tolist(), partitioning)
     with torch.no_grad():
         return torch.cat([formula(part[:, None]) for part in torch.cat([mean, std], dim=1).split(ROWS_AT_ONCE)])
@@ -157,5 +157,5 @@ class _Given(Model):
     def num_outputs(self) -> int:
         return 2
 
-    def posterior(self, X: Tensor, *args: Any, **options: Any) -> SimpleNamespace:
+    def posterior(self, X: Tensor, *args: Any, **options: Any) -> Any:  # type: ignore[override]
         return SimpleNamespace(mean=X[..., :2], variance=X[..., 2:] ** 2)
