@@ -10,12 +10,19 @@ import pytest
 
 from nagevo.spaces.base import SearchSpace
 
-SLOW_FILES = {
-    "test_core.py",  # a bundle, and each command as a process of its own
-    "test_deployment.py",  # a trained supernet, fine-tuned and exported
-    "test_fuzzing.py",  # a hundred inputs to every reader
-    "test_once_for_all.py",  # networks of full size
-}
+SLOW_FILES = (
+    "workflow/*",  # whole experiments
+    "unit/test_core.py",  # a bundle, and each command as a process of its own
+    "unit/test_docs.py",  # an experiment, from images to a network
+    "unit/test_fuzzing.py",  # a hundred inputs to every reader
+    "unit/deploy/test_deployment.py",  # a trained supernet, fine-tuned and exported
+    "unit/evaluate/test_benchmark.py",  # generators, and PNAG's beside them
+    "unit/measure/test_supernet.py",  # trained supernets
+    "unit/search/test_strategy_*.py",  # whole searches by every method; the contract suite is fast
+    "unit/search/test_weight_sharing.py",
+    "unit/spaces/test_once_for_all.py",  # networks of full size
+    "unit/spaces/test_slimmed.py",  # published architectures, traced and sliced
+)
 """Files whose tests are all slow: left out by ``make check``."""
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -36,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tables" not in item.keywords and "shared_data" in item.fixturenames:
             item.add_marker("tables")
-        if "workflow" in item.path.parts or item.path.name in SLOW_FILES:
+        if any(item.path.match(f"tests/{pattern}") for pattern in SLOW_FILES):
             item.add_marker("slow")
         if "browser" in item.fixturenames:
             item.add_marker("browser")
