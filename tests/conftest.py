@@ -18,8 +18,6 @@ SLOW_FILES = (
     "unit/deploy/test_deployment.py",  # a trained supernet, fine-tuned and exported
     "unit/evaluate/test_benchmark.py",  # generators, and PNAG's beside them
     "unit/measure/test_supernet.py",  # trained supernets
-    "unit/search/test_strategy_*.py",  # whole searches by every method; the contract suite is fast
-    "unit/search/test_weight_sharing.py",
     "unit/spaces/test_once_for_all.py",  # networks of full size
     "unit/spaces/test_slimmed.py",  # published architectures, traced and sliced
 )
