@@ -42,7 +42,7 @@ def fit_device(
     device : str
     exact : bool
         Whether a second measurement on the device gives the same number.
-    surrogate : {"mix", "xgboost"}
+    surrogate : {"mix", "pairs", "xgboost"}
     seed : int
 
     Raises

@@ -21,8 +21,12 @@ from nagevo.learn.surrogate import (
     std_shares,
 )
 
-SurrogateName = Literal["mix", "xgboost"]
-"""Gaussian processes and boosted trees, mixed, or boosted trees alone."""
+SurrogateName = Literal["mix", "pairs", "xgboost"]
+"""Gaussian processes with a length for each feature and boosted trees, mixed; a Gaussian process of all pairs of
+choices; or boosted trees alone."""
+
+Fit = tuple[Regression, np.ndarray, np.ndarray]
+"""A member, its cross-validated predictions and their standard deviations."""
 
 N_FOLDS = 5
 SHARE_STEPS = 10
@@ -48,8 +52,8 @@ def fit_accuracy(
         As returned by :meth:`SearchSpace.features`.
     accuracy : ndarray, shape (n,)
         Percent; rows with NaN are left out.
-    surrogate : {"mix", "xgboost"}
-        Gaussian processes and boosted trees, mixed, or boosted trees alone.
+    surrogate : {"mix", "pairs", "xgboost"}
+        See :data:`SurrogateName`.
     seed : int
         Fixes the folds and the trees.
 
@@ -63,9 +67,13 @@ def fit_accuracy(
     features, accuracy = features[rows], accuracy[rows]
     scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
     target = scale.transformed(accuracy)
-    fits: list[tuple[Regression, np.ndarray, np.ndarray]] = [trees.fit(features, target, folds, seed=seed)]
+    fits: list[Fit] = []
     if surrogate == "mix":
-        fits += [fit(features, target, folds) for fit in (regression.fit_smooth, regression.fit_pairs)]
+        fits.append(regression.fit_smooth(features, target, folds))
+    if surrogate == "pairs":
+        fits.append(regression.fit_pairs(features, target, folds))
+    if surrogate != "pairs":
+        fits.append(trees.fit(features, target, folds, seed=seed))
     members, out_of_fold, deviations = zip(*fits, strict=True)
     shares = best_shares(np.array(out_of_fold), target)
     predicted, std = shares @ np.array(out_of_fold), std_shares(members, shares) @ np.array(deviations)
@@ -96,7 +104,7 @@ def fit_latency(
     occasions : ndarray of int, shape (n,), optional
         Which rows were measured at the same time. With it an occasion is left out as a whole, so that the bound holds
         on another one: the speed of a machine drifts.
-    surrogate : {"mix", "xgboost"}
+    surrogate : {"mix", "pairs", "xgboost"}
     seed : int
         Fixes the folds and the trees.
 
@@ -112,18 +120,21 @@ def fit_latency(
     rows = _representative(len(latency_ms), seed)
     features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
     folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
-    boosted, by_trees, _ = trees.fit(features, logarithm, folds, seed=seed)
-    members: list[Member] = [boosted]
-    out_of_fold = [by_trees]
+    members: list[Member] = []
+    out_of_fold = []
+    if surrogate != "xgboost":  # the latency itself adds up over layers
+        fit = regression.fit_smooth if surrogate == "mix" else regression.fit_pairs
+        additive, additive_ms, _ = fit(features, latency_ms, folds)
+        members.append(LogOf(additive, floor))
+        out_of_fold.append(np.log(np.maximum(additive_ms, floor)))
     if surrogate == "mix":
         relative, by_relative, _ = regression.fit_smooth(features, logarithm, folds)
-        members, out_of_fold = [boosted, relative], [by_trees, by_relative]
-        for fit in (regression.fit_smooth, regression.fit_pairs):  # of the latency itself, which adds up over layers
-            additive, additive_ms, _ = fit(features, latency_ms, folds)
-            members, out_of_fold = (
-                [*members, LogOf(additive, floor)],
-                [*out_of_fold, np.log(np.maximum(additive_ms, floor))],
-            )
+        members.append(relative)
+        out_of_fold.append(by_relative)
+    if surrogate != "pairs":
+        boosted, by_trees, _ = trees.fit(features, logarithm, folds, seed=seed)
+        members.append(boosted)
+        out_of_fold.append(by_trees)
     shares = best_shares(np.array(out_of_fold), logarithm)
     predicted = shares @ np.array(out_of_fold)
     calibration = np.flatnonzero(np.isfinite(accuracy))

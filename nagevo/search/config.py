@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from nagevo.foundation.options import Option
+
+Limits = Annotated[Sequence[Annotated[float, Option("", ge=0)]] | None, Option("Lowest and highest value.")]
+
+
+@dataclass(frozen=True)
+class RangeConfig:
+    """Where on the devices a search looks, by quantity; null for everywhere."""
+
+    latency_ms: Limits = None
+    energy_mj: Limits = None
+    file_kb: Limits = None
 
 
 @dataclass(frozen=True)

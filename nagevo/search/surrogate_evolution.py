@@ -8,19 +8,22 @@ Field Metamodels": expected improvement of the hypervolume; see :mod:`nagevo.sea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import numpy as np
 
-from nagevo.foundation.frontier import frontier
+from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.frontier import VALUE, frontier
 from nagevo.foundation.options import Option
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
+from nagevo.measure.tables import read_architectures
 from nagevo.search.base import Strategy
+from nagevo.search.config import RangeConfig
 from nagevo.search.improvement import Frontier
 from nagevo.search.nsga2 import evolve
-from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
 INITIAL = 25
 """Size of the initial design, a quarter of the evaluations at most. What later rounds measure lies close together and
@@ -53,11 +56,28 @@ class SurrogateEvolution(Strategy):
             SurrogateName,
             Option(
                 "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
-                "and boosted trees by their cross-validated errors, or `xgboost`, boosted trees alone."
+                "and boosted trees by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
+                "choices; or `xgboost`, boosted trees alone."
             ),
         ] = "mix",
+        range: Annotated[
+            Mapping[str, Sequence[float] | None] | None,
+            Option("Limits of what devices measure; evaluations are spent between them.", of=RangeConfig),
+        ] = None,
+        candidates: Annotated[
+            str | None,
+            Option("Table whose architectures alone are proposed, such as measured networks; null for all.", path=True),
+        ] = None,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
+        limits = {name: each for name, each in (range or {}).items() if each is not None}
+        self.range = {name: _limits(name, each) for name, each in limits.items()}
+        self.candidates = None if candidates is None else unique(space.normal(read_architectures(candidates, space)))
+        if self.candidates is not None and len(self.candidates) < evaluations:
+            raise ConfigError(
+                f"search.evaluations: expected at most {len(self.candidates)}, the architectures of {candidates}, "
+                f"got {evaluations}"
+            )
         self.population, self.generations, self.optimism = population, generations, optimism
         self.surrogate: SurrogateName = surrogate
 
@@ -76,9 +96,41 @@ class SurrogateEvolution(Strategy):
         rng = self.round_rng()
         told = self.measurements
         if min(len(told.complete(device)) for device in self.devices) < max(FEWEST, self.space.n_choices):
-            return self.first_new(initial_design(self.space, n, rng=rng), n, rng=rng)
+            return self._proposed(self._design(n, rng), n, rng)
         predictor = self._fitted()
-        return self.first_new(self._infill(predictor, self._pool(predictor, rng), n), n, rng=rng)
+        return self._proposed(self._infill(predictor, self._pool(predictor, rng), n), n, rng)
+
+    def _design(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return architectures that cover the space, first those of which no known latency is out of range."""
+        design = initial_design(self.space, n, rng=rng) if self.candidates is None else rng.permutation(self.candidates)
+        if not self.range:
+            return design
+        if self.candidates is None:
+            design = unique(np.concatenate([design, rng.permutation(self.measurements.choices)]))
+        rows = RowIndex(self.measurements.choices).rows(design)
+        outside = np.zeros(len(design), dtype=bool)
+        for device in self.devices:
+            values = np.append(self.measurements.values[device], np.nan)[rows]
+            outside |= np.isfinite(values) & ~self._within(device, values)
+        return design[np.argsort(outside, kind="stable")]
+
+    def _proposed(self, ranked: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the first n of the ranked architectures that are new, completed by random ones, or by candidates."""
+        if self.candidates is None:
+            return self.first_new(ranked, n, rng=rng)
+        ranked = np.concatenate([ranked, rng.permutation(self.candidates)])
+        return without(unique(ranked), self.evaluated())[:n]
+
+    def _within(self, device: str, values: np.ndarray) -> np.ndarray:
+        """Return which values of a device are in range, bool."""
+        low, high = self.range.get(self.measurements.quantities[device], (0.0, np.inf))
+        return (low <= values) & (values <= high)
+
+    def _frontier(self, device: str) -> Frontier:
+        """Return the measured frontier of a device, within the range if there is any measurement."""
+        objectives = self.measurements.complete(device).objectives(device)
+        within = self._within(device, objectives[:, VALUE])
+        return Frontier.of(objectives[within] if within.any() else objectives)
 
     def _fitted(self) -> Predictor:
         """Return surrogates of accuracy and latency; a latency needs none where it is known of the whole space."""
@@ -100,8 +152,10 @@ class SurrogateEvolution(Strategy):
         """Return the new architectures among which the infill chooses.
 
         They are what evolves from the measured frontier of each device, its neighbors, and whatever has a known
-        latency.
+        latency; or the candidates of the config.
         """
+        if self.candidates is not None:
+            return without(self.candidates, self.evaluated())
         only_latency = self.measurements.choices[self.measurements.round < 0]
         found = [only_latency if len(only_latency) <= MOST_KNOWN else rng.permutation(only_latency)[:MOST_KNOWN]]
         for device in self.devices:
@@ -118,7 +172,8 @@ class SurrogateEvolution(Strategy):
         def objective(choices: np.ndarray) -> np.ndarray:
             error, std = self._error(predictor, choices)
             objectives = np.column_stack([error - std, predictor.latency_ms(device, choices)])
-            return np.where(predictor.feasible(device, choices)[:, None], objectives, np.nan)
+            searched = predictor.feasible(device, choices) & self._within(device, objectives[:, VALUE])
+            return np.where(searched[:, None], objectives, np.nan)
 
         found = evolve(
             self.space, objective, initial=start, rng=rng, population=self.population, generations=self.generations
@@ -129,16 +184,24 @@ class SurrogateEvolution(Strategy):
         """Return n architectures of the pool, each the one that promises most once those before it are measured."""
         error, std = self._error(predictor, pool)
         latency = {device: predictor.latency_ms(device, pool) for device in self.devices}
-        frontiers = {d: Frontier.of(self.measurements.complete(d).objectives(d)) for d in self.devices}
-        feasible = {d: predictor.feasible(d, pool) for d in self.devices}
+        frontiers = {d: self._frontier(d) for d in self.devices}
+        searched = {d: predictor.feasible(d, pool) & self._within(d, latency[d]) for d in self.devices}
+        nowhere = ~np.any(list(searched.values()), axis=0)
         chosen: list[int] = []
         for _ in range(min(n, len(pool))):
-            gain = sum(feasible[d] * f.expected_improvement(error, std, latency[d]) for d, f in frontiers.items())
-            gain[chosen] = -np.inf
+            gain = sum(searched[d] * f.expected_improvement(error, std, latency[d]) for d, f in frontiers.items())
+            gain[nowhere], gain[chosen] = -1.0, -np.inf
             best = int(gain.argmax())
             chosen.append(best)
             frontiers = {d: f.extended(error[best], latency[d][best]) for d, f in frontiers.items()}
         return pool[chosen]
+
+
+def _limits(quantity: str, limits: Sequence[float]) -> tuple[float, float]:
+    """Return the lowest and the highest value of a range."""
+    if len(limits) != 2 or limits[0] >= limits[1]:
+        raise ConfigError(f"range: {quantity}: expected a lowest and a higher highest value, got {list(limits)}")
+    return float(limits[0]), float(limits[1])
 
 
 def initial_design(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:

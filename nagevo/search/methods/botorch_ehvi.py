@@ -157,5 +157,5 @@ class _Given(Model):
     def num_outputs(self) -> int:
         return 2
 
-    def posterior(self, X: Tensor, *args: Any, **options: Any) -> Any:  # type: ignore[override]
+    def posterior(self, X: Tensor, *args: Any, **options: Any) -> Any:
         return SimpleNamespace(mean=X[..., :2], variance=X[..., 2:] ** 2)

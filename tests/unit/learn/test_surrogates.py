@@ -46,7 +46,7 @@ def test_sums_over_the_choices_are_learned(accuracy_surrogate, latency_surrogate
 def test_a_mix_lies_between_its_members(latency_surrogate):
     mixed = latency_surrogate.predict(OTHERS)
     members = np.exp([member.predict(OTHERS) for member in latency_surrogate.members])
-    assert members.shape == (4, len(OTHERS))
+    assert members.shape == (3, len(OTHERS))
     assert (members.min(axis=0) <= mixed * (1 + 1e-9)).all()
     assert (mixed <= members.max(axis=0) * (1 + 1e-9)).all()
 
@@ -304,10 +304,12 @@ def test_the_gradient_of_the_variances_of_kernels_is_right():
     np.testing.assert_allclose(regression.additive_loss(at, parts, target)[1], numeric, rtol=1e-5)
 
 
-def test_xgboost_alone_predicts_both_quantities_with_uncertainty():
-    fitted = fit_accuracy(FEATURES, accuracy(CHOICES), surrogate="xgboost")
-    latency = fit_latency(FEATURES, latency_ms(CHOICES), surrogate="xgboost")
-    assert [type(member) for member in (*fitted.members, *latency.members)] == [trees.BoostedTrees] * 2
+@pytest.mark.parametrize("name", ["pairs", "xgboost"])
+def test_one_predictor_alone_predicts_both_quantities_with_uncertainty(name):
+    fitted = fit_accuracy(FEATURES, accuracy(CHOICES), surrogate=name)
+    latency = fit_latency(FEATURES, latency_ms(CHOICES), surrogate=name)
+    assert len(fitted.members) == len(latency.members) == 1
+    assert isinstance(fitted.members[0], trees.BoostedTrees) == (name == "xgboost")
     mean, std = fitted.predict_with_std(OTHERS)
     assert (std > 0).all()
     assert np.abs(mean - accuracy(OTHER_CHOICES)).mean() < 3.0  # of a range of 38

@@ -2,9 +2,11 @@
 
 import moocore
 import numpy as np
+import pandas as pd
 import pytest
 from separable import SeparableSpace, mean_shortfall, measure, search
 
+from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.frontier import is_nondominated
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
 from nagevo.search.improvement import Frontier
@@ -98,3 +100,41 @@ def test_the_device_that_is_served_worst_gets_the_proposals():
 def test_the_search_is_the_same_for_the_same_seed():
     first, second = (search(SurrogateEvolution(SPACE, ["phone"], seed=4), [10, 4]) for _ in range(2))
     np.testing.assert_array_equal(first.choices, second.choices)
+
+
+def test_after_the_design_evaluations_go_into_the_range_alone():
+    small = {"population": 40, "generations": 10, "range": {"latency_ms": [8.0, 12.0]}}
+    table = search(SurrogateEvolution(SPACE, ["phone"], **small), [12, 6, 6, 6])
+    later = table.values["phone"][table.round > 0]
+    assert ((later >= 7.0) & (later <= 13.0)).all()  # latencies are predicted
+    free = search(SurrogateEvolution(SPACE, ["phone"], population=40, generations=10), [12, 6, 6, 6])
+    elsewhere = free.values["phone"][free.round > 0]
+    assert ((elsewhere > 13.0) | (elsewhere < 7.0)).any()
+
+
+def test_where_latencies_are_known_the_design_lies_in_the_range_too():
+    everything = SPACE.enumerate()
+    values = measure(everything).values["phone"]
+    known = Measurements(
+        everything, np.full(len(everything), EXTRA_ROUND), np.full(len(everything), np.nan), {"phone": values}
+    )
+    strategy = SurrogateEvolution(SPACE, ["phone"], range={"latency_ms": (8.0, 12.0)})
+    strategy.tell(known)
+    proposed = measure(strategy.ask(12)).values["phone"]
+    assert ((proposed >= 8.0) & (proposed <= 12.0)).all()
+
+
+@pytest.mark.parametrize("limits", [[3.0], [3.0, 2.0], [1.0, 2.0, 3.0]])
+def test_a_range_without_two_ascending_numbers_is_refused(limits):
+    with pytest.raises(ConfigError, match="range: latency_ms"):
+        SurrogateEvolution(SPACE, ["phone"], range={"latency_ms": limits})
+
+
+def test_proposals_are_rows_of_the_table_of_candidates(tmp_path):
+    rows = SPACE.sample_distinct(30, rng=np.random.default_rng(0))
+    pd.DataFrame({"architecture": SPACE.to_text(rows)}).to_csv(tmp_path / "rows.csv", index=False)
+    settings = {"candidates": str(tmp_path / "rows.csv"), "population": 40, "generations": 5}
+    table = search(SurrogateEvolution(SPACE, ["phone"], evaluations=30, **settings), [12, 12, 6])
+    assert set(row_keys(table.choices).tolist()) == set(row_keys(rows).tolist())
+    with pytest.raises(ConfigError, match="expected at most 30"):
+        SurrogateEvolution(SPACE, ["phone"], evaluations=31, **settings)
