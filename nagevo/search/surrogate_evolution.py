@@ -34,6 +34,10 @@ MOST_KNOWN = 20_000
 """Architectures of known latency and unknown accuracy that are considered in each round, at most."""
 
 
+RECOMPUTED = 200
+"""Expected improvements that are computed anew after each choice of a round, the largest ones."""
+
+
 class SurrogateEvolution(Strategy):
     """Fit surrogates, evolve on them, and propose what promises the largest hypervolumes of all devices together."""
 
@@ -186,14 +190,28 @@ class SurrogateEvolution(Strategy):
         latency = {device: predictor.latency_ms(device, pool) for device in self.devices}
         frontiers = {d: self._frontier(d) for d in self.devices}
         searched = {d: predictor.feasible(d, pool) & self._within(d, latency[d]) for d in self.devices}
-        nowhere = ~np.any(list(searched.values()), axis=0)
+        hopeless = ~np.any(list(searched.values()), axis=0)
         chosen: list[int] = []
+
+        def gains(rows: np.ndarray) -> np.ndarray:
+            """Return the expected improvement of some rows; -1 for those that no device is searched for."""
+            expected = [
+                searched[d][rows] * f.expected_improvement(error[rows], std[rows], latency[d][rows])
+                for d, f in frontiers.items()
+            ]
+            return np.where(np.isin(rows, chosen), -np.inf, np.where(hopeless[rows], -1.0, np.sum(expected, axis=0)))
+
+        every = np.arange(len(pool))
+        gain = gains(every)
         for _ in range(min(n, len(pool))):
-            gain = sum(searched[d] * f.expected_improvement(error, std, latency[d]) for d, f in frontiers.items())
-            gain[nowhere], gain[chosen] = -1.0, -np.inf
             best = int(gain.argmax())
             chosen.append(best)
             frontiers = {d: f.extended(error[best], latency[d][best]) for d, f in frontiers.items()}
+            # A gain never grows as the frontier does: what was less than the best of some fresh ones still is.
+            top, rest = np.split(np.argsort(-gain, kind="stable"), [RECOMPUTED])
+            gain[top] = gains(top)
+            if gain[rest].max(initial=-np.inf) > gain[top].max():
+                gain = gains(every)
         return pool[chosen]
 
 

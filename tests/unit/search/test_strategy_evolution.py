@@ -9,6 +9,7 @@ from separable import SeparableSpace, mean_shortfall, measure, search
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.frontier import is_nondominated
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
+from nagevo.search import surrogate_evolution
 from nagevo.search.improvement import Frontier
 from nagevo.search.surrogate_evolution import SurrogateEvolution, initial_design
 from nagevo.spaces.base import row_keys
@@ -138,3 +139,14 @@ def test_proposals_are_rows_of_the_table_of_candidates(tmp_path):
     assert set(row_keys(table.choices).tolist()) == set(row_keys(rows).tolist())
     with pytest.raises(ConfigError, match="expected at most 30"):
         SurrogateEvolution(SPACE, ["phone"], evaluations=31, **settings)
+
+
+def test_choices_of_a_round_are_those_of_recomputing_every_gain(monkeypatch):
+    known = SPACE.sample_distinct(40, rng=np.random.default_rng(0))
+    proposed = []
+    for recomputed in (5, 10_000):
+        monkeypatch.setattr(surrogate_evolution, "RECOMPUTED", recomputed)
+        strategy = SurrogateEvolution(SPACE, ["phone"], population=20, generations=3)
+        strategy.tell(measure(known))
+        proposed.append(strategy.ask(8))
+    np.testing.assert_array_equal(*proposed)
