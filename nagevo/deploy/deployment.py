@@ -55,8 +55,8 @@ class Deployment:
         ``measures`` (which quantity these are), ``measured``, ``trained`` (false: the weights are random), ``accuracy``
         (percent, by what it was read on; empty if untrained), ``limits``,
         ``experiment``, ``seed``, ``machine`` (that distilled), ``device_machine`` (that was measured; null where it is
-        not known) and ``versions``. With an evaluator of images also ``classes``,
-        ``crop``, and ``mean`` and ``std`` of each channel: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
+        not known) and ``versions``. With an evaluator on a dataset also ``classes`` and
+        how inputs are prepared: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
     """
 
     network: nn.Module
@@ -93,8 +93,8 @@ class Deployment:
         return cls(network.eval(), description)
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of an image."""
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of an input, without the batch."""
         return tuple(self.description["input_shape"])
 
     def save(self, folder: str | os.PathLike) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-3
 """Largest difference of an exported network's output from torch's, as a share of the largest output."""
-INPUT_NAME, OUTPUT_NAME = "images", "logits"
+INPUT_NAME, OUTPUT_NAME = "inputs", "logits"
 
 
 def export_onnx(
@@ -52,7 +52,7 @@ def export_onnx(
     with _quiet():
         program: Any = torch.onnx.export(
             network.eval(),
-            (torch.zeros(batch, *input_shape),),
+            (zeros_for(network, input_shape, batch),),
             input_names=[INPUT_NAME],
             output_names=[OUTPUT_NAME],
             dynamo=True,
@@ -62,6 +62,18 @@ def export_onnx(
     program.model.metadata_props.update(metadata or {})
     with replacing(path) as temporary:
         program.save(temporary, external_data=False)
+
+
+def zeros_for(network: nn.Module, input_shape: tuple[int, ...], batch: int) -> torch.Tensor:
+    """Return a batch of zeros that a network takes: float32, or int64 where it has a ``vocabulary`` of tokens."""
+    return torch.zeros(batch, *input_shape, dtype=torch.int64 if hasattr(network, "vocabulary") else torch.float32)
+
+
+def _random_for(network: nn.Module, input_shape: tuple[int, ...]) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(0)
+    if hasattr(network, "vocabulary"):
+        return torch.randint(network.vocabulary, (1, *input_shape), generator=rng)
+    return torch.randn(1, *input_shape, generator=rng)
 
 
 def export_openvino(onnx: str | os.PathLike, path: str | os.PathLike) -> None:
@@ -77,7 +89,7 @@ def export_openvino(onnx: str | os.PathLike, path: str | os.PathLike) -> None:
 
 
 Run = Callable[[np.ndarray], np.ndarray]
-"""From images, float32 of shape (1, channels, height, width), to logits, shape (1, classes)."""
+"""From inputs, shape (1, …), to logits, shape (1, classes), or (1, length, vocabulary) for tokens."""
 
 
 def run_onnx(path: str | os.PathLike) -> Run:
@@ -85,17 +97,17 @@ def run_onnx(path: str | os.PathLike) -> Run:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
-    return lambda images: session.run([OUTPUT_NAME], {INPUT_NAME: images})[0]
+    return lambda inputs: session.run([OUTPUT_NAME], {INPUT_NAME: inputs})[0]
 
 
 def run_openvino(path: str | os.PathLike) -> Run:
     """Return how OpenVINO runs what :func:`export_openvino` wrote, in float32 on processors with bfloat16 too."""
     compiled = _openvino().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda images: compiled(images)[0]
+    return lambda inputs: compiled(inputs)[0]
 
 
 def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, ...], name: str) -> float:
-    """Return the largest difference between an output of an exported network and torch's, for a random image.
+    """Return the largest difference between an output of an exported network and torch's, for a random input.
 
     Parameters
     ----------
@@ -112,12 +124,12 @@ def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, 
     ExportError
         If an output is not finite, or differs by more than ``TOLERANCE`` of the largest output (or of 1).
     """
-    images = torch.randn(1, *input_shape, generator=torch.Generator().manual_seed(0))
+    inputs = _random_for(network, input_shape)
     with torch.inference_mode():
-        expected = network.eval()(images).numpy()
+        expected = network.eval()(inputs).numpy()
     if not np.isfinite(expected).all():
         raise ExportError("the network's own outputs are not finite: its weights are damaged or diverged in training")
-    got = run(images.numpy())
+    got = run(inputs.numpy())
     if got.shape != expected.shape:
         raise ExportError(f"{name} is not exported: its output has the shape {got.shape}, torch's {expected.shape}")
     difference = float(np.abs(got - expected).max())
@@ -154,7 +166,7 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
     with _quiet(), torch.no_grad():
         torch.onnx.export(
             network.eval(),
-            (torch.zeros(batch, *input_shape),),
+            (zeros_for(network, input_shape, batch),),
             buffer,  # type: ignore[arg-type]
             input_names=[INPUT_NAME],
             output_names=[OUTPUT_NAME],

@@ -17,23 +17,23 @@ from nagevo.training.recipe import Recipe
 from nagevo.training.tensors import digest
 
 if TYPE_CHECKING:
-    from nagevo.training.images import Images
+    from nagevo.training.examples import Examples
 
 
 class Trainer(Protocol):
-    """The part of an evaluator of images that training a network takes."""
+    """The part of an evaluator that training a network takes."""
 
     seed: int
     recipe: Recipe
 
-    def images(self, split: str, shape: Sequence[int]) -> Images:
-        """Return the images of ``train``, ``validation`` or ``test`` in a shape."""
+    def examples(self, split: str, shape: Sequence[int]) -> Examples:
+        """Return the examples of ``train``, ``validation`` or ``test`` in a shape."""
 
-    def calibration(self, shape: Sequence[int]) -> Images:
-        """Return the images on which batch normalization is calibrated, in a shape."""
+    def calibration(self, shape: Sequence[int]) -> Examples:
+        """Return the examples on which batch normalization is calibrated, in a shape."""
 
     def preprocessing(self) -> dict[str, Any]:
-        """Return what a network needs where it runs: classes, mean and standard deviation, crop."""
+        """Return how examples become the inputs and outputs of a network."""
 
 
 def finetune(
@@ -45,7 +45,7 @@ def finetune(
     learning_rate: float = 0.02,
     threads: int = 2,
 ) -> Deployment:
-    """Train a network on from its weights on the training images, and write it.
+    """Train a network on from its weights on the training examples, and write it.
 
     The network keeps the weights with the best validation accuracy, those it began with included. Training that was
     interrupted resumes, with the same arguments, where it was.
@@ -55,7 +55,7 @@ def finetune(
     begun : Deployment
         The network with the weights to begin with.
     trainer : Trainer
-        The experiment's evaluator, with its images.
+        The experiment's evaluator, with its dataset.
     folder : path
         Where weights and description are written, whole or not at all.
     epochs : int
@@ -72,11 +72,11 @@ def finetune(
     Raises
     ------
     DataError
-        If the images cannot be read.
+        If the dataset cannot be read.
     """
     recipe = replace(trainer.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)
     check_folder(folder, DESCRIPTION)
-    before = accuracy(begun.network, trainer.images("test", begun.input_shape))
+    before = accuracy(begun.network, trainer.examples("test", begun.input_shape))
     scores, test = _trained(begun, trainer, recipe, folder, threads)
     accuracies = {"test": test, "test_before": before}
     accuracies |= {"validation": max(scores), "validation_before": scores[0]}
@@ -93,7 +93,7 @@ def train_from_scratch(
     learning_rate: float | None = None,
     threads: int = 2,
 ) -> Deployment:
-    """Train a network from its random weights on the training images, and write it.
+    """Train a network from its random weights on the training examples, and write it.
 
     The network keeps the weights with the best validation accuracy. Training that was interrupted resumes, with the
     same arguments, where it was.
@@ -103,7 +103,7 @@ def train_from_scratch(
     begun : Deployment
         The untrained network.
     trainer : Trainer
-        The images and the recipe.
+        The dataset and the recipe.
     folder : path
         Where weights and description are written, whole or not at all.
     epochs : int, optional
@@ -121,7 +121,7 @@ def train_from_scratch(
     Raises
     ------
     DataError
-        If the images cannot be read.
+        If the dataset cannot be read.
     """
     given = trainer.recipe
     epochs = given.epochs if epochs is None else epochs
@@ -149,7 +149,7 @@ def _trained(
     torch.set_num_threads(threads)
     folder = Path(os.path.realpath(folder))
     network, shape = begun.network, begun.input_shape
-    validation = trainer.images("validation", shape)
+    validation = trainer.examples("validation", shape)
     weights = digest(dict(network.named_parameters()))
 
     def score() -> float:
@@ -158,7 +158,7 @@ def _trained(
     scores = fit(
         network,
         cross_entropy_step(network, recipe),
-        trainer.images("train", shape),
+        trainer.examples("train", shape),
         recipe,
         seed=trainer.seed,
         description="Training",
@@ -166,7 +166,7 @@ def _trained(
         about={"architecture": begun.description["architecture"], "weights": weights},
         score=score,
     )
-    return scores, accuracy(network.eval(), trainer.images("test", shape))
+    return scores, accuracy(network.eval(), trainer.examples("test", shape))
 
 
 def _written(begun: Deployment, folder: str | os.PathLike, **known: Any) -> Deployment:

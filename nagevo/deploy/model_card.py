@@ -7,14 +7,15 @@ from typing import Any
 
 from nagevo.foundation.quantities import LATENCY, QUANTITIES
 from nagevo.foundation.rounding import rounded_up
+from nagevo.training.datasets import described_inputs
 
 ACCURACIES = {
-    "measured": "validation images, with the supernet's weights or from a table, as the search measured it",
-    "predicted": "validation images, predicted by the search's surrogate less its standard deviation",
-    "test": "test images",
-    "test_before": "test images, before fine-tuning",
-    "validation": "validation images, by which the best epoch was chosen",
-    "validation_before": "validation images, before fine-tuning",
+    "measured": "validation split, with the supernet's weights or from a table, as the search measured it",
+    "predicted": "validation split, predicted by the search's surrogate less its standard deviation",
+    "test": "test split",
+    "test_before": "test split, before fine-tuning",
+    "validation": "validation split, by which the best epoch was chosen",
+    "validation_before": "validation split, before fine-tuning",
 }
 """Images that each accuracy of a description was read on."""
 
@@ -34,7 +35,9 @@ def model_card(description: Mapping[str, Any], differences: Mapping[str, float])
 
 def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterator[str]:
     space = known["space"]["name"]
-    yield from ("---", "library_name: nagevo", "pipeline_tag: image-classification", f"tags: [{space}]", "---", "")
+    form = described_inputs(known["input_shape"], known)
+    task = [f"pipeline_tag: {form.task}"] if form is not None and form.task else []
+    yield from ("---", "library_name: nagevo", *task, f"tags: [{space}]", "---", "")
     quantity = QUANTITIES[known.get("measures", LATENCY)]
     words, unit = quantity.words, quantity.unit
     budget = "any budget" if known["budget_ms"] is None else f"at most {known['budget_ms']:g} {unit}"
@@ -63,21 +66,17 @@ def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterat
     yield f"| experiment | {known['experiment']}, seed {known['seed']} |"
     yield f"| versions | {', '.join(f'{name} {version}' for name, version in known['versions'].items())} |"
     yield from ("", "## Input and output", "")
-    channels, height, width = known["input_shape"]
-    yield f"`images`: float32 of shape (1, {channels}, {height}, {width})."
-    if "mean" in known:
-        yield "A pixel from 0 to 255 is given as `(pixel / 255 - mean) / std`, with for each channel"
-        yield f"mean {_listed(known['mean'])} and standard deviation {_listed(known['std'])}."
-        crop = known.get("crop", 1.0)
-        side = "the shorter side" if crop == 1 else f"{crop:g} of the shorter side"
-        yield f"The square in the center of an image, with {side}, is scaled; what is transparent is white."
+    numbers = "int64" if form is not None and form.kind == "tokens" else "float32"
+    yield f"`inputs`: {numbers} of shape (1, {', '.join(map(str, known['input_shape']))})."
+    if form is not None:
+        yield from form.sentences()
     yield f"`logits`: float32 of shape (1, {len(known['classes'])})." if "classes" in known else "`logits`: float32."
     if "classes" in known:
         yield f"Classes in order: {', '.join(known['classes'])}."
     yield from ("", "## Files", "")
     yield "- `weights.safetensors`, `network.json`: read by `nagevo.deploy.deployment.Deployment.load`."
     for name, difference in differences.items():
-        yield f"- `{name}`: its outputs differ from torch's by at most {difference:.2g} (random image)."
+        yield f"- `{name}`: its outputs differ from torch's by at most {difference:.2g} (random input)."
     if any(name.startswith("openvino") for name in differences):
         yield 'Compile it with the hint `{"INFERENCE_PRECISION_HINT": "f32"}`: on processors with bfloat16, OpenVINO'
         yield "otherwise computes in that type, and outputs differ by more."

@@ -21,7 +21,7 @@ from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.latency import BACKENDS
 from nagevo.search import STRATEGIES
 from nagevo.spaces import SPACES
-from nagevo.training.datasets import DATASETS, IMAGES
+from nagevo.training.datasets import DATASET, DATASETS
 
 KINDS: dict[str, Kind] = {
     "space": SPACES,
@@ -114,7 +114,7 @@ def reference() -> str:
     for what, kind in KINDS.items():
         parts.append(f"## {_TITLES[what]}\n")
         if kind is DATASETS:
-            parts.append("All datasets:\n\n" + _table(IMAGES, ""))
+            parts.append("All datasets:\n\n" + _table(DATASET, ""))
         for name in kind:
             options = kind.signature(name)
             parts.append(f"### `{name}`\n\n{_summary(options.function)}\n")
@@ -155,7 +155,7 @@ def _rows(options: Signature, prefix: str) -> Iterator[str]:
         default = "–" if parameter.required else f"`{json.dumps(definition['default'], ensure_ascii=False)}`"
         cells = [f"`{prefix}{name}`", kind, limits, option.unit, default, option.text.replace("|", "\\|")]
         yield "| " + " | ".join(cells) + " |"
-        if option.of is not None and option.of is not IMAGES:
+        if option.of is not None and option.of is not DATASET:
             yield from _rows(signature(option.of), f"{prefix}{name}.")
         elif option.each is not None:
             yield from _rows(signature(option.each), f"{prefix}{name}.<name>.")

@@ -712,7 +712,7 @@ class Generator:
         dataset = options.get("dataset") if dataset is None else dataset
         if dataset is None:
             raise ConfigError(f"experiment {self.experiment} has no dataset to train on: name one with --dataset")
-        recipe = {key: options[key] for key in ("training", "calibration_images") if key in options}
+        recipe = {key: options[key] for key in ("training", "calibration_examples") if key in options}
         return EVALUATORS.create("training", self.space, seed=self.seed, dataset=dataset, **recipe)
 
     def measured_value(self, device: str, architecture: str) -> float | None:

@@ -35,6 +35,9 @@ class SearchSpace(ABC):
     resolutions : tuple of int
         Heights (and widths) in pixels of the images among which architectures choose, in increasing order; empty or
         one where they have no choice.
+    vocabulary : int, optional
+        Number of tokens of which inputs are sequences; None where inputs are numbers. Networks of tokens have the same
+        attribute, and give logits for each token.
 
     Notes
     -----
@@ -44,6 +47,7 @@ class SearchSpace(ABC):
     n_options: tuple[int, ...]
     choice_names: tuple[str, ...]
     resolutions: tuple[int, ...] = ()
+    vocabulary: int | None = None
 
     @property
     def n_choices(self) -> int:
@@ -189,11 +193,11 @@ class SearchSpace(ABC):
         return unique(self.normal(grid))
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def input_shape(self) -> tuple[int, ...]:
         """Shape (channels, height, width) of what the networks take, the largest of them where it differs."""
         raise ConfigError(f"{self} has no networks to build; use a table for its accuracies and latencies")
 
-    def input_shape_of(self, choices: np.ndarray) -> tuple[int, int, int]:
+    def input_shape_of(self, choices: np.ndarray) -> tuple[int, ...]:
         """Return the shape of what the network of one architecture takes; ``choices`` has shape (n_choices,).
 
         It is :attr:`input_shape` unless architectures choose their resolution.

@@ -1,8 +1,9 @@
-"""Random changes of training images that leave their classes alone."""
+"""Random changes of training examples that leave their labels alone."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from torch import nn
 from nagevo.training.recipe import Recipe
 
 
-def augmented(pixels: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
+def changed_images(pixels: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
     """Return each image changed at random as the recipe says, uint8 of shape (batch, channels, height, width)."""
     if recipe.rotate_degrees or recipe.zoom > 1:
         pixels = turned(pixels, recipe.rotate_degrees, recipe.zoom, rng)
@@ -48,3 +49,22 @@ def relit(pixels: torch.Tensor, most: float, rng: torch.Generator) -> torch.Tens
     values = pixels.float()
     means = values.mean(dim=(1, 2, 3), keepdim=True)
     return ((values - means) * contrast + means * brightness).round().clamp(0, 255).to(torch.uint8)
+
+
+def changed_arrays(values: torch.Tensor, std: Sequence[float], recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
+    """Return arrays changed at random as the recipe says, float32 of shape (batch, channels, …).
+
+    Parameters
+    ----------
+    values : Tensor
+    std : sequence of float
+        Standard deviation of each channel.
+    recipe : Recipe
+    rng : Generator
+    """
+    each = [1] * (values.ndim - 2)
+    if recipe.amplitude:
+        values = values * (1 + recipe.amplitude * (2 * torch.rand(len(values), 1, *each, generator=rng) - 1))
+    if recipe.noise:
+        values = values + recipe.noise * torch.tensor(std).view(-1, *each) * torch.randn(values.shape, generator=rng)
+    return values

@@ -1,4 +1,4 @@
-"""Training and scoring of torch networks on images: one loop for everything that is trained."""
+"""Training and scoring of torch networks: one loop for everything that is trained."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch import nn
 
 from nagevo.foundation.progress import track
 from nagevo.training.checkpoint import Best, resume, save_checkpoint
-from nagevo.training.images import Images
+from nagevo.training.examples import Examples
 from nagevo.training.recipe import Recipe
 
 CHECKPOINT_INTERVAL_S = 10.0
 
 
 Step = Callable[[torch.Tensor, torch.Tensor, torch.Generator], None]
-"""Sets the gradients of all parameters for one batch of images and labels."""
+"""Sets the gradients of all parameters for one batch of inputs and labels."""
 
 
 def fit(
     network: nn.Module,
     step: Step,
-    images: Images,
+    examples: Examples,
     recipe: Recipe,
     *,
     seed: int,
@@ -45,8 +45,8 @@ def fit(
     ----------
     network : Module
     step : callable
-        Sets the gradients for a batch of images and labels; the random generator is for its own draws.
-    images : Images
+        Sets the gradients for a batch of inputs and labels; the random generator is for its own draws.
+    examples : Examples
     recipe : Recipe
     seed : int
     description : str, optional
@@ -72,7 +72,7 @@ def fit(
     saved = time.monotonic()
     epochs = range(done, recipe.epochs)
     for epoch in track(epochs, description, completed=done) if description else epochs:
-        _train_epoch(network, step, images, recipe, optimizer, seed=seed, epoch=epoch)
+        _train_epoch(network, step, examples, recipe, optimizer, seed=seed, epoch=epoch)
         best.look()
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_INTERVAL_S:
             saved = time.monotonic()
@@ -86,7 +86,7 @@ def fit(
 def _train_epoch(
     network: nn.Module,
     step: Step,
-    images: Images,
+    examples: Examples,
     recipe: Recipe,
     optimizer: torch.optim.Optimizer,
     *,
@@ -95,11 +95,11 @@ def _train_epoch(
 ) -> None:
     number = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
     rng = torch.Generator().manual_seed(number)
-    n_batches = max(1, len(images) // recipe.batch_size)
+    n_batches = max(1, len(examples) // recipe.batch_size)
     network.train()
     with torch.random.fork_rng():
         torch.manual_seed(number)  # for dropout
-        for batch, (x, labels) in enumerate(images.epoch(recipe, rng)):
+        for batch, (x, labels) in enumerate(examples.epoch(recipe, rng)):
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate(epoch + batch / n_batches)
             optimizer.zero_grad()
@@ -116,39 +116,44 @@ def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=True)
 
 
+def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, *, label_smoothing: float = 0.0) -> torch.Tensor:
+    """Return the mean cross-entropy of logits, shape (batch, classes) or (batch, length, classes), in nats."""
+    return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), label_smoothing=label_smoothing)
+
+
 def cross_entropy_step(network: nn.Module, recipe: Recipe) -> Step:
     """Return the step of ordinary supervised training."""
 
     def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-        nn.functional.cross_entropy(network(x), labels, label_smoothing=recipe.label_smoothing).backward()
+        cross_entropy(network(x), labels, label_smoothing=recipe.label_smoothing).backward()
 
     return step
 
 
-def recalibrate(network: nn.Module, images: Images, *, batch_size: int = 512) -> nn.Module:
-    """Set the statistics of batch normalization to their means over batches of the images; return the network.
+def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int = 512) -> nn.Module:
+    """Set the statistics of batch normalization to their means over batches of examples; return the network.
 
     References
     ----------
     Yu and Huang 2019, "Universally Slimmable Networks and Improved Training Techniques", section 3.3: statistics are
     computed anew for each sub-network after training.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all batches
     network.train()
     with torch.no_grad():
-        for x, _ in images.batches(batch_size):
+        for x, _ in examples.batches(batch_size):
             network(x)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     return network.eval()
 
 
-def accuracy(network: nn.Module, images: Images, *, batch_size: int = 512) -> float:
-    """Return the percentage of images whose class a network in evaluation mode names."""
+def accuracy(network: nn.Module, examples: Examples, *, batch_size: int = 512) -> float:
+    """Return the percentage of labels that a network in evaluation mode names: of examples, or of their tokens."""
     with torch.inference_mode():
-        correct = sum(int((network(x).argmax(1) == labels).sum()) for x, labels in images.batches(batch_size))
-    return 100.0 * correct / len(images)
+        correct = sum(int((network(x).argmax(-1) == labels).sum()) for x, labels in examples.batches(batch_size))
+    return 100.0 * correct / examples.labels.numel()

@@ -75,8 +75,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
 
-    from nagevo.training.datasets import load_images
-    from nagevo.training.images import prepare
+    from nagevo.training.datasets import load_dataset
+    from nagevo.training.examples import Examples
     from nagevo.training.loop import accuracy, cross_entropy_step, fit
     from nagevo.training.recipe import Recipe
 
@@ -85,8 +85,8 @@ def main() -> None:
         blocks=arguments.blocks, width=arguments.width, channels=arguments.channels, classes=arguments.classes
     ).to(memory_format=torch.channels_last)
     shape = (arguments.channels, arguments.resolution, arguments.resolution)
-    dataset = load_images(shape=shape, seed=0, **json.loads(arguments.dataset))
-    train, test = (prepare(dataset.split(name), dataset.statistics) for name in ("train", "test"))
+    dataset = load_dataset(shape=shape, seed=0, **json.loads(arguments.dataset))
+    train, test = (Examples.of(dataset.split(name), dataset.form) for name in ("train", "test"))
     recipe = Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=0.1, warmup_epochs=1)
     fit(network, cross_entropy_step(network, recipe), train, recipe, seed=arguments.seed, description="Training")
     save_file(network.state_dict(), arguments.output)

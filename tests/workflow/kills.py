@@ -44,7 +44,7 @@ EXPERIMENT = {
         "evaluator": "supernet",
         "dataset": {"name": "mnist5k", "train": 256, "validation": 100, "test": 10},
         "training": {"epochs": 4, "warmup_epochs": 1},
-        "calibration_images": 64,
+        "calibration_examples": 64,
     },
     "devices": {"sum": {"backend": "kills:SumDevice"}},
     "evaluation": {"confidence": 0.5},

@@ -29,7 +29,7 @@ def run(
     space = experiment.create_space()
     supernet = experiment.create_evaluator(space)
     supernet.load(weights)
-    shared = {key: experiment.accuracy.options[key] for key in ("dataset", "training", "calibration_images")}
+    shared = {key: experiment.accuracy.options[key] for key in ("dataset", "training", "calibration_examples")}
     alone = [create_evaluator("training", space, seed=experiment.seed + k, **shared) for k in range(repeats)]
     choices = spread(space, number, rng=np.random.default_rng(experiment.seed))
     table = validate_supernet(supernet, alone, choices)

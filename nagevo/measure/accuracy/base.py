@@ -59,10 +59,11 @@ class Evaluator(ABC):
         """
 
     def preprocessing(self) -> dict[str, Any]:
-        """Return how images become the input of a network: ``classes``, ``mean`` and ``std`` of each channel, ``crop``.
+        """Return how the dataset's examples become inputs and outputs of networks, as plain values.
 
-        A network takes ``(pixels / 255 - mean) / std`` of the square in the center of an image whose side is ``crop``
-        of its shorter side. Empty where accuracies come without images.
+        ``classes``, and ``inputs`` (their kind) with what :meth:`nagevo.training.datasets.Inputs.describe` says: for
+        images, networks take ``(pixels / 255 - mean) / std`` of the square in the center whose side is ``crop`` of the
+        shorter side. Empty where accuracies come without a dataset.
         """
         return {}
 

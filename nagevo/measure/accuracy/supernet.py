@@ -12,20 +12,20 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.options import EMPTY, Option
-from nagevo.measure.accuracy.images import ImageEvaluator, channels_last
+from nagevo.measure.accuracy.dataset import DatasetEvaluator, channels_last
 from nagevo.spaces.base import SearchSpace
-from nagevo.training.datasets import IMAGES
+from nagevo.training.datasets import DATASET, described_inputs
 from nagevo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from nagevo.training.images import Images
+    from nagevo.training.examples import Examples
     from nagevo.training.loop import Step
 
 
-class SupernetEvaluator(ImageEvaluator):
+class SupernetEvaluator(DatasetEvaluator):
     """Train one elastic network once; read the accuracy of each architecture from its part of the weights.
 
     References
@@ -41,14 +41,16 @@ class SupernetEvaluator(ImageEvaluator):
         space: SearchSpace,
         *,
         seed: int = 0,
-        dataset: Annotated[Mapping[str, Any], Option("Images that are trained on.", of=IMAGES)],
+        dataset: Annotated[Mapping[str, Any], Option("Examples that are trained on.", of=DATASET)],
         training: Annotated[
             Mapping[str, Any],
             Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
         ] = EMPTY,
-        calibration_images: Annotated[
+        calibration_examples: Annotated[
             int,
-            Option("Training images from which the statistics of batch normalization are taken after training.", ge=1),
+            Option(
+                "Training examples from which the statistics of batch normalization are taken after training.", ge=1
+            ),
         ] = 512,
         random_networks: Annotated[
             int,
@@ -64,11 +66,13 @@ class SupernetEvaluator(ImageEvaluator):
             ),
         ] = None,
     ):
-        super().__init__(space, seed=seed, dataset=dataset, training=training, calibration_images=calibration_images)
+        super().__init__(
+            space, seed=seed, dataset=dataset, training=training, calibration_examples=calibration_examples
+        )
         self.checkpoint = checkpoint
         self.random_networks, self.kernel_transform, self.threads = random_networks, kernel_transform, threads
         self.supernet: Any = None
-        self._stored: dict[tuple[int, int, int], Images] = {}
+        self._stored: dict[tuple[int, ...], Examples] = {}
 
     def train(self, path: str | os.PathLike) -> None:
         from nagevo.spaces.mobilenetv3 import once_for_all
@@ -80,7 +84,7 @@ class SupernetEvaluator(ImageEvaluator):
             self._train(supernet, path.with_name(f".{path.name}.checkpoint"), about)
         else:
             once_for_all.load_published(supernet, self.checkpoint)
-        save_tensors(self._tensors(supernet), about | {"classes": self.classes, "shapes": self._shapes()}, path)
+        save_tensors(self._tensors(supernet), about | {"shapes": self._shapes(), **self.preprocessing()}, path)
 
     def _train(self, supernet: nn.Module, checkpoint: Path, about: Mapping[str, Any]) -> None:
         import torch
@@ -88,12 +92,12 @@ class SupernetEvaluator(ImageEvaluator):
         from nagevo.training.loop import fit
 
         torch.set_num_threads(1)
-        images = self.images("train")
+        examples = self.examples("train")
         with ThreadPoolExecutor(self.threads) as pool:
             fit(
                 supernet,
                 self._sandwich_step(supernet, pool),
-                images,
+                examples,
                 self.recipe,
                 seed=self.seed,
                 description="Training the supernet",
@@ -102,7 +106,7 @@ class SupernetEvaluator(ImageEvaluator):
             )
 
     def load(self, path: str | os.PathLike) -> None:
-        from nagevo.training.images import Images
+        from nagevo.training.examples import Examples
         from nagevo.training.tensors import load_tensors, under_prefix
 
         supernet = self._untrained()
@@ -112,28 +116,26 @@ class SupernetEvaluator(ImageEvaluator):
             raise DataError(f"weights {path} were trained for other options of the space: train them again")
         supernet.load_state_dict(under_prefix("network.", tensors))
         self.supernet = supernet
-        shapes = [tuple(shape) for shape in about["shapes"]]
-        labels, mean, std = (tensors[f"calibration.{name}"] for name in ("labels", "mean", "std"))
-        self._stored = {shape: Images(tensors[_pixels(shape)], labels, mean, std) for shape in shapes}
-        self.classes = tuple(about["classes"])
-        self.statistics = mean.flatten().numpy(), std.flatten().numpy()
+        self.classes, self.form = tuple(about["classes"]), described_inputs(self.space.input_shape, about)
+        labels = tensors["calibration.labels"]
+        for shape in map(tuple, about["shapes"]):
+            self._stored[shape] = Examples(tensors[_key(shape)], labels, self.form.resized(shape))
 
-    def calibration(self, shape: tuple[int, int, int]) -> Images:
+    def calibration(self, shape: tuple[int, ...]) -> Examples:
         return self._stored[shape] if shape in self._stored else super().calibration(shape)
 
     def _tensors(self, supernet: nn.Module) -> dict[str, torch.Tensor]:
-        """Return what :meth:`network` needs, so that the file serves where the dataset is not: weights and images."""
+        """Return what :meth:`network` needs, so that the file serves where the dataset is not: weights and examples."""
         tensors = {f"network.{name}": tensor for name, tensor in supernet.state_dict().items()}
         for shape in self._shapes():
-            images = self.calibration(shape)
-            tensors[_pixels(shape)] = images.pixels
-        shared = {"labels": images.labels, "mean": images.mean, "std": images.std}
-        return tensors | {f"calibration.{name}": tensor for name, tensor in shared.items()}
+            kept = self.calibration(shape)
+            tensors[_key(shape)] = kept.inputs
+        return tensors | {"calibration.labels": kept.labels}
 
-    def _shapes(self) -> list[tuple[int, int, int]]:
-        """Return all shapes of images that architectures take."""
-        channels, _, largest = self.space.input_shape
-        return [(channels, pixels, pixels) for pixels in self.space.resolutions or (largest,)]
+    def _shapes(self) -> list[tuple[int, ...]]:
+        """Return all shapes of inputs that architectures take."""
+        shape = self.space.input_shape
+        return [(shape[0], pixels, pixels) for pixels in self.space.resolutions] or [shape]
 
     def has_weights(self, choices: np.ndarray) -> np.ndarray:
         return np.full(len(choices), self.supernet is not None)
@@ -178,9 +180,9 @@ class SupernetEvaluator(ImageEvaluator):
         return step
 
 
-def _pixels(shape: tuple[int, int, int]) -> str:
-    """Return the name of the images of a shape among the tensors of a file."""
-    return f"calibration.pixels.{shape[-1]}"
+def _key(shape: tuple[int, ...]) -> str:
+    """Return the name of the inputs of a shape among the tensors of a file."""
+    return f"calibration.inputs.{shape[-1]}"
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Sequence[torch.Tensor | None]]) -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.measure.accuracy.images import ImageEvaluator, channels_last
+from nagevo.measure.accuracy.dataset import DatasetEvaluator, channels_last
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 
-class TrainingEvaluator(ImageEvaluator):
+class TrainingEvaluator(DatasetEvaluator):
     """Train each architecture from its own initial weights, all by the same recipe."""
 
     keeps_weights = True
@@ -75,7 +75,7 @@ class TrainingEvaluator(ImageEvaluator):
         torch.set_num_threads(1)
         network, shape = self._untrained(choices), self.space.input_shape_of(choices)
         step = cross_entropy_step(network, self.recipe)
-        fit(network, step, self.images("train", shape), self.recipe, seed=self.seed)
+        fit(network, step, self.examples("train", shape), self.recipe, seed=self.seed)
         network = recalibrate(network, self.calibration(shape))
         if self._folder is not None:
             about = self._about(choices)
@@ -107,7 +107,7 @@ class TrainingEvaluator(ImageEvaluator):
 
     def _about(self, choices: np.ndarray) -> dict[str, Any]:
         """Return all that the weights of an architecture depend on."""
-        recipe = {"recipe": asdict(self.recipe), "seed": self.seed, "calibration": self.calibration_images}
+        recipe = {"recipe": asdict(self.recipe), "seed": self.seed, "calibration": self.calibration_examples}
         return {"architecture": self._text(choices)} | self.about(self._untrained(choices)) | recipe
 
     @staticmethod

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.options import Option
 from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
@@ -42,7 +40,7 @@ class ONNXRuntimeDevice(TimedDevice):
     def _prepare(self, network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
         import onnxruntime
 
-        from nagevo.deploy.export import INPUT_NAME, onnx_for_timing
+        from nagevo.deploy.export import INPUT_NAME, onnx_for_timing, zeros_for
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
@@ -51,5 +49,5 @@ class ONNXRuntimeDevice(TimedDevice):
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
             raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")
-        feed = {INPUT_NAME: np.zeros((self.batch, *input_shape), dtype=np.float32)}
+        feed = {INPUT_NAME: zeros_for(network, input_shape, self.batch).numpy()}
         return burst_of(lambda: session.run(None, feed), warmup=self.warmup, runs=self.runs)

@@ -48,23 +48,26 @@ class TorchDevice(TimedDevice):
     def _prepare(self, network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
         import torch
 
+        from nagevo.deploy.export import zeros_for
+
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         network = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
-        images = torch.zeros(self.batch, *input_shape, device=self.processor).contiguous(memory_format=layout)
+        inputs = zeros_for(network, input_shape, self.batch).to(self.processor)
+        inputs = inputs.contiguous(memory_format=layout) if inputs.ndim == 4 else inputs
         if self.processor == "cuda":
-            return lambda: self._time_on_gpu(network, images)
-        return burst_of(lambda: network(images), warmup=self.warmup, runs=self.runs)
+            return lambda: self._time_on_gpu(network, inputs)
+        return burst_of(lambda: network(inputs), warmup=self.warmup, runs=self.runs)
 
-    def _time_on_gpu(self, network: nn.Module, images: torch.Tensor) -> list[float]:
+    def _time_on_gpu(self, network: nn.Module, inputs: torch.Tensor) -> list[float]:
         """Return the ms between the events before and after each timed run."""
         import torch
 
         for _ in range(self.warmup):
-            network(images)
+            network(inputs)
         events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(self.runs)]
         for start, end in events:
             start.record()
-            network(images)
+            network(inputs)
             end.record()
             end.synchronize()
         return [start.elapsed_time(end) for start, end in events]

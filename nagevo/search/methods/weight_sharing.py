@@ -26,8 +26,8 @@ from nagevo.search.methods.relaxation import Mixture, Simplices
 from nagevo.spaces.nasbench201.cell import N_EDGES, OPERATIONS
 from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.spaces.nasbench201.supernet import MixtureNetwork
-from nagevo.training.datasets import IMAGES, check_classes, load_images
-from nagevo.training.images import Images, prepare
+from nagevo.training.datasets import DATASET, check_fits, load_dataset
+from nagevo.training.examples import Examples
 from nagevo.training.recipe import Recipe
 
 MakeMixture = Callable[..., Mixture]
@@ -38,7 +38,7 @@ MakeMixture = Callable[..., Mixture]
 class SupernetRecipe:
     """How the weight-sharing network is trained; defaults are those of GAEA's configuration for NAS-Bench-201."""
 
-    dataset: Annotated[Mapping[str, Any], Option("Images that the weights are trained on.", of=IMAGES)]
+    dataset: Annotated[Mapping[str, Any], Option("Images that the weights are trained on.", of=DATASET)]
     epochs: Annotated[int, Option("Passes over the training images.", ge=1)] = 25
     batch_size: Annotated[int, Option("Images in a step.", ge=1)] = 64
     width: Annotated[int, Option("Channels of the first stage.", ge=1)] = 24
@@ -107,9 +107,9 @@ def frontier_cells(
     -------
     ndarray of int8, shape (n, 6)
     """
-    dataset = load_images(shape=space.input_shape, seed=seed, **recipe.dataset)
-    check_classes(dataset, space)
-    images = prepare(dataset.split("train"), dataset.statistics)
+    dataset = load_dataset(shape=space.input_shape, seed=seed, **recipe.dataset)
+    check_fits(dataset, space)
+    images = Examples.of(dataset.split("train"), dataset.form)
     runs = []
     for penalty, latency in _objectives(recipe.penalties, measurements):
         search = SupernetSearch(recipe, space, images, penalty=penalty, latency=latency, seed=seed)
@@ -174,7 +174,7 @@ class SupernetSearch:
     ----------
     recipe : SupernetRecipe
     space : NASBench201Space
-    images : Images
+    images : Examples
         The training images.
     penalty : float
     latency : ExpectedLatency, optional
@@ -186,7 +186,7 @@ class SupernetSearch:
         self,
         recipe: SupernetRecipe,
         space: NASBench201Space,
-        images: Images,
+        images: Examples,
         *,
         penalty: float = 0.0,
         latency: ExpectedLatency | None = None,
@@ -243,7 +243,7 @@ class SupernetSearch:
             return
         half = len(self.images) // 2
         first, second = (
-            replace(self.images, pixels=self.images.pixels[part], labels=self.images.labels[part])
+            replace(self.images, inputs=self.images.inputs[part], labels=self.images.labels[part])
             for part in (slice(half), slice(half, 2 * half))
         )
         augmentation = self.recipe.augmentation

@@ -1,13 +1,16 @@
-"""Labeled images by name, split and decoded to the shape that a space takes."""
+"""Labeled examples by name: images, arrays of numbers or sequences of tokens, in the shape that a space takes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Annotated, Any
 
+from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option, Signature
 from nagevo.foundation.registry import Kind
-from nagevo.training.datasets.base import SPLITS, ImageDataset, Pool, Source, Split, check_classes, report_imbalance
+from nagevo.training.datasets.base import SPLITS, Dataset, Pool, Source, Split, check_fits, report_imbalance
+from nagevo.training.datasets.inputs import KINDS, Inputs, described_inputs
 from nagevo.training.datasets.splitting import choose_rows
 
 DATASETS = Kind(
@@ -16,59 +19,77 @@ DATASETS = Kind(
         "mnist5k": "nagevo.training.datasets.mnist5k:mnist5k",
         "idx": "nagevo.training.datasets.idx:idx",
         "huggingface": "nagevo.training.datasets.huggingface:huggingface",
+        "arrays": "nagevo.training.datasets.arrays:arrays",
+        "text": "nagevo.training.datasets.text:text",
     },
 )
 """By name: functions of their own options that return a :class:`Source`."""
 
-__all__ = ["DATASETS", "IMAGES", "SPLITS", "ImageDataset", "Pool", "Source", "Split", "check_classes", "load_images"]
+__all__ = [
+    "DATASET",
+    "DATASETS",
+    "SPLITS",
+    "Dataset",
+    "Inputs",
+    "Pool",
+    "Source",
+    "Split",
+    "check_fits",
+    "described_inputs",
+    "load_dataset",
+]
 
 
-def load_images(
+def load_dataset(
     name: Annotated[str, Option("Name of the dataset, or `package.module:function`.", component=DATASETS)],
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     *,
     seed: int = 0,
     train: Annotated[
         float | None,
-        Option("Images for training, below 1 their share; null for all others.", gt=0),
+        Option("Examples for training, below 1 their share; null for all others.", gt=0),
     ] = None,
     validation: Annotated[
         float | None,
         Option(
-            "Images for validation, below 1 their share; null for its own split, else a tenth of the training images.",
+            "Examples for validation, below 1 their share; null for its own split, else a tenth of those for training.",
             gt=0,
         ),
     ] = None,
     test: Annotated[
         float | None,
         Option(
-            "Images for test, below 1 their share; null for its own split, else a fifth of the training images.", gt=0
+            "Examples for test, below 1 their share; null for its own split, else a fifth of those for training.",
+            gt=0,
         ),
     ] = None,
     crop: Annotated[
         float,
-        Option("Side of the central square that is kept of an image, as a share of its shorter side.", gt=0, le=1),
+        Option("Of images: side of the central square that is kept, as a share of its shorter side.", gt=0, le=1),
     ] = 1.0,
     mean: Annotated[
         Sequence[float] | None,
-        Option("Mean of each channel for normalization; null for that of the training images.", "full scale"),
+        Option(
+            "Mean of each channel for normalization; null for that of the training examples.", "of images: full scale"
+        ),
     ] = None,
     std: Annotated[
         Sequence[Annotated[float, Option("", gt=0)]] | None,
         Option(
-            "Standard deviation of each channel for normalization; null for that of the training images.", "full scale"
+            "Standard deviation of each channel for normalization; null for that of the training examples.",
+            "of images: full scale",
         ),
     ] = None,
     **options: Any,
-) -> ImageDataset:
+) -> Dataset:
     """Return the dataset called ``name`` (built in, or ``package.module:function``) with its options.
 
     Parameters
     ----------
     shape : tuple of int
-        Channels, height and width that the images are given.
+        Of an input; images are given the shape, other inputs have it.
     seed : int
-        Fixes which images belong to which split.
+        Fixes which examples belong to which split.
     **options
         Of the dataset itself.
 
@@ -77,15 +98,22 @@ def load_images(
     ConfigError
         If there is no such dataset or option.
     DataError
-        If the images cannot be read, or there are too few.
+        If the examples cannot be read, or there are too few.
     """
     source = DATASETS.create(name, **options)
+    kind, given = KINDS[source.kind], {"crop": crop, "mean": mean, "std": std}
+    known = {field.name for field in fields(kind)}
+    foreign = [key for key, value in given.items() if key not in known and value != DATASET.parameters[key].default]
+    if foreign:
+        raise ConfigError(f"dataset.{foreign[0]}: the dataset {source.name} holds {source.kind}, which have none")
+    normalization = {key: value if value is None or key == "crop" else tuple(value) for key, value in given.items()}
+    form = kind(tuple(shape), **{key: value for key, value in normalization.items() if key in known})
     rows = choose_rows(source, {"train": train, "validation": validation, "test": test}, seed=seed)
-    dataset = ImageDataset(source, rows, shape, crop=crop, mean=mean, std=std)
+    dataset = Dataset(source, rows, form)
     dataset.check_readable()
     report_imbalance(dataset)
     return dataset
 
 
-IMAGES = Signature(load_images, provided=("shape", "seed"))
+DATASET = Signature(load_dataset, provided=("shape", "seed"))
 """The options of a section ``dataset``."""

@@ -1,4 +1,4 @@
-"""Labeled images where they are stored, what splits are made of them, and what networks see."""
+"""Labeled examples where they are stored, and the splits that are made of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.errors import ConfigError, DataError, unknown
 from nagevo.spaces.base import SearchSpace
-from nagevo.training.datasets.decoding import decoded, failure_of
+from nagevo.training.datasets.inputs import KINDS, Inputs
 from nagevo.training.datasets.labels import UNLABELED
 
 if TYPE_CHECKING:
@@ -50,17 +50,18 @@ def split_called(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Pool:
-    """Images as they are stored, with their classes.
+    """Examples as they are stored, with their classes.
 
     Attributes
     ----------
-    images : sequence of bytes, path or ndarray
-        Encoded images, names of image files, or pixels, shape (height, width) or (height, width, channels).
-    labels : ndarray of int64, shape (n,)
-        Indices of classes; -1 where an image has no label.
+    inputs : sequence of bytes, path or ndarray
+        Images: encoded, names of image files, or pixels, shape (height, width) or (height, width, channels). Arrays:
+        one array of numbers, shape (n, …). Tokens: indices of classes, shape (n, length).
+    labels : ndarray of int64, shape (n,), or (n, length) for tokens
+        Indices of classes; -1 where an example has no label.
     """
 
-    images: Sequence[bytes | str | Path | np.ndarray | None]
+    inputs: Sequence[bytes | str | Path | np.ndarray | None] | np.ndarray
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -77,18 +78,23 @@ class Source:
     classes : tuple of str
     pools : mapping of str to Pool
         ``train``, and those of ``validation`` and ``test`` that there are.
+    kind : {"images", "arrays", "tokens"}
+        Kind of the inputs.
     """
 
     name: str
     classes: tuple[str, ...]
     pools: Mapping[str, Pool]
+    kind: str = "images"
 
     def __post_init__(self):
+        if self.kind not in KINDS:
+            raise DataError(f"dataset {self.name}: {unknown('kind', self.kind, KINDS)}")
         if "train" not in self.pools:
             raise DataError(f"dataset {self.name} has no split train; it has {', '.join(self.pools) or 'none'}")
         for split, pool in self.pools.items():
             if not len(pool):
-                raise DataError(f"dataset {self.name} has no images in its split {split}")
+                raise DataError(f"dataset {self.name} has no examples in its split {split}")
             if not UNLABELED <= pool.labels.min() <= pool.labels.max() < len(self.classes):
                 raise DataError(
                     f"dataset {self.name}: expected labels from 0 to {len(self.classes) - 1}, one for each class, "
@@ -98,7 +104,7 @@ class Source:
 
 
 def check_two_classes(name: str, classes: Sequence[str], labels: np.ndarray) -> None:
-    """Check that the training images of a dataset are of two classes at least.
+    """Check that the training examples of a dataset are of two classes at least.
 
     Raises
     ------
@@ -107,76 +113,46 @@ def check_two_classes(name: str, classes: Sequence[str], labels: np.ndarray) -> 
     found = np.unique(labels[labels != UNLABELED])
     if len(found) < 2:
         only = f"only {classes[found[0]]}" if len(found) else "no labels"
-        raise DataError(f"dataset {name}: expected at least two classes of training images, got {only}")
+        raise DataError(f"dataset {name}: expected at least two classes of training examples, got {only}")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Decoded images of one shape and their classes.
+    """Examples of one shape as they are kept in memory, and their classes.
 
     Attributes
     ----------
-    images : ndarray of uint8, shape (n, channels, height, width)
-    labels : ndarray of int64, shape (n,)
+    inputs : ndarray, shape (n, *shape)
+    labels : ndarray of int64, shape (n,), or (n, length) for tokens
         Indices of classes.
     """
 
-    images: np.ndarray
+    inputs: np.ndarray
     labels: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation of each channel, float32 of shape (channels,), full scale being 1."""
-        counts = np.zeros((self.images.shape[1], 256), dtype=np.int64)
-        for image in self.images:  # one by one: bincount takes eight bytes for each pixel
-            counts += [np.bincount(channel.ravel(), minlength=256) for channel in image]
-        values, shares = np.arange(256) / 255, counts / counts.sum(axis=1, keepdims=True)  # (channels, 256)
-        mean = shares @ values
-        variance = (shares * (values - mean[:, None]) ** 2).sum(axis=1)
-        return mean.astype(np.float32), np.maximum(np.sqrt(variance), 1e-3).astype(np.float32)
 
-
-class ImageDataset:
-    """Three disjoint splits of labeled images, each decoded when it is first asked for.
+class Dataset:
+    """Three disjoint splits of labeled examples, each read when it is first asked for.
 
     Parameters
     ----------
     source : Source
     rows : mapping of str to (str, ndarray of int)
-        For each split the pool of the source and the rows of it that it consists of.
-    shape : tuple of int
-        Channels, height and width that images are given.
-    crop : float
-        Share of the shorter side of an image that is kept.
-    mean, std : sequence of float, optional
-        Of each channel, in units of full scale; those of the training images by default.
+        For each split its pool of the source, and its rows there.
+    form : Inputs
+        What networks take; its normalization may still be to be measured.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        rows: Mapping[str, tuple[str, np.ndarray]],
-        shape: tuple[int, int, int],
-        *,
-        crop: float = 1.0,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
-    ):
-        for key, values in (("mean", mean), ("std", std)):
-            if values is not None and len(values) != shape[0]:
-                raise ConfigError(
-                    f"dataset.{key}: expected a number for each of {shape[0]} channels, got {len(values)}"
-                )
-        self.source, self.rows, self.shape, self.crop = source, rows, shape, crop
-        self._given = mean, std
+    def __init__(self, source: Source, rows: Mapping[str, tuple[str, np.ndarray]], form: Inputs):
+        self.source, self.rows, self._asked = source, rows, form
         self._splits: dict[str, Split] = {}
 
-    def resized(self, shape: tuple[int, int, int]) -> ImageDataset:
-        """Return the same images, split and normalized alike, in another shape."""
-        mean, std = (values.tolist() for values in self.statistics)
-        return ImageDataset(self.source, self.rows, shape, crop=self.crop, mean=mean, std=std)
+    def resized(self, shape: tuple[int, ...]) -> Dataset:
+        """Return the same examples, split and normalized alike, in another shape."""
+        return Dataset(self.source, self.rows, self.form.resized(shape))
 
     @property
     def name(self) -> str:
@@ -188,102 +164,116 @@ class ImageDataset:
         """Names of the classes."""
         return self.source.classes
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of an input."""
+        return self._asked.shape
+
+    @cached_property
+    def form(self) -> Inputs:
+        """The inputs of networks, normalized as asked or by the training split."""
+        return self._asked if self._asked.is_fitted else self._asked.fitted(self.split("train").inputs)
+
     def labels(self, name: str) -> np.ndarray:
-        """Return the classes of a split, unreadable images among them, without decoding anything."""
+        """Return the classes of a split, those of unreadable examples among them, without reading any."""
         pool, rows = self.rows[name]
         return self.source.pools[pool].labels[rows]
 
     def split(self, name: str) -> Split:
-        """Return the split called ``train``, ``validation`` or ``test``; what cannot be read is reported and left out.
+        """Return the split called ``train``, ``validation`` or ``test``, less the examples that cannot be read.
 
         Raises
         ------
         DataError
-            If none of its images can be read.
+            If none of its examples can be read.
         """
         if name not in self._splits:
             pool, rows = self.rows[name]
-            images, failures = decoded(self.source.pools[pool].images, rows, self.shape, self.crop, f"Reading {name}")
-            readable = np.isin(np.arange(len(rows)), list(failures), invert=True)
+            inputs, failures = self._asked.read(self.source.pools[pool].inputs, rows, f"Reading {name}")
             self._report_failures(name, len(rows), failures)
+            readable = np.isin(np.arange(len(rows)), list(failures), invert=True)
             labels = self.labels(name)[readable]
             if name == "train" and failures:
                 check_two_classes(self.name, self.classes, labels)
-            self._splits[name] = Split(images[readable] if failures else images, labels)
+            self._splits[name] = Split(inputs[readable] if failures else inputs, labels)
         return self._splits[name]
 
     def check_readable(self) -> None:
-        """Check that each split has an image that can be read, decoding no more than the first of them.
+        """Check that each split has an example that can be read, reading no more than the first of them.
 
         Raises
         ------
         DataError
         """
         for name, (pool, rows) in self.rows.items():
-            images = self.source.pools[pool].images
-            first = ""
-            for row in rows.tolist():
-                failure = failure_of(images, row, self.shape, self.crop)
-                if not failure:
+            failures = {}
+            for place, row in enumerate(rows.tolist()):
+                failures[place] = self._asked.failure(self.source.pools[pool].inputs, row)
+                if not failures[place]:
                     break
-                first = first or failure
             else:
-                self._report_failures(name, len(rows), {0: first} | dict.fromkeys(range(1, len(rows)), ""))
+                self._report_failures(name, len(rows), failures)
 
     def table(self) -> pd.DataFrame:
-        """Return which image went into which split: ``split``, ``file`` (or ``pool`` and ``row``) and ``class``."""
+        """Return which example is in which split: ``split``, ``file`` (or ``pool`` and ``row``) and ``class``.
+
+        There is no class where each token has a label of its own.
+        """
         import pandas as pd
 
         parts = []
         for split, (pool, rows) in self.rows.items():
-            images = self.source.pools[pool].images
-            in_files = isinstance(images[int(rows[0])], str | Path)
-            where = {"file": [str(images[row]) for row in rows]} if in_files else {"pool": pool, "row": rows}
-            names = np.asarray(self.classes, dtype=object)[self.labels(split)]
-            parts.append(pd.DataFrame({"split": split, **where, "class": names}))
+            inputs, labels = self.source.pools[pool].inputs, self.labels(split)
+            in_files = isinstance(inputs[int(rows[0])], str | Path)
+            columns = {"file": [str(inputs[row]) for row in rows]} if in_files else {"pool": pool, "row": rows}
+            if labels.ndim == 1:
+                columns["class"] = np.asarray(self.classes, dtype=object)[labels]
+            parts.append(pd.DataFrame({"split": split, **columns}))
         return pd.concat(parts, ignore_index=True)
-
-    @cached_property
-    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each channel, float32 of shape (channels,), full scale being 1."""
-        measured = self.split("train").statistics() if None in self._given else self._given
-        chosen = [own if given is None else given for given, own in zip(self._given, measured, strict=True)]
-        return tuple(np.asarray(values, dtype=np.float32) for values in chosen)
 
     def _report_failures(self, split: str, n: int, failures: Mapping[int, str]) -> None:
         if not failures:
             return
-        first = next(iter(failures.values()))
+        first = failures[min(failures)]
         if len(failures) == n:
-            raise DataError(f"dataset {self.name}: none of the {n} images of split {split} can be read: {first}")
+            raise DataError(f"dataset {self.name}: none of the {n} examples of split {split} can be read: {first}")
         log.warning(
-            "dataset %s: %d of %d images of split %s cannot be read and are left out, the first: %s",
+            "dataset %s: %d of %d examples of split %s cannot be read and are left out, the first: %s",
             *(self.name, len(failures), n, split, first),
         )
 
 
-def check_classes(dataset: ImageDataset, space: SearchSpace) -> None:
-    """Check that the networks of the space have an output for each class.
+def check_fits(dataset: Dataset, space: SearchSpace) -> None:
+    """Check that the networks of a space take the inputs of a dataset and have an output for each class.
 
     Raises
     ------
     ConfigError
-        If the numbers differ.
     """
-    classes = getattr(space, "classes", len(dataset.classes))
+    here = f"dataset {dataset.name}"
+    stored = dataset.source.pools["train"].inputs
+    if isinstance(stored, np.ndarray) and dataset.source.kind != "images" and stored.shape[1:] != dataset.shape:
+        raise ConfigError(f"{here} has inputs of shape {stored.shape[1:]}, but {space} takes {dataset.shape}")
+    if (space.vocabulary is not None) != (dataset.source.kind == "tokens"):
+        takes = "tokens" if space.vocabulary is not None else "images or arrays"
+        raise ConfigError(f"{here} holds {dataset.source.kind}, but {space} takes {takes}")
+    classes = len(dataset.classes) if space.vocabulary is None else space.vocabulary
+    classes = getattr(space, "classes", classes)
     if classes != len(dataset.classes):
-        raise ConfigError(
-            f"dataset {dataset.name} has {len(dataset.classes)} classes, but {space} has {classes}: set space.classes"
-        )
+        key = "classes" if space.vocabulary is None else "vocabulary"
+        raise ConfigError(f"{here} has {len(dataset.classes)} classes, but {space} has {classes}: set space.{key}")
 
 
-def report_imbalance(dataset: ImageDataset) -> None:
-    """Log how unequal the classes of the training images are, where one has over twice the images of another."""
-    counts = np.bincount(dataset.labels("train"), minlength=len(dataset.classes))
+def report_imbalance(dataset: Dataset) -> None:
+    """Log how unequal the classes of the training examples are, where one has over twice those of another."""
+    labels = dataset.labels("train")
+    if labels.ndim > 1:
+        return  # tokens of a text are never equally frequent
+    counts = np.bincount(labels, minlength=len(dataset.classes))
     most, least = int(counts.argmax()), int(counts.argmin())
     if counts[most] > IMBALANCE * counts[least]:
         log.warning(
-            "dataset %s: classes are unequal, from %d training images of %s to %d of %s, whose share is %.1f %%",
+            "dataset %s: classes are unequal, from %d training examples of %s to %d of %s, whose share is %.1f %%",
             *(dataset.name, counts[least], dataset.classes[least], counts[most], dataset.classes[most]),
             100 * counts[most] / counts.sum(),
         )

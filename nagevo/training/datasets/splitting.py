@@ -1,4 +1,4 @@
-"""Which images of a dataset belong to which split."""
+"""Which examples of a dataset belong to which split."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nagevo.training.datasets.labels import UNLABELED
 log = logging.getLogger(__name__)
 
 SHARES = {"validation": 0.1, "test": 0.2}
-"""Shares of the training images that are set aside where a dataset has no such split and the config says no number."""
+"""Shares of the training examples that are set aside where a dataset has no such split and no number is asked for."""
 
 
 def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int) -> dict[str, tuple[str, np.ndarray]]:
@@ -24,15 +24,15 @@ def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int)
     ----------
     source : Source
     sizes : mapping of str to float or None
-        For each of ``SPLITS`` its images, or below 1 their share of the pool; None for the default.
+        For each of ``SPLITS`` its examples, or below 1 their share of the pool; None for the default.
     seed : int
 
     Raises
     ------
     DataError
-        If a split would be empty, or there are too few images.
+        If a split would be empty, or there are too few examples.
     """
-    labeled = {name: np.flatnonzero(pool.labels != UNLABELED) for name, pool in source.pools.items()}
+    labeled = {name: _labeled(pool.labels) for name, pool in source.pools.items()}
     for name, kept in labeled.items():
         _report_unlabeled(source, name, len(kept))
     homes = {split: split if len(labeled.get(split, ())) else "train" for split in SPLITS}
@@ -45,14 +45,19 @@ def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int)
     return {split: rows[split] for split in SPLITS}
 
 
+def _labeled(labels: np.ndarray) -> np.ndarray:
+    """Return the rows that have a label, or a label for each of their tokens."""
+    return np.flatnonzero((labels != UNLABELED).reshape(len(labels), -1).all(axis=1))
+
+
 def _report_unlabeled(source: Source, name: str, n_labeled: int) -> None:
-    """Log how many images of a pool have no label."""
+    """Log how many examples of a pool have no label."""
     n = len(source.pools[name])
     if not n_labeled:
-        log.warning("dataset %s: the images of split %s have no labels; others are set aside", source.name, name)
+        log.warning("dataset %s: the examples of split %s have no labels; others are set aside", source.name, name)
     elif n_labeled < n:
         log.warning(
-            "dataset %s: %d of %d images of split %s have no label and are left out",
+            "dataset %s: %d of %d examples of split %s have no label and are left out",
             source.name,
             n - n_labeled,
             n,
@@ -61,7 +66,7 @@ def _report_unlabeled(source: Source, name: str, n_labeled: int) -> None:
 
 
 def _counts(sizes: Mapping[str, float | None], *, own: str, n: int) -> dict[str, int]:
-    """Return the images of each split that comes out of one pool of n; the pool's own takes what the others leave."""
+    """Return the examples of each split that comes out of one pool of n; the pool's own takes what the others leave."""
     asked = {split: SHARES.get(split) if size is None and split != own else size for split, size in sizes.items()}
     counts = {split: max(1, round(size * n)) if size < 1 else int(size) for split, size in asked.items() if size}
     rest = n - sum(counts.values())
@@ -73,19 +78,19 @@ def partition(labels: np.ndarray, sizes: Mapping[str, int], *, seed: int) -> dic
 
     Parameters
     ----------
-    labels : ndarray of int64, shape (n,)
+    labels : ndarray of int64, shape (n,), or (n, length) for sequences of a text, whose splits are consecutive
     sizes : mapping of str to int
     seed : int
 
     Raises
     ------
     DataError
-        If a split is empty, or there are too few images.
+        If a split is empty, or there are too few examples.
     """
     if min(sizes.values()) < 1 or sum(sizes.values()) > len(labels):
         asked = ", ".join(f"{name} {max(size, 0)}" for name, size in sizes.items())
-        raise DataError(f"expected splits of at least 1 and together at most {len(labels)} images, got {asked}")
-    order = _stratified(labels, np.random.default_rng(seed))
+        raise DataError(f"expected splits of at least 1 and together at most {len(labels)} examples, got {asked}")
+    order = _stratified(labels, np.random.default_rng(seed)) if labels.ndim == 1 else np.arange(len(labels))
     parts = np.split(order, np.cumsum(list(sizes.values())))
     return dict(zip(sizes, parts, strict=False))
 

@@ -46,7 +46,7 @@ CONFIG = {
         "evaluator": "supernet",
         "dataset": {"name": f"{__name__}:bars"},
         "training": {"epochs": 2, "batch_size": 16, "warmup_epochs": 1},
-        "calibration_images": 24,
+        "calibration_examples": 24,
     },
     "devices": {"phone": {"backend": "table", "path": "t.parquet"}},
     "generator": {"steps": 50, "hidden": 16, "probes": 3, "synthetic_devices": 0},
@@ -116,7 +116,7 @@ def accuracy_of(network, split: str, description) -> float:
     """Return the accuracy of a network in percent, computed image by image from the description's preprocessing."""
     pool = bars().pools[split]
     right = 0
-    for pixels, label in zip(pool.images, pool.labels, strict=True):
+    for pixels, label in zip(pool.inputs, pool.labels, strict=True):
         x = (torch.from_numpy(pixels).float() / 255 - description["mean"][0]) / description["std"][0]
         right += int(network(x[None, None]).argmax()) == label
     return 100 * right / len(pool)
@@ -272,8 +272,8 @@ def test_an_exported_file_names_the_right_classes_by_its_own_metadata(tuned, tmp
     assert json.loads(known["classes"]) == ["horizontal", "vertical", "none"]
     mean, std = np.array(json.loads(known["mean"])), np.array(json.loads(known["std"]))
     session, pool = onnxruntime.InferenceSession(tmp_path / "net.onnx"), bars().pools["test"]
-    images = ((pool.images[:, None] / 255 - mean) / std).astype(np.float32)
-    named = [int(session.run(None, {"images": image[None]})[0].argmax()) for image in images]
+    images = ((pool.inputs[:, None] / 255 - mean) / std).astype(np.float32)
+    named = [int(session.run(None, {"inputs": image[None]})[0].argmax()) for image in images]
     assert 100 * np.mean(named == pool.labels) == pytest.approx(deployment.description["accuracy"]["test"])
 
 

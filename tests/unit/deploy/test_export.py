@@ -44,7 +44,7 @@ def test_both_exports_compute_what_torch_computes(network, exported):
     images = torch.randn(2, *SPACE.input_shape, generator=torch.Generator().manual_seed(1))
     expected = network(images).detach().numpy()
     for model in (str(exported), onnx_for_timing(network, SPACE.input_shape, batch=2)):
-        (logits,) = session(model).run(["logits"], {"images": images.numpy()})
+        (logits,) = session(model).run(["logits"], {"inputs": images.numpy()})
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.measure.accuracy import create_evaluator
-from nagevo.measure.accuracy.images import readings
+from nagevo.measure.accuracy.dataset import readings
 from nagevo.measure.accuracy.supernet import add_gradients
 from nagevo.measure.accuracy.validation import Agreement, spread, validate_supernet
 from nagevo.spaces import create_space
@@ -15,7 +15,8 @@ from nagevo.spaces.mobilenetv3.layout import Block
 from nagevo.spaces.mobilenetv3.supernet import part
 from nagevo.training import loop
 from nagevo.training.datasets import SPLITS, Pool, Source
-from nagevo.training.images import Images
+from nagevo.training.datasets.inputs import ImageInputs
+from nagevo.training.examples import Examples
 from nagevo.training.tensors import load_tensors
 
 SMALL = {
@@ -46,7 +47,7 @@ def bars(*, n: int = 48) -> Source:
 
 
 def evaluator(name: str = "supernet", space=SPACE, **options):
-    options = {"training": TRAINING, "calibration_images": 24} | options
+    options = {"training": TRAINING, "calibration_examples": 24} | options
     return create_evaluator(name, space, dataset={"name": f"{__name__}:bars"}, **options)
 
 
@@ -184,11 +185,11 @@ def test_networks_of_each_resolution_are_calibrated_and_scored_at_it(tmp_path):
     elsewhere.dataset_options = {"name": "of another computer"}
     elsewhere.load(tmp_path / "weights")
     small, large = space.extremes()
-    assert elsewhere.calibration((1, 8, 8)).pixels.shape == (24, 1, 8, 8)
+    assert elsewhere.calibration((1, 8, 8)).inputs.shape == (24, 1, 8, 8)
     assert elsewhere.network(small)(torch.zeros(1, 1, 8, 8)).shape == (1, 3)
     trained.load(tmp_path / "weights")
-    assert trained.images("test", space.input_shape_of(small)).pixels.shape[-1] == 8
-    torch.testing.assert_close(trained.images("train").pixels[:24], elsewhere.calibration((1, 12, 12)).pixels)
+    assert trained.examples("test", space.input_shape_of(small)).inputs.shape[-1] == 8
+    torch.testing.assert_close(trained.examples("train").inputs[:24], elsewhere.calibration((1, 12, 12)).inputs)
     assert trained.evaluate(np.stack([small, large]))["accuracy"].between(0, 100).all()
     narrower = create_space("mobilenetv3", **SMALL, resolutions=[8, 12], widths=[0.25, 1])
     with pytest.raises(DataError, match="trained for other options of the space"):
@@ -269,7 +270,7 @@ def test_accuracies_come_with_standard_error_and_cross_entropy():
     # 100 images, 9 of 10 of class 0, and a network that gives class 0 three quarters of the probability.
     labels = torch.tensor([0] * 90 + [1] * 10)
     pixels = torch.zeros(100, 1, 1, 1, dtype=torch.uint8)
-    images = Images(pixels, labels, torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
+    images = Examples(pixels, labels, ImageInputs((1, 1, 1), mean=(0.0,), std=(1.0,)))
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2, bias=True))
     with torch.no_grad():
         network[1].bias.copy_(torch.tensor([3.0, 1.0]).log())

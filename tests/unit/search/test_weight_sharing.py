@@ -14,7 +14,8 @@ from nagevo.search.methods.weight_sharing import ExpectedLatency, SupernetRecipe
 from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.spaces.nasbench201.supernet import MixtureNetwork
 from nagevo.training.datasets import SPLITS, Pool, Source
-from nagevo.training.images import Images
+from nagevo.training.datasets.inputs import ImageInputs
+from nagevo.training.examples import Examples
 
 SPACE = NASBench201Space(width=4, cells=1, resolution=8, channels=1)
 SUPERNET = {
@@ -49,7 +50,7 @@ def stripes():
 def images(n):
     """Return grey images, each filled with its own number."""
     pixels = torch.arange(n, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).contiguous()
-    return Images(pixels, torch.zeros(n, dtype=torch.int64), torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
+    return Examples(pixels, torch.zeros(n, dtype=torch.int64), ImageInputs((1, 8, 8), mean=(0.0,), std=(1.0,)))
 
 
 def test_a_mixture_with_one_operation_on_each_edge_is_the_network_of_the_cell():

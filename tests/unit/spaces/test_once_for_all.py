@@ -15,7 +15,8 @@ from nagevo.foundation.errors import DataError
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.spaces import create_space
 from nagevo.spaces.mobilenetv3.once_for_all import load_published
-from nagevo.training.images import Images
+from nagevo.training.datasets.inputs import ImageInputs
+from nagevo.training.examples import Examples
 
 WIDTHS = {1.0: (16, 16, 24, 40, 80, 112, 160, 960, 1280), 1.2: (24, 24, 32, 48, 96, 136, 192, 1152, 1536)}
 """Channels of stem, first block, five stages, head and features: multiples of 8, in the published networks."""
@@ -179,13 +180,14 @@ def test_every_sub_network_computes_what_the_published_layers_compute(tmp_path, 
 def test_the_evaluator_takes_a_checkpoint_in_the_place_of_training(tmp_path):
     state, own = {name: tensor.float() for name, tensor in published(1.0).items()}, space(1.0)
     torch.save({"state_dict": state}, tmp_path / "published", _use_new_zipfile_serialization=False)  # as in 2020
-    evaluator = create_evaluator("supernet", own, dataset={}, checkpoint=tmp_path / "published")
+    evaluator = create_evaluator("supernet", own, dataset={"name": "mnist5k"}, checkpoint=tmp_path / "published")
     pixels = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
     mean, std = torch.tensor([0.485, 0.456, 0.406]).view(-1, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(-1, 1, 1)
-    evaluator.calibration = Images(pixels, torch.arange(8), mean, std)
-    evaluator.dataset = SimpleNamespace(classes=tuple(map(str, range(1000))))
+    form = ImageInputs((3, 32, 32), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    evaluator.calibration = lambda shape: Examples(pixels, torch.arange(8), form)
+    evaluator.dataset = SimpleNamespace(classes=tuple(map(str, range(1000))), form=form)
     evaluator.train(tmp_path / "weights")
-    elsewhere = create_evaluator("supernet", own, dataset={})
+    elsewhere = create_evaluator("supernet", own, dataset={"name": "mnist5k"})
     elsewhere.load(tmp_path / "weights")
     images = (pixels / 255 - mean) / std
     with torch.no_grad():

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from nagevo.training.augmentation import augmented, relit, turned
+from nagevo.training.augmentation import changed_images, relit, turned
 from nagevo.training.recipe import Recipe
 
 
@@ -16,7 +16,7 @@ def rng() -> torch.Generator:
 def test_a_shift_moves_the_whole_image_by_at_most_the_asked_pixels():
     pixel = torch.zeros(200, 1, 7, 7, dtype=torch.uint8)
     pixel[:, 0, 3, 3] = 9
-    moved = augmented(pixel, Recipe(shift_pixels=2), torch.Generator().manual_seed(0))
+    moved = changed_images(pixel, Recipe(shift_pixels=2), torch.Generator().manual_seed(0))
     places = moved.nonzero()
     assert len(places) == 200
     assert set(places[:, 2].tolist()) == set(places[:, 3].tolist()) == {1, 2, 3, 4, 5}
@@ -25,7 +25,7 @@ def test_a_shift_moves_the_whole_image_by_at_most_the_asked_pixels():
 def test_a_flip_mirrors_about_half_of_the_images():
     pixels = torch.zeros(400, 1, 2, 3, dtype=torch.uint8)
     pixels[:, :, :, 0] = 1
-    left = augmented(pixels, Recipe(shift_pixels=0, flip=True), torch.Generator().manual_seed(0))[:, 0, 0, 0]
+    left = changed_images(pixels, Recipe(shift_pixels=0, flip=True), torch.Generator().manual_seed(0))[:, 0, 0, 0]
     assert 150 < int(left.sum()) < 250
 
 
@@ -68,8 +68,8 @@ def test_light_never_leaves_the_range_of_a_pixel():
 def test_each_change_is_chosen_by_its_own_option_alone(change):
     pixels = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8, generator=rng())
     off = {"shift_pixels": 0}
-    assert torch.equal(augmented(pixels, Recipe(**off), rng()), pixels)
-    changed = augmented(pixels, Recipe(**off | change), rng())
+    assert torch.equal(changed_images(pixels, Recipe(**off), rng()), pixels)
+    changed = changed_images(pixels, Recipe(**off | change), rng())
     assert changed.dtype == torch.uint8
     assert changed.shape == pixels.shape
     assert not torch.equal(changed, pixels)

@@ -6,13 +6,13 @@ import pytest
 from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
-from nagevo.training.datasets import load_images
+from nagevo.training.datasets import load_dataset
 
 SHAPE = (3, 8, 8)
 
 
 def load(path, **options):
-    return load_images("huggingface", SHAPE, path=str(path), **options)
+    return load_dataset("huggingface", SHAPE, path=str(path), **options)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_a_folder_of_class_folders_is_split_and_decoded(photos, caplog):
     splits = [dataset.split(name) for name in ("train", "validation", "test")]
     assert sum(map(len, splits)) == 18
     for split in splits:
-        np.testing.assert_array_equal(split.images[:, 0, 4, 4] > 150, split.labels == 1)
+        np.testing.assert_array_equal(split.inputs[:, 0, 4, 4] > 150, split.labels == 1)
     assert "cannot be read and are left out" in caplog.text
 
 
@@ -55,7 +55,7 @@ def test_folders_named_after_splits_are_those(photos, tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / "both/test" / name).mkdir(parents=True)
         Image.fromarray(np.zeros((9, 9), dtype=np.uint8)).save(tmp_path / "both/test" / name / "0.png")
-    assert load(tmp_path / "both").split("test").images.shape == (2, *SHAPE)
+    assert load(tmp_path / "both").split("test").inputs.shape == (2, *SHAPE)
 
 
 def fill(root, *folders: str, n: int = 4):
@@ -123,7 +123,7 @@ def test_a_layout_that_cannot_be_told_is_one_clear_line(tmp_path, folders, messa
 def test_test_images_without_class_folders_are_not_used(tmp_path, caplog):
     dataset = load(fill(tmp_path, "train/cat", "train/dog", "test", n=10))
     assert files(dataset, "test") == {str(tmp_path / "train/cat"), str(tmp_path / "train/dog")}
-    assert "the images of split test have no labels; others are set aside" in caplog.text
+    assert "the examples of split test have no labels; others are set aside" in caplog.text
 
 
 def test_files_that_are_no_images_and_hidden_ones_are_left_out(tmp_path, caplog):
@@ -142,7 +142,7 @@ def test_classes_set_the_order_of_class_folders_and_never_rename_them(tmp_path):
     dataset = load(fill(tmp_path, "cat", "dog"), classes=["dog", "cat"])
     assert dataset.classes == ("dog", "cat")
     split = dataset.split("train")
-    np.testing.assert_array_equal(split.images[:, 0, 4, 4] < 20, split.labels == 1)  # the cats are darker
+    np.testing.assert_array_equal(split.inputs[:, 0, 4, 4] < 20, split.labels == 1)  # the cats are darker
     for wrong in (["kitten", "puppy"], ["cat"], ["cat", "dog", "bird"]):
         with pytest.raises(ConfigError, match=r"dataset\.classes: .* has the classes cat, dog, got"):
             load(tmp_path, classes=wrong)
@@ -153,7 +153,7 @@ def test_a_table_labels_the_images_beside_it(tmp_path):
     table = pd.DataFrame({"file_name": [f"{i}.png" for i in range(10)], "label": [i % 2 for i in range(10)]})
     table.to_csv(tmp_path / "metadata.csv", index=False)
     split = load(tmp_path, classes=["even", "odd"]).split("train")
-    np.testing.assert_array_equal(split.images[:, 0, 4, 4] % 2, split.labels)
+    np.testing.assert_array_equal(split.inputs[:, 0, 4, 4] % 2, split.labels)
 
 
 def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
@@ -174,7 +174,7 @@ def test_a_class_of_which_nothing_can_be_read_is_noticed_before_training(tmp_pat
     fill(tmp_path, "cat", "dog", n=10)
     for path in (tmp_path / "cat").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="expected at least two classes of training images, got only dog"):
+    with pytest.raises(DataError, match="expected at least two classes of training examples, got only dog"):
         load(tmp_path).split("train")
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
-from nagevo.training.datasets import load_images
+from nagevo.training.datasets import load_dataset
 
 SHAPE = (3, 8, 8)
 
@@ -23,7 +23,7 @@ def cache(monkeypatch, tmp_path_factory):
 
 
 def load(path, **options):
-    return load_images("huggingface", SHAPE, path=str(path), **options)
+    return load_dataset("huggingface", SHAPE, path=str(path), **options)
 
 
 def encoded(value: int) -> dict:
@@ -47,8 +47,8 @@ def test_images_and_labels_of_parquet_files_belong_together(tmp_path):
     assert dataset.classes == ("even", "odd")
     for name, n in (("train", 16), ("validation", 4), ("test", 4)):
         split = dataset.split(name)
-        assert split.images.shape == (n, *SHAPE)
-        np.testing.assert_array_equal(split.images[:, 0, 0, 0] % 2, split.labels)
+        assert split.inputs.shape == (n, *SHAPE)
+        np.testing.assert_array_equal(split.inputs[:, 0, 0, 0] % 2, split.labels)
 
 
 def test_classes_without_names_are_called_by_their_numbers_or_texts(tmp_path):
@@ -56,7 +56,7 @@ def test_classes_without_names_are_called_by_their_numbers_or_texts(tmp_path):
     texts = load(write(tmp_path / "texts", labels=lambda numbers: np.where(numbers % 2, "odd", "even")))
     assert texts.classes == ("even", "odd")
     split = texts.split("test")
-    np.testing.assert_array_equal(split.images[:, 0, 0, 0] % 2, split.labels)
+    np.testing.assert_array_equal(split.inputs[:, 0, 0, 0] % 2, split.labels)
 
 
 def test_columns_and_splits_may_have_other_names(tmp_path):
@@ -95,21 +95,21 @@ def test_cifar10_is_read(shared_data, tmp_path):
     (tmp_path / "cifar").mkdir()
     for name in ("train.parquet", "test.parquet"):
         (tmp_path / "cifar" / name).symlink_to(shared_data / "cifar10/test.parquet")
-    dataset = load_images("huggingface", (3, 32, 32), path=str(tmp_path / "cifar"), validation=1000)
-    assert dataset.split("validation").images.shape == (1000, 3, 32, 32)
+    dataset = load_dataset("huggingface", (3, 32, 32), path=str(tmp_path / "cifar"), validation=1000)
+    assert dataset.split("validation").inputs.shape == (1000, 3, 32, 32)
     assert np.bincount(dataset.labels("validation")).tolist() == [100] * 10
 
 
 def test_a_dataset_of_the_hub_has_a_key_of_its_own(tmp_path, monkeypatch):
     pytest.importorskip("datasets", reason="the extra `images` is not installed")
     with pytest.raises(DataError, match=r"dataset\.hub: nobody/nothing cannot be read"):
-        load_images("huggingface", SHAPE, hub="nobody/nothing")
+        load_dataset("huggingface", SHAPE, hub="nobody/nothing")
     with pytest.raises(ConfigError, match=r"expected one of path .* and hub"):
-        load_images("huggingface", SHAPE)
+        load_dataset("huggingface", SHAPE)
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "cifar10")
     with pytest.raises(ConfigError, match=r"dataset\.hub: cifar10 is a local folder"):
-        load_images("huggingface", SHAPE, hub="cifar10")
+        load_dataset("huggingface", SHAPE, hub="cifar10")
 
 
 def test_a_table_of_the_hub_is_read_like_a_local_one(monkeypatch):
@@ -122,12 +122,12 @@ def test_a_table_of_the_hub_is_read_like_a_local_one(monkeypatch):
         test=library.Dataset.from_dict(unlabeled, features=features),
     )
     monkeypatch.setattr(library, "load_dataset", lambda name, subset: tables)
-    dataset = load_images("huggingface", SHAPE, hub="some/numbers", validation=4, test=4)
+    dataset = load_dataset("huggingface", SHAPE, hub="some/numbers", validation=4, test=4)
     assert (dataset.name, dataset.classes) == ("numbers", ("even", "odd"))
     for name, n in (("train", 12), ("validation", 4), ("test", 4)):
         split = dataset.split(name)
         assert len(split) == n
-        np.testing.assert_array_equal(split.images[:, 0, 0, 0] % 2, split.labels)
+        np.testing.assert_array_equal(split.inputs[:, 0, 0, 0] % 2, split.labels)
 
 
 def test_images_of_several_row_groups_are_read_in_any_order(tmp_path):
@@ -136,9 +136,9 @@ def test_images_of_several_row_groups_are_read_in_any_order(tmp_path):
     table[:13].to_parquet(tmp_path / "data/train-00000-of-00002.parquet", row_group_size=3)
     table[13:].to_parquet(tmp_path / "data/train-00001-of-00002.parquet", row_group_size=4)
     dataset = load(tmp_path, validation=5, test=5)
-    seen = np.concatenate([dataset.split(name).images[:, 0, 0, 0] for name in ("train", "validation", "test")])
+    seen = np.concatenate([dataset.split(name).inputs[:, 0, 0, 0] for name in ("train", "validation", "test")])
     assert sorted(seen) == list(range(20))
-    np.testing.assert_array_equal(dataset.split("train").images[:, 0, 0, 0] % 2, dataset.split("train").labels)
+    np.testing.assert_array_equal(dataset.split("train").inputs[:, 0, 0, 0] % 2, dataset.split("train").labels)
 
 
 def test_which_row_went_into_which_split_is_a_table(tmp_path):
@@ -178,5 +178,5 @@ def test_missing_images_are_left_out_and_a_test_without_labels_is_set_aside(tmp_
     pd.read_parquet(folder / "test.parquet")[["image"]].to_parquet(folder / "test.parquet")
     dataset = load(folder, validation=4, test=4)
     assert sum(len(dataset.split(name)) for name in ("train", "validation", "test")) == 19
-    assert "the images of split test have no labels" in caplog.text
+    assert "the examples of split test have no labels" in caplog.text
     assert "image 3: there is no image" in caplog.text

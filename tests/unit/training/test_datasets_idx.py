@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nagevo.foundation.errors import DataError
-from nagevo.training.datasets import load_images
+from nagevo.training.datasets import load_dataset
 
 
 def content(array: np.ndarray) -> bytes:
@@ -28,22 +28,22 @@ def folder(tmp_path):
 
 
 def test_images_and_labels_belong_together_in_every_split(folder):
-    dataset = load_images("idx", (1, 6, 6), path=str(folder), validation=5)
+    dataset = load_dataset("idx", (1, 6, 6), path=str(folder), validation=5)
     assert dataset.classes == ("0", "1", "2")
     for name, n in (("train", 15), ("validation", 5), ("test", 4)):
         split = dataset.split(name)
-        assert split.images.shape == (n, 1, 6, 6)
-        np.testing.assert_array_equal(split.images[:, 0, 2, 2] % 3, split.labels)
+        assert split.inputs.shape == (n, 1, 6, 6)
+        np.testing.assert_array_equal(split.inputs[:, 0, 2, 2] % 3, split.labels)
 
 
 def test_classes_have_the_given_names(folder):
-    assert load_images("idx", (1, 6, 6), path=str(folder), classes=["a", "b", "c"]).classes == ("a", "b", "c")
+    assert load_dataset("idx", (1, 6, 6), path=str(folder), classes=["a", "b", "c"]).classes == ("a", "b", "c")
 
 
 def test_an_absent_file_is_named(folder):
     (folder / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte does not exist, nor does t10k-labels-idx1-ubyte\.gz"):
-        load_images("idx", (1, 6, 6), path=str(folder))
+        load_dataset("idx", (1, 6, 6), path=str(folder))
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_a_damaged_file_is_named(folder, damage):
         whole = path.read_bytes()
         path.write_bytes(damage(whole))
         with pytest.raises(DataError, match=f"{name} cannot be read as idx"):
-            load_images("idx", (1, 6, 6), path=str(folder))
+            load_dataset("idx", (1, 6, 6), path=str(folder))
         path.write_bytes(whole)
 
 
 def test_labels_that_are_too_few_are_refused(folder):
     (folder / "t10k-labels-idx1-ubyte").write_bytes(content(np.zeros(3, dtype=np.uint8)))
     with pytest.raises(DataError, match="t10k has 4 images and 3 labels"):
-        load_images("idx", (1, 6, 6), path=str(folder))
+        load_dataset("idx", (1, 6, 6), path=str(folder))

@@ -10,7 +10,8 @@ from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.training import loop
 from nagevo.training.checkpoint import Best, resume, save_checkpoint
 from nagevo.training.datasets import Split
-from nagevo.training.images import Images, prepare
+from nagevo.training.datasets.inputs import ImageInputs
+from nagevo.training.examples import Examples
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
 from nagevo.training.recipe import Recipe
 from nagevo.training.tensors import load_tensors, save_tensors
@@ -18,11 +19,12 @@ from nagevo.training.tensors import load_tensors, save_tensors
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.1, warmup_epochs=1)
 
 
-def images(n: int = 32, size: int = 6) -> Images:
+def images(n: int = 32, size: int = 6) -> Examples:
     """Return random images whose class is whether their left half is brighter."""
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (n, 1, size, size), dtype=np.uint8))
     halves = pixels.float().view(n, size, 2, size // 2).mean((1, 3))
-    return Images(pixels, (halves[:, 0] > halves[:, 1]).long(), torch.full((1, 1, 1), 0.5), torch.full((1, 1, 1), 0.3))
+    form = ImageInputs((1, size, size), mean=(0.5,), std=(0.3,))
+    return Examples(pixels, (halves[:, 0] > halves[:, 1]).long(), form)
 
 
 def network() -> nn.Module:
@@ -136,7 +138,8 @@ def test_images_are_normalized():
     pixels = np.zeros((2, 1, 4, 4), dtype=np.uint8)
     pixels[1] = 255
     split = Split(pixels, np.array([0, 1]))
-    (x, labels), *_ = prepare(split, split.statistics()).batches(2)
+    form = ImageInputs((1, 4, 4)).fitted(pixels)
+    (x, labels), *_ = Examples.of(split, form).batches(2)
     # Mean and deviation are both 0.5 of full scale, so black is -1 and white is 1.
     torch.testing.assert_close(x[:, 0, 0, 0], torch.tensor([-1.0, 1.0]))
     assert labels.tolist() == [0, 1]

@@ -1,4 +1,4 @@
-"""The base of evaluators that train networks on images."""
+"""The base of evaluators that train networks on a dataset."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nagevo.foundation.registry import create
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.status import OK, reason
 from nagevo.spaces.base import SearchSpace
-from nagevo.training.datasets import IMAGES, ImageDataset, check_classes, load_images
+from nagevo.training.datasets import DATASET, Dataset, Inputs, check_fits, load_dataset
 from nagevo.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from nagevo.training.images import Images
+    from nagevo.training.examples import Examples
 
 
 def channels_last(network: nn.Module) -> nn.Module:
@@ -34,56 +34,61 @@ def channels_last(network: nn.Module) -> nn.Module:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def readings(network: nn.Module, images: Images, *, batch_size: int = 512) -> tuple[float, float, float]:
+def readings(network: nn.Module, examples: Examples, *, batch_size: int = 512) -> tuple[float, float, float]:
     """Return accuracy and its standard error (percent), and cross-entropy (nats), of a network in evaluation mode.
 
-    The standard error is that of a share with one image more of either kind (Agresti and Coull 1998, "Approximate Is
-    Better than Exact for Interval Estimation of Binomial Proportions"), so that it is not 0 where all are right.
+    The standard error is that of a share with one label more of either kind (Agresti and Coull 1998, "Approximate Is
+    Better than Exact for Interval Estimation of Binomial Proportions"), so that it is not 0 where all are right. The
+    perplexity is the exponential of the cross-entropy.
     """
     import torch
-    from torch.nn import functional
 
-    correct, loss, n = 0, 0.0, len(images)
+    from nagevo.training.loop import cross_entropy
+
+    correct, loss, n = 0, 0.0, examples.labels.numel()
     with torch.inference_mode():
-        for x, labels in images.batches(batch_size):
+        for x, labels in examples.batches(batch_size):
             logits = network(x)
-            correct += int((logits.argmax(1) == labels).sum())
-            loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
+            correct += int((logits.argmax(-1) == labels).sum())
+            loss += float(cross_entropy(logits, labels)) * labels.numel()
     share = (correct + 1) / (n + 2)
     return 100.0 * correct / n, 100.0 * (share * (1 - share) / (n + 2)) ** 0.5, loss / n
 
 
-class ImageEvaluator(Evaluator):
-    """Reads accuracies of trained networks on images."""
+class DatasetEvaluator(Evaluator):
+    """Reads accuracies of trained networks on a dataset."""
 
     def __init__(
         self,
         space: SearchSpace,
         *,
         seed: int = 0,
-        dataset: Annotated[Mapping[str, Any], Option("Images that are trained on.", of=IMAGES)],
+        dataset: Annotated[Mapping[str, Any], Option("Examples that are trained on.", of=DATASET)],
         training: Annotated[
             Mapping[str, Any],
             Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
         ] = EMPTY,
-        calibration_images: Annotated[
+        calibration_examples: Annotated[
             int,
-            Option("Training images from which the statistics of batch normalization are taken after training.", ge=1),
+            Option(
+                "Training examples from which the statistics of batch normalization are taken after training.", ge=1
+            ),
         ] = 512,
     ):
         super().__init__(space, seed=seed)
-        self.dataset_options, self.calibration_images = dict(dataset), calibration_images
+        self.dataset_options, self.calibration_examples = dict(dataset), calibration_examples
         self.recipe = create("training", Recipe, **training)
 
     @cached_property
-    def dataset(self) -> ImageDataset:
-        """The images in the largest shape that the space takes, read when first needed."""
-        dataset = load_images(shape=self.space.input_shape, seed=self.seed, **self.dataset_options)
-        check_classes(dataset, self.space)
+    def dataset(self) -> Dataset:
+        """The examples in the largest shape that the space takes, read when first needed."""
+        dataset = load_dataset(shape=self.space.input_shape, seed=self.seed, **self.dataset_options)
+        check_fits(dataset, self.space)
+        dataset.form.check(self.recipe)
         return dataset
 
     @cached_property
-    def _resized(self) -> dict[tuple[int, int, int], ImageDataset]:
+    def _resized(self) -> dict[tuple[int, ...], Dataset]:
         return {self.dataset.shape: self.dataset}
 
     @cached_property
@@ -92,30 +97,28 @@ class ImageEvaluator(Evaluator):
         return self.dataset.classes
 
     @cached_property
-    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation by which each channel is normalized, shape (channels,), full scale being 1."""
-        return self.dataset.statistics
+    def form(self) -> Inputs:
+        """The inputs of the networks."""
+        return self.dataset.form
 
     def preprocessing(self) -> dict[str, Any]:
-        mean, std = (values.tolist() for values in self.statistics)
-        crop = self.dataset_options.get("crop", 1.0)
-        return {"classes": list(self.classes), "mean": mean, "std": std, "crop": crop}
+        return {"classes": list(self.classes), **self.form.describe()}
 
     def splits(self) -> pd.DataFrame:
         return self.dataset.table()
 
-    def images(self, split: str, shape: tuple[int, int, int] | None = None) -> Images:
+    def examples(self, split: str, shape: tuple[int, ...] | None = None) -> Examples:
         """Return one split in a shape, by default the largest that the space takes."""
+        from nagevo.training.examples import Examples
+
         shape = self.dataset.shape if shape is None else shape
         if shape not in self._resized:
             self._resized[shape] = self.dataset.resized(shape)
-        from nagevo.training.images import prepare
+        return Examples.of(self._resized[shape].split(split), self.form.resized(shape))
 
-        return prepare(self._resized[shape].split(split), self.statistics)
-
-    def calibration(self, shape: tuple[int, int, int]) -> Images:
-        """Return the images from which statistics are taken, in a shape."""
-        return self.images("train", shape).first(self.calibration_images)
+    def calibration(self, shape: tuple[int, ...]) -> Examples:
+        """Return the examples from which statistics of batch normalization are taken, in a shape."""
+        return self.examples("train", shape).first(self.calibration_examples)
 
     @abstractmethod
     def trained(self, choices: np.ndarray) -> nn.Module:
@@ -124,12 +127,12 @@ class ImageEvaluator(Evaluator):
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
         """Return one row for each architecture, in order; see :meth:`Evaluator.evaluate`.
 
-        There are further columns: ``standard_error`` of the accuracy (percent), for images drawn at random, and the
-        mean ``cross_entropy`` (nats), which tells networks apart that the accuracy of a few images does not.
+        There are further columns: ``standard_error`` of the accuracy (percent), for examples drawn at random, and
+        the mean ``cross_entropy`` (nats), which tells networks apart that the accuracy of a few examples does not.
         """
         import torch
 
-        self.images(split)  # a dataset that cannot be read is an error, not a status
+        self.examples(split)  # a dataset that cannot be read is an error, not a status
         torch.set_num_threads(1)  # twice as fast for networks of this size as two threads on two cores
         rows = [self._reading(row, split) for row in track(choices, f"Scoring ({split})")]
         columns = {"accuracy": float, "standard_error": float, "cross_entropy": float, "status": object}
@@ -139,7 +142,7 @@ class ImageEvaluator(Evaluator):
         """Return the readings of one architecture with its status."""
         failed = (math.nan, math.nan, math.nan)
         try:
-            values = readings(self.trained(choices), self.images(split, self.space.input_shape_of(choices)))
+            values = readings(self.trained(choices), self.examples(split, self.space.input_shape_of(choices)))
         except (RuntimeError, ValueError, ArithmeticError) as error:  # of torch, for instance out of memory
             return *failed, reason(error)
         return (*values, OK) if np.isfinite(values).all() else (*failed, "its outputs are not finite numbers")

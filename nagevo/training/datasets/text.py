@@ -1,0 +1,62 @@
+"""A text as sequences of tokens, each of which is to be told from those before it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+
+from nagevo.foundation.errors import DataError
+from nagevo.foundation.options import Option
+from nagevo.training.datasets.base import Pool, Source
+
+
+def text(
+    *,
+    path: Annotated[
+        str | None,
+        Option("Text file in UTF-8; null for the help texts of Python, which are installed with it.", path=True),
+    ] = None,
+    tokens: Annotated[Literal["characters", "bytes"], Option("Pieces that the text is cut into.")] = "characters",
+    length: Annotated[int, Option("Tokens in a sequence.", ge=1)] = 64,
+) -> Source:
+    """Return the consecutive sequences of a text; the label of each token is the next one.
+
+    The splits are stretches of the text, one after the other, not a random choice: sequences beside one another are
+    alike.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or holds less than ten sequences.
+    """
+    content, name = _content(path)
+    if tokens == "bytes":
+        indices = np.frombuffer(content.encode(), dtype=np.uint8).astype(np.int64)
+        classes = tuple(f"{byte:#04x}" for byte in range(256))
+    else:
+        codes, indices = np.unique(np.array([ord(sign) for sign in content]), return_inverse=True)
+        classes = tuple(map(chr, codes.tolist()))
+    n = (len(indices) - 1) // length
+    if n < 10:
+        raise DataError(f"dataset {name}: expected at least ten sequences of {length} tokens, got {max(n, 0)}")
+    inputs, following = (indices[start : start + n * length].reshape(n, length) for start in (0, 1))
+    return Source(name, classes, {"train": Pool(inputs, following)}, kind="tokens")
+
+
+def _content(path: str | None) -> tuple[str, str]:
+    """Return the text and its name."""
+    if path is None:
+        from pydoc_data.topics import topics
+
+        return "\n".join(topics[name] for name in sorted(topics)), "pydoc_topics"
+    file = Path(path).expanduser()
+    try:
+        return file.read_text(encoding="utf-8-sig"), file.stem
+    except OSError as error:
+        raise DataError(f"dataset.path: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"dataset.path: {path}: expected text in UTF-8, got the byte {error.object[error.start]:#x}"
+        ) from None
