@@ -66,13 +66,15 @@ def export_onnx(
 
 def zeros_for(network: nn.Module, input_shape: tuple[int, ...], batch: int) -> torch.Tensor:
     """Return a batch of zeros that a network takes: float32, or int64 where it has a ``vocabulary`` of tokens."""
-    return torch.zeros(batch, *input_shape, dtype=torch.int64 if hasattr(network, "vocabulary") else torch.float32)
+    tokens = getattr(network, "vocabulary", None) is not None
+    return torch.zeros(batch, *input_shape, dtype=torch.int64 if tokens else torch.float32)
 
 
 def _random_for(network: nn.Module, input_shape: tuple[int, ...]) -> torch.Tensor:
     rng = torch.Generator().manual_seed(0)
-    if hasattr(network, "vocabulary"):
-        return torch.randint(network.vocabulary, (1, *input_shape), generator=rng)
+    vocabulary: int | None = getattr(network, "vocabulary", None)
+    if vocabulary is not None:
+        return torch.randint(vocabulary, (1, *input_shape), generator=rng)
     return torch.randn(1, *input_shape, generator=rng)
 
 

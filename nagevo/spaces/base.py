@@ -194,7 +194,7 @@ class SearchSpace(ABC):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape (channels, height, width) of what the networks take, the largest of them where it differs."""
+        """Shape of an input, without the batch, such as (channels, height, width); the largest where it differs."""
         raise ConfigError(f"{self} has no networks to build; use a table for its accuracies and latencies")
 
     def input_shape_of(self, choices: np.ndarray) -> tuple[int, ...]:

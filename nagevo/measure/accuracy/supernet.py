@@ -116,10 +116,13 @@ class SupernetEvaluator(DatasetEvaluator):
             raise DataError(f"weights {path} were trained for other options of the space: train them again")
         supernet.load_state_dict(under_prefix("network.", tensors))
         self.supernet = supernet
-        self.classes, self.form = tuple(about["classes"]), described_inputs(self.space.input_shape, about)
+        form = described_inputs(self.space.input_shape, about)
+        if form is None:
+            raise DataError(f"weights {path} do not say which inputs they take: train them again")
+        self.classes, self.form = tuple(about["classes"]), form
         labels = tensors["calibration.labels"]
         for shape in map(tuple, about["shapes"]):
-            self._stored[shape] = Examples(tensors[_key(shape)], labels, self.form.resized(shape))
+            self._stored[shape] = Examples(tensors[_key(shape)], labels, form.resized(shape))
 
     def calibration(self, shape: tuple[int, ...]) -> Examples:
         return self._stored[shape] if shape in self._stored else super().calibration(shape)

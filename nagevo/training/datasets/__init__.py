@@ -101,18 +101,22 @@ def load_dataset(
         If the examples cannot be read, or there are too few.
     """
     source = DATASETS.create(name, **options)
-    kind, given = KINDS[source.kind], {"crop": crop, "mean": mean, "std": std}
+    kind, given = KINDS[source.kind], {"crop": crop, "mean": _fixed(mean), "std": _fixed(std)}
     known = {field.name for field in fields(kind)}
     foreign = [key for key, value in given.items() if key not in known and value != DATASET.parameters[key].default]
     if foreign:
         raise ConfigError(f"dataset.{foreign[0]}: the dataset {source.name} holds {source.kind}, which have none")
-    normalization = {key: value if value is None or key == "crop" else tuple(value) for key, value in given.items()}
-    form = kind(tuple(shape), **{key: value for key, value in normalization.items() if key in known})
+    own: dict[str, Any] = {key: value for key, value in given.items() if key in known}
+    form = kind(tuple(shape), **own)
     rows = choose_rows(source, {"train": train, "validation": validation, "test": test}, seed=seed)
     dataset = Dataset(source, rows, form)
     dataset.check_readable()
     report_imbalance(dataset)
     return dataset
+
+
+def _fixed(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values)
 
 
 DATASET = Signature(load_dataset, provided=("shape", "seed"))

@@ -25,7 +25,7 @@ PROGRESS_FROM = 20_000
 def decoded(
     images: Sequence[bytes | str | Path | np.ndarray],
     rows: np.ndarray,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     crop: float,
     description: str,
 ) -> tuple[np.ndarray, dict[int, str]]:
@@ -60,7 +60,7 @@ def decoded(
     return pixels, failures
 
 
-def failure_of(images: Sequence, row: int, shape: tuple[int, int, int], crop: float) -> str:
+def failure_of(images: Sequence, row: int, shape: tuple[int, ...], crop: float) -> str:
     """Return why an image cannot be read; an empty text if it can."""
     try:
         decode(images[row], shape, crop)
@@ -80,7 +80,7 @@ def _failure(images: Sequence, row: int, error: Exception) -> str:
     return f"{name}: {reason}"
 
 
-def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, int, int], crop: float = 1.0) -> np.ndarray:
+def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, ...], crop: float = 1.0) -> np.ndarray:
     """Return the square in the center of an image, scaled to a shape: uint8 of shape (channels, height, width).
 
     The image stands upright as its EXIF data says. What is transparent is white. Colors become shades of grey, or the
@@ -88,7 +88,8 @@ def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, int,
     """
     channels, height, width = shape
     with _opened(image) as opened:
-        upright = _opaque(ImageOps.exif_transpose(_eight_bit(opened))).convert(MODES[channels])
+        eight = _eight_bit(opened)
+        upright = _opaque(ImageOps.exif_transpose(eight) or eight).convert(MODES[channels])
     side, center = crop * min(upright.size), (upright.width / 2, upright.height / 2)
     box = (center[0] - side / 2, center[1] - side / 2, center[0] + side / 2, center[1] + side / 2)
     scaled = upright.resize((width, height), Image.Resampling.BILINEAR, box=box)
@@ -98,12 +99,10 @@ def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, int,
 def _opened(image: bytes | str | Path | np.ndarray | None) -> Image.Image:
     if image is None:
         raise ValueError("there is no image")
-    if isinstance(image, bytes):
-        image = io.BytesIO(image)
-    if isinstance(image, str | Path | io.BytesIO):
-        return Image.open(image)
+    if isinstance(image, bytes | str | Path):
+        return Image.open(io.BytesIO(image) if isinstance(image, bytes) else image)
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"expected an image, got {image} ({type(image).__name__})")
+        raise TypeError(f"expected an image, got {image!r} ({type(image).__name__})")
     pixels = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
     if pixels.dtype not in (np.bool_, np.uint8):
         pixels = _bytes(pixels, FULL_SCALES[-1:] if pixels.dtype == np.uint16 else FULL_SCALES)
@@ -126,7 +125,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         scaled = _bytes(np.asarray(image), FULL_SCALES)
     elif mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+        return ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image
     else:
         return image
     eight = Image.fromarray(scaled)

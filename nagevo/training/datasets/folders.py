@@ -100,7 +100,7 @@ def _chosen(whole: Folder, splits: Mapping[str, str] | None) -> dict[str, Folder
                 has = ", ".join(whole.folders) or "no folder with images"
                 raise ConfigError(f"dataset.splits: dataset {whole.path} has no split {theirs}; it has {has}")
         return {ours: whole.folders[theirs] for ours, theirs in splits.items()}
-    named = {name: split_called(name) for name in whole.folders if split_called(name)}
+    named = {name: split for name in whole.folders if (split := split_called(name))}
     if not any(whole.folders[name].folders or whole.folders[name].metadata for name in named):
         if named and set(named) == set(whole.folders):
             raise DataError(
@@ -131,7 +131,9 @@ def _labeled(folder: Folder, label_column: str, *, needed: bool) -> tuple[list[P
         if inner.folders:
             deep = next(iter(inner.folders.values())).path
             raise DataError(f"expected images in the class folder {folder.path / name}, got further folders: {deep}")
-    pairs = [(file, name) for name, inner in folder.folders.items() for file in inner.images]
+    pairs: list[tuple[Path, str | None]] = [
+        (file, name) for name, inner in folder.folders.items() for file in inner.images
+    ]
     pairs += [(file, None) for file in folder.images]
     return [file for file, _ in pairs], [label for _, label in pairs]
 

@@ -54,10 +54,10 @@ def huggingface(
     DataError
         If it cannot be read.
     """
-    if (path is None) == (hub is None):
-        raise ConfigError("dataset: expected one of path (a local folder or file) and hub (a dataset of the hub)")
-    if hub is not None:
+    if hub is not None and path is None:
         return _of_hub(hub, subset, splits, image_column, label_column, classes)
+    if path is None or hub is not None:
+        raise ConfigError("dataset: expected one of path (a local folder or file) and hub (a dataset of the hub)")
     root = Path(path).expanduser()
     if not root.exists():
         raise DataError(f"dataset.path: {path} does not exist; a dataset of the hub is named by dataset.hub")
@@ -105,7 +105,8 @@ def _of_hub(
         tables = load_dataset(hub, subset)
     except Exception as error:  # the library raises many kinds, of the file system and of the network
         raise DataError(f"dataset.hub: {hub} cannot be read: {one_line(error)}") from None
-    ours = {split_called(name): name for name in tables if split_called(name)} if splits is None else splits
+    same_names = {split: name for name in tables if (split := split_called(name))}
+    ours = same_names if splits is None else splits
     for theirs in ours.values():
         if theirs not in tables:
             raise ConfigError(f"dataset.splits: dataset {hub} has no split {theirs}; it has {', '.join(tables)}")
@@ -138,7 +139,7 @@ class HubImages(Sequence):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, row: int) -> bytes | Path | np.ndarray | None:
+    def __getitem__(self, row: int) -> bytes | Path | np.ndarray | None:  # type: ignore[override]
         """Return the encoded image, the name of its file, or None where there is none."""
         return stored_image(self.table[row][self.column], Path())
 

@@ -42,14 +42,14 @@ class Inputs(ABC):
     task: ClassVar[str]
 
     @abstractmethod
-    def read(self, stored: Sequence, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
+    def read(self, stored: Any, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
         """Return some rows of a pool as an array, shape (n, *shape), and why some of them cannot be read.
 
         ``description`` names the work where its progress is shown.
         """
 
     @abstractmethod
-    def failure(self, stored: Sequence, row: int) -> str:
+    def failure(self, stored: Any, row: int) -> str:
         """Return why a row of a pool cannot be read; an empty text if it can."""
 
     def fitted(self, inputs: np.ndarray) -> Inputs:
@@ -133,18 +133,27 @@ class Normalized(Inputs):
     def statistics(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation of each channel, both of shape (channels,)."""
 
+    def known_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and standard deviation of each channel, once they are known."""
+        if self.mean is None or self.std is None:
+            raise ValueError("inputs are not fitted to a training split yet")
+        return self.mean, self.std
+
     def normalized(self, values: torch.Tensor) -> torch.Tensor:
         """Return values less the mean of their channel, divided by its standard deviation."""
         import torch
 
-        mean, std = (torch.tensor(numbers).view(-1, *[1] * (len(self.shape) - 1)) for numbers in (self.mean, self.std))
+        mean, std = (
+            torch.tensor(numbers).view(-1, *[1] * (len(self.shape) - 1)) for numbers in self.known_statistics()
+        )
         return (values - mean.to(values.device)) / std.to(values.device)
 
     def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "mean": list(self.mean), "std": list(self.std)}
+        mean, std = self.known_statistics()
+        return {**super().describe(), "mean": list(mean), "std": list(std)}
 
     def _numbers(self) -> str:
-        listed = (", ".join(f"{value:.6g}" for value in values) for values in (self.mean, self.std))
+        listed = (", ".join(f"{value:.6g}" for value in values) for values in self.known_statistics())
         return "mean {} and standard deviation {}".format(*listed)
 
 
@@ -172,12 +181,12 @@ class ImageInputs(Normalized):
                 "(channels, height, width) with 1 or 3 channels"
             )
 
-    def read(self, stored: Sequence, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
+    def read(self, stored: Any, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
         from nagevo.training.datasets.decoding import decoded
 
         return decoded(stored, rows, self.shape, self.crop, description)
 
-    def failure(self, stored: Sequence, row: int) -> str:
+    def failure(self, stored: Any, row: int) -> str:
         from nagevo.training.datasets.decoding import failure_of
 
         return failure_of(stored, row, self.shape, self.crop)
@@ -219,12 +228,12 @@ class ArrayInputs(Normalized):
     augmentations: ClassVar[tuple[str, ...]] = ("noise", "amplitude")
     task: ClassVar[str] = ""
 
-    def read(self, stored: np.ndarray, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
+    def read(self, stored: Any, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
         inputs = stored[rows].astype(np.float32)
         finite = np.isfinite(inputs).reshape(len(rows), -1).all(axis=1)
         return inputs, {place: self.failure(stored, int(rows[place])) for place in np.flatnonzero(~finite).tolist()}
 
-    def failure(self, stored: np.ndarray, row: int) -> str:
+    def failure(self, stored: Any, row: int) -> str:
         finite = np.isfinite(stored[row].astype(np.float32)).all()
         return "" if finite else f"row {row + 1} holds values that are not finite"
 
@@ -239,7 +248,7 @@ class ArrayInputs(Normalized):
     def augmented(self, inputs: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
         from nagevo.training.augmentation import changed_arrays
 
-        return changed_arrays(inputs, self.std, recipe, rng)
+        return changed_arrays(inputs, self.known_statistics()[1], recipe, rng)
 
     def sentences(self) -> Iterator[str]:
         yield "A value is given as `(value - mean) / std`, with for each channel (the first dimension)"
@@ -253,10 +262,10 @@ class TokenInputs(Inputs):
     kind: ClassVar[str] = "tokens"
     task: ClassVar[str] = "text-generation"
 
-    def read(self, stored: np.ndarray, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
+    def read(self, stored: Any, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
         return stored[rows], {}
 
-    def failure(self, stored: np.ndarray, row: int) -> str:
+    def failure(self, stored: Any, row: int) -> str:
         return ""
 
     def prepared(self, inputs: torch.Tensor) -> torch.Tensor:

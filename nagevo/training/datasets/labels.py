@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def classify(
     """
     if classes is not None and len(set(classes)) < len(classes):
         raise ConfigError(f"dataset.classes: expected different names, got {', '.join(map(str, classes))}")
-    labels = {pool: _plain(values, f"{where}, split {pool}") for pool, values in stored.items()}
+    labels: dict[str, list[Any]] = {pool: _plain(values, f"{where}, split {pool}") for pool, values in stored.items()}
     for pool, values in labels.items():
         hidden = names is not None or (pool != "train" and set(values) == {-1} and -1 not in set(labels["train"]))
         labels[pool] = [None if hidden and value == -1 else value for value in values]
@@ -59,6 +60,7 @@ def classify(
     found = set(every)
     if len(found) == len(every) > 2:
         raise DataError(f"{where}: expected classes, got a different label for each of {len(every)} examples")
+    order: list[Any]
     if any(isinstance(value, str) for value in found):
         order, ours = _named(sorted(found), classes, where)
     elif names is not None:

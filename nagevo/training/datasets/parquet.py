@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class ParquetImages(Sequence):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def __getitem__(self, row: int) -> bytes | Path | np.ndarray | None:
+    def __getitem__(self, row: int) -> bytes | Path | np.ndarray | None:  # type: ignore[override]
         """Return the encoded image, the name of its file, its pixels, or None where there is none."""
         if not 0 <= row < len(self):
             raise IndexError(row)
@@ -96,7 +96,7 @@ class ParquetImages(Sequence):
         return stored_image(values[row - self._ends[number] + len(values)], folder)
 
 
-def stored_image(value: object, folder: Path) -> bytes | Path | np.ndarray | None:
+def stored_image(value: Any, folder: Path) -> bytes | Path | np.ndarray | None:
     """Return an image as it stands in a cell: encoded, the name of its file, its pixels, or None."""
     if isinstance(value, Mapping):
         value = value.get("bytes") or value.get("path")
@@ -132,8 +132,9 @@ def read_parquet(
     for file in files:
         members.setdefault(_split_of(file, root), []).append(file)
     if splits is not None:
-        chosen = {ours: members.get(theirs) or members.get(split_called(theirs)) for ours, theirs in splits.items()}
-        absent = [splits[ours] for ours, group in chosen.items() if group is None]
+        usual = {ours: members.get(split_called(theirs) or "", []) for ours, theirs in splits.items()}
+        chosen = {ours: members.get(theirs, usual[ours]) for ours, theirs in splits.items()}
+        absent = [splits[ours] for ours, group in chosen.items() if not group]
         if absent:
             has = ", ".join(sorted(members, key=lambda name: (*SPLITS, name).index(name)))
             raise ConfigError(f"dataset.splits: dataset {root} has no split {absent[0]}; it has {has}")
@@ -154,7 +155,8 @@ def _split_of(file: Path, root: Path) -> str:
     if file == root:
         return "train"
     *folders, stem = file.relative_to(root).with_suffix("").parts
-    found = {split_called(word) for part in (*folders, stem) for word in re.split(r"[^a-z]+", part.lower())} - {None}
+    words = [word for part in (*folders, stem) for word in re.split(r"[^a-z]+", part.lower())]
+    found = {split for split in map(split_called, words) if split}
     if len(found) > 1:
         raise DataError(f"dataset {root}: {file.relative_to(root)} names two splits: {', '.join(sorted(found))}")
     return found.pop() if found else re.sub(r"[-_.]?\d.*$", "", stem)
