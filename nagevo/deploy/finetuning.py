@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,10 +25,10 @@ class Trainer(Protocol):
     seed: int
     recipe: Recipe
 
-    def examples(self, split: str, shape: Sequence[int]) -> Examples:
+    def examples(self, split: str, shape: tuple[int, ...]) -> Examples:
         """Return the examples of ``train``, ``validation`` or ``test`` in a shape."""
 
-    def calibration(self, shape: Sequence[int]) -> Examples:
+    def calibration(self, shape: tuple[int, ...]) -> Examples:
         """Return the examples on which batch normalization is calibrated, in a shape."""
 
     def preprocessing(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ ACCURACIES = {
     "validation": "validation split, by which the best epoch was chosen",
     "validation_before": "validation split, before fine-tuning",
 }
-"""Images that each accuracy of a description was read on."""
+"""Split that each accuracy of a description was read on."""
 
 
 def model_card(description: Mapping[str, Any], differences: Mapping[str, float]) -> str:
