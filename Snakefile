@@ -21,6 +21,7 @@ include: "workflow/rules/evolve.smk"
 include: "workflow/rules/distill.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/deploy.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/validate.smk"
 
@@ -33,3 +34,4 @@ rule all:
         f"{RESULTS}/evaluation.json",
         f"{RESULTS}/report.html",
         plan.splits,
+        plan.delivered,

@@ -26,6 +26,7 @@ STEPS = (
     "distill",
     "answer",
     "evaluate",
+    "deploy",
     "validate_supernet",
 )
 """Names of the modules of the commands that only the workflow's rules call, in their order."""

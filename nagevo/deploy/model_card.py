@@ -50,6 +50,8 @@ def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterat
     yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']} by what the search measured |"
     if known["measured_latency_ms"] is not None:
         yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
+    if known.get("measured_again") is not None:
+        yield f"| {words} measured once more | {known['measured_again']:.4g} {unit}, when this network was delivered |"
     bound = rounded_up(known["latency_bound_ms"], 4)
     yield f"| {words} bound | {bound} {unit} at confidence {known['confidence']:g} |"
     for name, limit in known.get("limits", {}).items():

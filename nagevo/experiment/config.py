@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from nagevo.deploy.config import DeployConfig
 from nagevo.foundation.errors import ConfigError, unknown
 from nagevo.foundation.files import load_yaml
 from nagevo.foundation.options import Option, signature
@@ -174,6 +175,9 @@ class Sections:
     evaluation: Annotated[Mapping[str, Any], Option("The check of the answers.", of=EvaluationConfig)] = field(
         default_factory=dict
     )
+    deploy: Annotated[Mapping[str, Any], Option("The networks that are delivered.", of=DeployConfig)] = field(
+        default_factory=dict
+    )
     compare: Annotated[Mapping[str, Any], Option("The comparison of strategies.", of=CompareConfig)] = field(
         default_factory=dict
     )
@@ -252,6 +256,7 @@ class Experiment:
     evolve: EvolveConfig
     generator: GeneratorConfig
     evaluation: EvaluationConfig
+    deploy: DeployConfig
     compare: CompareConfig
     raw: Mapping[str, Any]
 
@@ -427,6 +432,7 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
         evolve=EvolveConfig(**filled["evolve"]),
         generator=GeneratorConfig(**filled["generator"]),
         evaluation=EvaluationConfig(**filled["evaluation"]),
+        deploy=DeployConfig(**filled["deploy"]),
         compare=CompareConfig(**filled["compare"]),
         raw=filled,
     )

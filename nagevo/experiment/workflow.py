@@ -62,6 +62,8 @@ class Plan:
         File that :meth:`Evaluator.train` writes, if the evaluator needs it.
     weights_option : str
         The option that comes before it.
+    delivered : list of str
+        The tables of the networks that are delivered on each device.
     splits : list of str
         The table of which example is in which split, where accuracies are read on a dataset.
     caching : bool
@@ -85,6 +87,10 @@ class Plan:
         self.shards = range(self.experiment.search.shards)
         self.weights = ["results/{experiment}/supernet.safetensors"] if needs_training else []
         self.weights_option = "--weights" if needs_training else ""
+        budgets = self.experiment.deploy.budgets
+        delivering = needs_training if budgets is None else budgets not in (0, [])
+        tables = [f"results/{self.experiment.name}/networks/{device}/index.json" for device in self.devices]
+        self.delivered = tables if delivering else []
         self.splits = [f"results/{self.experiment.name}/splits.parquet"] if self.experiment.dataset else []
         self.caching = CACHE_VARIABLE in os.environ
         self.accuracy_resources = dict(self.experiment.accuracy.resources)

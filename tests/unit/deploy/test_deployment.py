@@ -10,18 +10,22 @@ from functools import partial
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 from interruption import interrupted_at
 from made_up import learned, measured, run
 
 import nagevo
+from nagevo.deploy.config import DeployConfig
 from nagevo.deploy.deployment import Deployment
 from nagevo.experiment.config import parse_config
+from nagevo.experiment.delivery import budgets, deliver
 from nagevo.experiment.learning import distill
 from nagevo.foundation.errors import ConfigError, DataError, MissingDependency
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
+from nagevo.measure.latency.base import Device
 from nagevo.measure.measurements import Measurements
 from nagevo.training import loop
 from nagevo.training.datasets import SPLITS, Pool, Source
@@ -360,6 +364,46 @@ def test_a_description_of_other_weights_is_refused(answer, tuned, tmp_path):
     shutil.copy(tuned[0] / "weights.safetensors", tmp_path / "out")
     with pytest.raises(DataError, match=r"network\.json describes other weights than weights\.safetensors holds"):
         Deployment.load(tmp_path / "out")
+
+
+class MacsDevice(Device):
+    """Takes a millisecond for 10,000 multiply–accumulates, and twice as long for the largest network."""
+
+    def measure(self, space, choices):
+        macs = space.costs(choices)["macs"] / 1e4
+        largest = space.costs(space.extremes())["macs"].max() / 1e4
+        return pd.DataFrame({"latency_ms": np.where(macs == largest, 2 * macs, macs), "status": "ok"})
+
+
+def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, tmp_path):
+    generator, options = nagevo.load(bundle), {"confidence": 0.9}
+    fastest = generator.steps()[0].bound
+    config = DeployConfig(budgets=[fastest, 1e3, 1e-6], epochs=1)
+    for _ in range(2):
+        index = deliver(generator, "phone", MacsDevice(), config, tmp_path / "networks", **options)
+    assert json.loads((tmp_path / "networks/index.json").read_text()) == json.loads(json.dumps(index))
+    assert [refused["asked"] for refused in index["refused"]] == [1e-6]
+    for network in index["networks"]:
+        folder = tmp_path / "networks" / network["folder"]
+        deployment = Deployment.load(folder)
+        assert deployment.description["budget_ms"] == network["asked"]
+        assert accuracy_of(deployment.network, "test", deployment.description) == network["accuracy"]["test"]
+        session = onnxruntime.InferenceSession(folder / "network.onnx")
+        assert session.run(None, {"images": np.zeros((1, 1, 12, 12), np.float32)})[0].shape == (1, 3)
+        (macs,) = generator.space.costs(generator.space.from_text([network["architecture"]]))["macs"]
+        assert network["measured"] in (macs / 1e4, 2 * macs / 1e4)
+        assert network["kept"] == (network["measured"] <= network["asked"])
+    assert len(list((tmp_path / "networks/references").glob("*.onnx"))) == 2
+    assert "| latency measured once more |" in (folder / "README.md").read_text()
+
+
+def test_a_number_of_budgets_is_spread_over_the_range_of_the_answers(bundle):
+    generator = nagevo.load(bundle)
+    low, high = generator.steps()[0].bound, generator.steps()[-1].bound
+    asked = budgets(generator, "phone", DeployConfig(budgets=2), 0.9)
+    assert asked == pytest.approx([(low + high) / 2, high], rel=1e-3)
+    assert asked[-1] >= high  # rounded up, so that the most accurate answer is among them
+    assert len(budgets(generator, "phone", DeployConfig(), 0.9)) == 3
 
 
 def test_infeasible_budgets_end_with_3(bundle, monkeypatch, capsys, tmp_path):

@@ -1,0 +1,30 @@
+"""``nagevo step deploy``: the networks that an experiment ends with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Config, OutputFolder
+
+
+def run(
+    config: Config,
+    bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
+    device: Annotated[str, typer.Option(help="Name of the device.")],
+    output: OutputFolder,
+) -> None:
+    """Train on and export the answers to some budgets of a device, and time them once more."""
+    from nagevo import load
+    from nagevo.experiment.config import load_config
+    from nagevo.experiment.delivery import LISTING, deliver, summary
+    from nagevo.foundation.writing import check_folder
+
+    check_folder(output, LISTING)
+    experiment, generator = load_config(config), load(bundle)
+    opened = experiment.device(device).create()
+    confidence = min(experiment.evaluation.confidence, generator.highest_confidence(device))
+    index = deliver(generator, device, opened, experiment.deploy, output, confidence=confidence)
+    typer.echo(summary(index), err=True)

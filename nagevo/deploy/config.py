@@ -1,0 +1,31 @@
+"""Options of the networks that are delivered: the section ``deploy``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
+
+USUAL = 3
+"""Budgets for each device where the experiment has trained weights."""
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """The networks that an experiment ends with: answers to some budgets, fine-tuned and exported."""
+
+    budgets: Annotated[
+        int | Sequence[Annotated[float, Option("", gt=0)]] | None,
+        Option(
+            "Budgets for each device: how many, evenly spaced over the range of the answers, or a list of them; null "
+            "for 3, or for 0 where the evaluator trains no weights."
+        ),
+    ] = None
+    epochs: Annotated[int, Option("Passes over the training images with which a network is trained on.", ge=1)] = 10
+
+    def __post_init__(self):
+        if isinstance(self.budgets, int) and self.budgets < 0:
+            raise ConfigError(f"budgets: expected at least 0, got {self.budgets}")
