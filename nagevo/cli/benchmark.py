@@ -33,7 +33,7 @@ def run(
     from nagevo import load
     from nagevo.evaluate.benchmark import Truth, known_device, new_device, two_limits
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.errors import ConfigError
+    from nagevo.foundation.errors import ConfigError, unknown
     from nagevo.foundation.progress import track
     from nagevo.foundation.tables import write_table
 
@@ -44,6 +44,10 @@ def run(
             raise ValueError
     except ValueError:
         raise ConfigError(f"expected --probes as whole numbers separated by commas, got {probes}") from None
+    if not experiment.devices:
+        raise ConfigError("the section devices is missing from the given configuration")
+    if cost not in (costs := generator.space.costs(generator.space.extremes())):
+        raise ConfigError(unknown("cost", cost, costs))
     tables = []
     for device in track(list(experiment.devices), "measuring answers"):
         truth = Truth.of(experiment, generator.space, device)

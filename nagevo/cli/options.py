@@ -9,13 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from nagevo.foundation.errors import ConfigError
-from nagevo.foundation.writing import writable_file
+from nagevo.foundation.writing import check_not_listed, writable_file
+
+MANIFESTS = ("manifest.json", "network.json", "comparison.json", "figures.json")
+"""Names of the files that list what else lies in a folder of nagevo's."""
 
 
 def writable(path: Path | None) -> Path | None:
     """Refuse a file that cannot be written before the command does anything else."""
     if path is not None:
         writable_file(path.expanduser())
+        check_not_listed(path.expanduser(), MANIFESTS)
     return path
 
 

@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -107,6 +107,19 @@ def writable_file(path: str | os.PathLike) -> Path:
         _check_writable(target)
     _check_is_folder(target.parent)
     return target
+
+
+def check_not_listed(path: str | os.PathLike, manifests: Iterable[str]) -> None:
+    """Refuse to write a single file that a manifest of these names beside it lists: it belongs to that folder.
+
+    Raises
+    ------
+    OutputError
+    """
+    target = Path(os.path.realpath(path))
+    for manifest in manifests:
+        if target.name in _listed(target.with_name(manifest)):
+            raise OutputError(f"{path} is a part of what {target.with_name(manifest)} lists: choose another name")
 
 
 def check_folder(folder: str | os.PathLike, manifest: str) -> list[str]:

@@ -49,6 +49,8 @@ def test_a_damaged_evaluation_is_one_line(bundle, monkeypatch, capsys, text):
         (["score", "--config", "c.json", "--architectures", "a.csv", "--output", "o.csv", "--split", "a"], "'--split'"),
         (["benchmark", "--config", "c.json", "--output", "o.csv", "--pairs", "-1"], "Invalid value for '--pairs'"),
         (["benchmark", "--config", "c.json", "--output", "o.csv", "--probes", "0,-5"], "expected --probes as"),
+        (["benchmark", "--config", "c.json", "--output", "o.csv", "--cost", "weight"], 'cost "weight" is unknown'),
+        (["benchmark", "--config", "{}", "--output", "o.csv"], "the section devices is missing"),
     ],
 )
 def test_a_value_that_cannot_be_is_one_line(bundle, tmp_path, monkeypatch, capsys, arguments, message):

@@ -4,6 +4,7 @@ import pytest
 from made_up import run
 
 from nagevo.foundation.errors import OutputError
+from nagevo.foundation.writing import replacing_folder
 from nagevo.report import figures
 
 
@@ -47,3 +48,13 @@ def test_figures_replace_those_of_earlier_and_no_others(tmp_path):
         "stages.png",
         "stages.svg",
     ]
+
+
+def test_no_single_file_is_written_over_a_part_of_a_folder_of_nagevos(tmp_path, monkeypatch, capsys):
+    with replacing_folder(tmp_path / "generator", "manifest.json") as new:
+        (new / "a.csv").write_text("part")
+    for name in ("a.csv", "manifest.json"):
+        output = str(tmp_path / "generator" / name)
+        code, _, err = run(monkeypatch, capsys, "train", "--config", "no such config", "--output", output)
+        assert (code, err.count("\n"), "is a part of" in err) == (2, 1, True)
+    assert (tmp_path / "generator/a.csv").read_text() == "part"
