@@ -59,6 +59,9 @@ Untrained = Annotated[
     bool,
     typer.Option("--untrained", help="Take random weights where the experiment has none of the network."),
 ]
+Trained = Annotated[
+    Path | None, typer.Option(help="Folder in which the evaluator `training` keeps weights, and finds them.")
+]
 Shard = Annotated[int, typer.Option(min=0, help="Part of the architectures, from 0 to the number of parts less 1.")]
 Shards = Annotated[int, typer.Option(min=1, help="Number of parts that they are split into.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput, Weights
+from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput, Trained, Weights
 
 
 class Split(StrEnum):
@@ -23,9 +22,7 @@ def run(
     architectures: Architectures,
     output: TableOutput,
     weights: Weights = None,
-    trained: Annotated[
-        Path | None, typer.Option(help="Folder in which the evaluator `training` keeps weights, and finds them.")
-    ] = None,
+    trained: Trained = None,
     split: Annotated[Split, typer.Option(help="Images that count.")] = Split.VALIDATION,
     first: Annotated[bool, typer.Option("--first", help="The first round: not all may fail.")] = False,
     shard: Shard = 0,

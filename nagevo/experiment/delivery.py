@@ -11,7 +11,7 @@ import numpy as np
 
 from nagevo.deploy.config import USUAL, DeployConfig
 from nagevo.deploy.deployment import ONNX, Deployment
-from nagevo.deploy.export import export_onnx
+from nagevo.deploy.export import onnx_for_timing
 from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.files import write_json
 from nagevo.foundation.quantities import QUANTITIES
@@ -95,13 +95,9 @@ def deliver(
             )
         (new / REFERENCES).mkdir()
         for number, text in enumerate(references):
-            choices = space.from_text([text])[0]
-            export_onnx(
-                generator.network(text, untrained=True),
-                space.input_shape_of(choices),
-                new / REFERENCES / f"{number}.onnx",
-                metadata={"architecture": text, "trained": "false"},
-            )
+            shape = space.input_shape_of(space.from_text([text])[0])
+            model = onnx_for_timing(generator.network(text, untrained=True), shape)
+            (new / REFERENCES / f"{number}.onnx").write_bytes(model)
             index["references"].append(
                 {"file": f"{REFERENCES}/{number}.onnx", "architecture": text, "measured": _known(measured[text])}
             )

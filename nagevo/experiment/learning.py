@@ -6,17 +6,21 @@ import os
 import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from nagevo.experiment.config import Experiment
 from nagevo.experiment.fitting import fit_accuracies, fit_device
+from nagevo.foundation import frontier
 from nagevo.foundation.machine import describe_machine
 from nagevo.generator.answers import Generator
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
 from nagevo.search.nsga2 import evolve_frontier
+from nagevo.spaces.base import unique
 
 PACKAGES = ("nagevo", "torch", "numpy", "xgboost", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
 """Packages whose versions a bundle states, if they are installed."""
@@ -28,6 +32,7 @@ def learn(
     folder: str | os.PathLike,
     *,
     weights: str | os.PathLike | None = None,
+    trained: str | os.PathLike | None = None,
 ) -> Generator:
     """Write the bundle of a generator that learned from measurements, and return the generator.
 
@@ -42,6 +47,8 @@ def learn(
         Folder of the bundle; replaced where it exists.
     weights : path, optional
         File written by the evaluator's :meth:`train`, where it has to be trained.
+    trained : path, optional
+        As for :func:`distill`.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def learn(
     size = vars(experiment.evolve)
     frontiers = [evolve_frontier(predictor, name, **size, seed=experiment.seed) for name in devices]
     members = np.concatenate([evolved.choices for evolved in frontiers])
-    return distill(experiment, predictor, members, folder, weights=weights)
+    return distill(experiment, predictor, members, folder, weights=weights, trained=trained)
 
 
 def distill(
@@ -77,6 +84,7 @@ def distill(
     folder: str | os.PathLike,
     *,
     weights: str | os.PathLike | None = None,
+    trained: str | os.PathLike | None = None,
 ) -> Generator:
     """Write the bundle of a generator distilled from frontiers, and return the generator.
 
@@ -91,6 +99,9 @@ def distill(
         Folder of the bundle; replaced where it exists. Devices that it was adapted to are adapted again.
     weights : path, optional
         File written by the evaluator's :meth:`train`, where it has to be trained.
+    trained : path, optional
+        Folder in which the evaluator keeps the weights of networks that it trains alone: those on the frontiers of the
+        measured architectures go into the bundle.
     """
     quantities = {name: device.measures for name, device in experiment.devices.items()}
     knowledge = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities)
@@ -103,7 +114,27 @@ def distill(
         "machine": describe_machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
-    return Generator.of(knowledge, description).save(folder, weights=weights)
+    generator = Generator.of(knowledge, description)
+    if trained is None:
+        return generator.save(folder, weights=weights)
+    with TemporaryDirectory() as temporary:
+        return generator.save(folder, weights=kept_weights(experiment, predictor, trained, Path(temporary) / "weights"))
+
+
+def kept_weights(experiment: Experiment, predictor: Predictor, trained: str | os.PathLike, path: Path) -> Path | None:
+    """Write the weights that are kept of the architectures on the measured frontiers, and return their file, if any."""
+    evaluator = experiment.create_evaluator(predictor.space)
+    evaluator.keep(trained)
+    members = []
+    for device in predictor.known:
+        measured = predictor.measurements.complete(device)
+        members.append(measured.choices[frontier.frontier(measured.objectives(device))])
+    choices = unique(np.concatenate(members))
+    choices = choices[evaluator.has_weights(choices)]
+    if not len(choices):
+        return None
+    evaluator.save_weights(choices, path)
+    return path
 
 
 def _versions() -> dict[str, str]:

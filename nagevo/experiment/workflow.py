@@ -60,6 +60,8 @@ class Plan:
     rounds, shards : range
     weights : list of str
         File that :meth:`Evaluator.train` writes, if the evaluator needs it.
+    trained : str
+        Option that names the folder of the weights of networks that are trained alone, where they are kept.
     weights_option : str
         The option that comes before it.
     delivered : list of str
@@ -79,16 +81,18 @@ class Plan:
             self.experiment.check_size()
             _check_confidence(self.experiment)
             self._exact = set(self.experiment.exact)
-            needs_training = EVALUATORS.resolve(self.experiment.accuracy.name).needs_training
+            evaluator = EVALUATORS.resolve(self.experiment.accuracy.name)
+            needs_training = evaluator.needs_training
         except NagevoError as error:
             print(f"nagevo: the configuration is wrong: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
         self.devices = list(self.experiment.devices)
         self.shards = range(self.experiment.search.shards)
         self.weights = ["results/{experiment}/supernet.safetensors"] if needs_training else []
+        self.trained = f"--trained results/{self.experiment.name}/trained" if evaluator.keeps_weights else ""
         self.weights_option = "--weights" if needs_training else ""
         budgets = self.experiment.deploy.budgets
-        delivering = needs_training if budgets is None else budgets not in (0, [])
+        delivering = (needs_training or evaluator.keeps_weights) if budgets is None else budgets not in (0, [])
         tables = [f"results/{self.experiment.name}/networks/{device}/index.json" for device in self.devices]
         self.delivered = tables if delivering else []
         self.splits = [f"results/{self.experiment.name}/splits.parquet"] if self.experiment.dataset else []

@@ -22,6 +22,7 @@ rule distill:
         surrogates=subpath(input.accuracy, parent=True),
         bundle=subpath(output.model, parent=True),
         weights=plan.weights_option,
+        trained=plan.trained,
     shell:
         "nagevo step distill --config {params.config:q} --measurements {input.measurements} {params.weights} {input.weights}"
-        " --surrogates {params.surrogates} --output {params.bundle} {input.frontiers} 2>&1 | tee {log} >&2"
+        " --surrogates {params.surrogates} --output {params.bundle} {params.trained} {input.frontiers} 2>&1 | tee {log} >&2"

@@ -86,13 +86,14 @@ rule score:
         source=plan.source("nagevo.cli.score", "space", "evaluator"),
         content=plan.content,
         weights=plan.weights_option,
+        trained=plan.trained,
         first=plan.first,
         shards=len(plan.shards),
         shard="{shard}",
         split="{split}",
     shell:
         "nagevo score --config {params.config:q} --architectures {input.architectures}"
-        " {params.weights} {input.weights} --split {params.split} {params.first} --shard {params.shard} --shards {params.shards}"
+        " {params.weights} {input.weights} {params.trained} --split {params.split} {params.first} --shard {params.shard} --shards {params.shards}"
         " --output {output.accuracies} 2>&1 | tee {log} >&2"
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Measurements, OutputFolder, Surrogates, Weights
+from nagevo.cli.options import Config, Measurements, OutputFolder, Surrogates, Trained, Weights
 
 
 def run(
@@ -17,6 +17,7 @@ def run(
     output: OutputFolder,
     frontiers: Annotated[list[Path], typer.Argument(help="What `nagevo step evolve` wrote for each device.")],
     weights: Weights = None,
+    trained: Trained = None,
 ) -> None:
     """Distill the frontiers of all devices into one generator and write the bundle."""
     import numpy as np
@@ -36,4 +37,4 @@ def run(
     predictor = Predictor.from_files(space, measured, files, list(experiment.devices), experiment.exact)
     members = np.concatenate([read_architectures(path, space) for path in frontiers])
     torch.set_num_threads(1)  # the matrices are too small for more
-    distill(experiment, predictor, members, output, weights=weights)
+    distill(experiment, predictor, members, output, weights=weights, trained=trained)

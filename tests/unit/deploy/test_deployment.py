@@ -21,7 +21,7 @@ from nagevo.deploy.config import DeployConfig
 from nagevo.deploy.deployment import Deployment
 from nagevo.experiment.config import parse_config
 from nagevo.experiment.delivery import budgets, deliver
-from nagevo.experiment.learning import distill
+from nagevo.experiment.learning import distill, kept_weights
 from nagevo.foundation.errors import ConfigError, DataError, MissingDependency
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
@@ -185,6 +185,25 @@ def test_an_answer_without_weights_is_refused_in_one_line(weightless, tmp_path, 
     code, _, err = run(monkeypatch, capsys, "generate", *asked, "--onnx", str(tmp_path / "net.onnx"))
     assert (code, err.count("\n"), "--untrained" in err) == (2, 1, True)
     assert not list(tmp_path.iterdir())
+
+
+def test_networks_that_were_trained_alone_are_handed_over_with_their_weights(tmp_path):
+    accuracy = CONFIG["accuracy"] | {"evaluator": "training"}
+    experiment = parse_config(CONFIG | {"accuracy": accuracy})
+    space = experiment.create_space()
+    choices = space.extremes()
+    evaluator = experiment.create_evaluator(space)
+    evaluator.keep(tmp_path / "trained")
+    evaluator.evaluate(choices)
+    table = Measurements(choices, np.zeros(2, dtype=int), np.array([50.0, 60.0]), {"phone": np.array([1.0, 2.0])})
+    predictor = FixedPredictor(space, table)
+    path = kept_weights(experiment, predictor, tmp_path / "trained", tmp_path / "weights")
+    loaded = experiment.create_evaluator(space)
+    loaded.load(path)
+    for row in choices:
+        expected, got = (known.network(row).state_dict() for known in (evaluator, loaded))
+        torch.testing.assert_close(got, expected, rtol=0, atol=0)
+    assert kept_weights(experiment, predictor, tmp_path / "nothing", tmp_path / "weights") is None
 
 
 def test_an_untrained_network_is_called_so_and_repeats_no_accuracy(weightless, tmp_path, monkeypatch, capsys):
@@ -366,6 +385,15 @@ def test_a_description_of_other_weights_is_refused(answer, tuned, tmp_path):
         Deployment.load(tmp_path / "out")
 
 
+class FixedPredictor:
+    """Knows measurements on the device ``phone`` and nothing else."""
+
+    known = ("phone",)
+
+    def __init__(self, space, measurements):
+        self.space, self.measurements = space, measurements
+
+
 class MacsDevice(Device):
     """Takes a millisecond for 10,000 multiply–accumulates, and twice as long for the largest network."""
 
@@ -379,8 +407,7 @@ def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, t
     generator, options = nagevo.load(bundle), {"confidence": 0.9}
     fastest = generator.steps()[0].bound
     config = DeployConfig(budgets=[fastest, 1e3, 1e-6], epochs=1)
-    for _ in range(2):
-        index = deliver(generator, "phone", MacsDevice(), config, tmp_path / "networks", **options)
+    index = deliver(generator, "phone", MacsDevice(), config, tmp_path / "networks", **options)
     assert json.loads((tmp_path / "networks/index.json").read_text()) == json.loads(json.dumps(index))
     assert [refused["asked"] for refused in index["refused"]] == [1e-6]
     for network in index["networks"]:
