@@ -416,7 +416,7 @@ def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, t
         assert deployment.description["budget_ms"] == network["asked"]
         assert accuracy_of(deployment.network, "test", deployment.description) == network["accuracy"]["test"]
         session = onnxruntime.InferenceSession(folder / "network.onnx")
-        assert session.run(None, {"images": np.zeros((1, 1, 12, 12), np.float32)})[0].shape == (1, 3)
+        assert session.run(None, {"inputs": np.zeros((1, 1, 12, 12), np.float32)})[0].shape == (1, 3)
         (macs,) = generator.space.costs(generator.space.from_text([network["architecture"]]))["macs"]
         assert network["measured"] in (macs / 1e4, 2 * macs / 1e4)
         assert network["kept"] == (network["measured"] <= network["asked"])
