@@ -46,6 +46,7 @@ def test_a_command_imports_no_other_command():
         "nagevo.cli.lazy",
         "nagevo.foundation",
         "nagevo.foundation.errors",
+        "nagevo.foundation.rounding",
     }
 
 
