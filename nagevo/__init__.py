@@ -109,7 +109,8 @@ def generate(
     confidence : float
         Asked probability that the latency holds the budget.
     n : int, optional
-        For a list of up to so many different networks in the place of each answer, the most accurate first.
+        Largest number of different networks for each request; the result then holds lists of them, the most accurate
+        first.
     bundle : path, optional
         By default the one below ``results/`` that was distilled last.
 

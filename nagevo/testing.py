@@ -43,7 +43,7 @@ def choices_are_described(space: SearchSpace, rng: np.random.Generator) -> None:
 
 
 def texts_round_trip(space: SearchSpace, rng: np.random.Generator) -> None:
-    """A text is read as the network it was written from; what is no architecture is refused."""
+    """A text is read as the network it was written from; other texts are refused."""
     raw = _raw(space, rng)
     normal = unique(space.normal(raw))
     texts = space.to_text(normal)

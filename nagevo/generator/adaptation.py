@@ -68,15 +68,14 @@ def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
     knowledge : Knowledge
     device : str
     readings : Readings
-        All that was read of the device; several readings of one architecture count as their median, and where they
-        are exact that is its own bound.
+        All readings of the device; several readings of one architecture count as their median.
 
     Raises
     ------
     DataError
         If fewer than two architectures were measured.
     """
-    predictor = _told(knowledge.predictor, device, readings, seed=knowledge.seed)
+    predictor = _with_readings(knowledge.predictor, device, readings, seed=knowledge.seed)
     known = knowledge.known()
     needed = limited(predictor.space, known, predictor.latency_ms(device, known))
     view = DeviceView.of(predictor.accuracy(known), needed, predictor.latency_ms(device, knowledge.probes))
@@ -90,8 +89,8 @@ def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
     ).with_proposals()
 
 
-def _told(predictor: Predictor, device: str, readings: Readings, *, seed: int) -> Predictor:
-    """Return the predictor with a device of which these are all readings."""
+def _with_readings(predictor: Predictor, device: str, readings: Readings, *, seed: int) -> Predictor:
+    """Return the predictor with a device and its readings, in the place of earlier ones."""
     others = [name for name in predictor.measurements.devices if name != device]
     choices, values = readings.combined()
     measured = np.isfinite(values)

@@ -460,7 +460,8 @@ class Generator:
         confidence : float
             Asked probability that each latency holds its limit.
         n : int, optional
-            For a list of up to so many different networks in the place of each answer, the most accurate first.
+            Largest number of different networks for each request; the result then holds lists of them, the most
+            accurate first.
 
         Raises
         ------
@@ -531,7 +532,7 @@ class Generator:
         -------
         dict of list
             Columns: ``architecture``, ``accuracy``, ``measured``, ``latency_ms``, ``latency_bound_ms``, and by full
-            name what is needed of the other limits.
+            name the values of the other limits.
         """
         import moocore
 
@@ -586,7 +587,7 @@ class Generator:
             Whether the bundle on disk gets the device as well. Devices that were added to it meanwhile are kept, and
             are in the generator that is returned.
         replace : bool
-            Whether what was measured on the device earlier is forgotten.
+            Whether earlier measurements of the device are forgotten.
 
         Raises
         ------
@@ -628,7 +629,7 @@ class Generator:
         return self._with_device(name, readings)
 
     def _readings(self, device: str) -> Readings | None:
-        """Return what was read of an adapted device: the experiment's file counts before the bundle's copy."""
+        """Return the readings of an adapted device: those in the experiment's file, else those in the bundle."""
         from nagevo.generator.readings import Readings, adapted_devices, adapted_folder
 
         folder = None if self.bundle is None else adapted_folder(self.bundle.place)

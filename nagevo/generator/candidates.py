@@ -33,7 +33,7 @@ class DeviceTable:
     adapted : bool
         Whether the device was added to the generator after its distillation.
     highest_confidence : float
-        That what was measured there can support.
+        Highest confidence that the measurements there can support.
     expected : ndarray, shape (n,)
         In the unit of the quantity.
     spread : ndarray, shape (n,)
@@ -105,7 +105,7 @@ class Candidates:
     resolution : ndarray of int, shape (n,)
         Height of what the network takes, in pixels; 0 where the space builds no networks.
     costs : dict of ndarray, shape (n,)
-        By name, what is known of each without measuring.
+        Parameters, multiply–accumulates and the like, by name: known without measuring.
     devices : dict of DeviceTable
     """
 

@@ -15,8 +15,8 @@ SEVERAL = 0.5
 def limited(space: SearchSpace, choices: np.ndarray, latency_ms: np.ndarray) -> np.ndarray:
     """Return what architectures need of each limit that the model is told of, shape (n, n_limits).
 
-    These are the latency and what is known of architectures without measuring. A request is a vector of them, NaN where
-    nothing is asked.
+    The limits are on the latency and on the costs of the space, such as parameters. A request is a vector of them, NaN
+    where nothing is asked.
     """
     return np.column_stack([latency_ms, *space.costs(choices).values()]).astype(float)
 

@@ -78,7 +78,7 @@ class Knowledge:
         return [summary for summary in summaries if summary]
 
     def known(self) -> np.ndarray:
-        """Return what was measured, and what the model proposes for the devices of the experiment: (n, n_choices)."""
+        """Return the measured architectures and the proposals for the experiment's devices, shape (n, n_choices)."""
         proposals = [self.proposals[device] for device in self.predictor.known if device in self.proposals]
         return unique(np.concatenate([self.predictor.measurements.choices, *proposals]))
 

@@ -1,8 +1,8 @@
-"""Devices that are made up, so that a generator sees more kinds of devices than were measured.
+"""Synthetic devices, so that a generator is trained on more kinds of devices than were measured.
 
-The latency of each adds up, like that of real ones, from an overhead, from work that takes its time as on a mixture of
-known devices, or as the multiply–accumulates (bound by computing) or the parameters (bound by memory) say, and from
-costs of its own for single features, such as an operation that a device does badly.
+The latency on a synthetic device is a sum of an overhead, of shares that follow the latency on known devices, the
+multiply–accumulates (bound by computing) and the parameters (bound by memory), and of costs of single features, such as
+an operation that the device does badly.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from nagevo.learn.predictor import Predictor
 
 CONCENTRATION = 0.3
 """Concentration of the Dirichlet distribution of a mixture: most devices resemble one or two of the sources."""
-MOST_OVERHEAD = 0.7
-"""Shares of the overhead are uniform up to this one."""
+MAX_OVERHEAD = 0.7
+"""Upper end of the uniform distribution of the overhead's share."""
 COSTLY, CHEAP = 0.2, 0.01
-"""Share of the features that have costs of their own, and what the costs of the others count against these."""
+"""Share of the features with costs of their own, and the factor by which the costs of the others are lower."""
 COST_SPREAD = 1.0
-"""Standard deviation of the logarithms of these."""
+"""Standard deviation of the logarithms of the costs."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SyntheticDevices:
         """
         low = features.min(axis=0)
         scale = (features - low).mean(axis=0)
-        overhead, own = MOST_OVERHEAD * rng.random(n), rng.random(n)
+        overhead, own = MAX_OVERHEAD * rng.random(n), rng.random(n)
         mixture = rng.dirichlet(np.full(sources.shape[1], CONCENTRATION), n)
         costs = np.exp(COST_SPREAD * rng.normal(size=(n, features.shape[1])))
         costs *= np.where(rng.random(costs.shape) < COSTLY, 1.0, CHEAP) * (scale > 0)
