@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 CALIBRATION = 60
-"""Bounds are calibrated on the layers of nondominated architectures that together hold at least so many."""
+"""Minimum number of architectures, in whole layers of nondominated ones, that bounds are calibrated on."""
 
 DRIFT_CONFIDENCES = np.linspace(0.5, 0.999, 500)
 """Between them the drift is interpolated, so that answering needs no distribution of Student."""
@@ -66,7 +66,7 @@ class Residuals:
 
     @property
     def highest_confidence(self) -> float:
-        """The highest confidence that so many residuals support, n / (n + 1)."""
+        """The highest confidence that the n residuals support, n / (n + 1)."""
         return len(self.values) / (len(self.values) + 1)
 
     def margin(self, confidence: float) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 
 JITTER = 1e-6
 ROWS_AT_ONCE = 512
-"""Kernels are computed for so many rows at a time, so that they fit the processor's cache."""
+"""Number of rows whose kernels are computed at a time, so that they fit the processor's cache."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from nagevo.foundation import frontier
 from nagevo.learn.conformal import CALIBRATION, near_frontier
 from nagevo.learn.device_process import PRIORS, Basis
 
-TELLING = 2
+N_INFORMATIVE = 2
 """Number of probes chosen to predict the latency of all architectures; later ones are chosen for good answers."""
 DEVIATIONS = 1.3
 """Assumed distance of a bound from the prediction while probes are chosen, in standard deviations."""
@@ -42,9 +42,9 @@ def probe_order(
 
     Notes
     -----
-    The first :data:`TELLING` follow a greedy A-optimal design: each takes most away from the summed variance of the
-    relative latency of all rows under the prior with middling hyperparameters. The others are worth what they take away
-    from the regret of answers on the known devices, where a probed row answers budgets from its latency on and any
+    The first :data:`N_INFORMATIVE` follow a greedy A-optimal design: each takes most away from the summed variance of
+    the relative latency of all rows under the prior with middling hyperparameters. The others are worth the regret that
+    they take away from answers on the known devices, where a probed row answers budgets from its latency on and any
     other one only from its bound on, :data:`DEVIATIONS` above. Where no row takes anything away, the variance decides.
     """
     prior, basis = PRIORS[len(PRIORS) // 2], Basis.of(described, len(known_ms))
@@ -61,7 +61,7 @@ def probe_order(
         gain = ((covariance / mean[:, None]) ** 2).sum(axis=0) / (np.diag(covariance) + noise)
         gain[known] = -np.inf
         row = int(gain.argmax())
-        if number >= TELLING:
+        if number >= N_INFORMATIVE:
             rows = np.flatnonzero(~known)
             regret = np.sum([device.regret_after(rows, covariance, noise, mean, known) for device in devices], axis=0)
             row = int(rows[np.lexsort((-gain[rows], regret))[0]])

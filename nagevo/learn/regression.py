@@ -34,7 +34,7 @@ PAIRS_SPREAD = 2.0
 RANGE = {"linear": (-9.0, 5.0), "variance": (-5.0, 5.0), "noise": (-9.0, 2.0), "length": (-3.0, 6.0)}
 MAX_STEPS = 50
 MAX_FITTED_ROWS = 400
-"""Hyperparameters are fitted to at most so many rows."""
+"""Maximum number of rows that hyperparameters are fitted to."""
 
 
 @dataclass(frozen=True)

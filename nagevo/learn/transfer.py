@@ -145,7 +145,7 @@ class AdaptedLatency:
 
     @property
     def highest_confidence(self) -> float:
-        """The highest confidence that so many devices support."""
+        """The highest confidence that the number of devices supports."""
         return self.n_devices / (self.n_devices + 1)
 
     def predict(self, described: np.ndarray) -> np.ndarray:

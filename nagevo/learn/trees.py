@@ -31,7 +31,7 @@ PARAMETERS = {
 
 N_TREES = 60
 ROWS_AT_ONCE = 256
-"""Rows are predicted in parts of so many, so that their comparisons fit the processor's cache."""
+"""Number of rows that are predicted at a time, so that their comparisons fit the processor's cache."""
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from nagevo.search.improvement import Frontier
 from nagevo.search.nsga2 import evolve
 from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
-INITIAL = 25
+DESIGN_SIZE = 25
 """Size of the initial design, a quarter of the evaluations at most. What later rounds measure lies close together and
 says little of the rest: without a broad design the surrogate stays too low at the accurate end."""
-FEWEST = 4
+MIN_COMPLETE = 4
 """With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
-MOST_KNOWN = 20_000
+MAX_KNOWN = 20_000
 """Architectures of known latency and unknown accuracy that are considered in each round, at most."""
 
 
@@ -90,7 +90,7 @@ class SurrogateEvolution(Strategy):
         """Return how many architectures each round proposes: a small initial design, then equal rounds."""
         rounds = max(1, min(rounds or cls.default_rounds, evaluations))
         equal = super().round_sizes(evaluations, rounds)
-        first = max(equal[0], min(INITIAL, evaluations // 4))
+        first = max(equal[0], min(DESIGN_SIZE, evaluations // 4))
         rest = evaluations - first
         if rounds == 1 or not rest:
             return [evaluations]
@@ -99,7 +99,7 @@ class SurrogateEvolution(Strategy):
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
         told = self.measurements
-        if min(len(told.complete(device)) for device in self.devices) < max(FEWEST, self.space.n_choices):
+        if min(len(told.complete(device)) for device in self.devices) < max(MIN_COMPLETE, self.space.n_choices):
             return self._proposed(self._design(n, rng), n, rng)
         predictor = self._fitted()
         return self._proposed(self._infill(predictor, self._pool(predictor, rng), n), n, rng)
@@ -161,7 +161,7 @@ class SurrogateEvolution(Strategy):
         if self.candidates is not None:
             return without(self.candidates, self.evaluated())
         only_latency = self.measurements.choices[self.measurements.round < 0]
-        found = [only_latency if len(only_latency) <= MOST_KNOWN else rng.permutation(only_latency)[:MOST_KNOWN]]
+        found = [only_latency if len(only_latency) <= MAX_KNOWN else rng.permutation(only_latency)[:MAX_KNOWN]]
         for device in self.devices:
             measured = self.measurements.complete(device)
             best = measured.choices[frontier(measured.objectives(device))]

@@ -11,7 +11,7 @@ from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace, unique, without
 
-MOST_PATHS = 8
+MAX_PATHS = 8
 """Number of paths followed side by side to fill one round, at most."""
 
 
@@ -75,7 +75,7 @@ class AutoShrink(Strategy):
     def _missing(self, device: str, n: int) -> np.ndarray:
         """Return what the next steps of a device's paths need measured: n architectures, fewer when paths run out."""
         missing = np.empty((0, self.space.n_choices), dtype=np.int8)
-        number, last = self._n_finished[device], self._n_finished[device] + MOST_PATHS
+        number, last = self._n_finished[device], self._n_finished[device] + MAX_PATHS
         while len(missing) < n and number < last:
             _, needed = self._follow(device, number)
             if not len(needed) and number == self._n_finished[device]:
