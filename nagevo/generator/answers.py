@@ -111,8 +111,8 @@ class Answer:
         return self.bound
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Shape (channels, height, width) of what the network takes."""
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of an input of the network, without the batch."""
         space = self.generator.space
         return space.input_shape_of(space.from_text([self.architecture])[0])
 

@@ -380,7 +380,7 @@ class SlimmedSpace(SearchSpace):
         """What the costs are made of."""
         from nagevo.spaces.slimmed.structure import weights
 
-        shapes = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
+        shapes: list[tuple[int, ...]] = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
         return weights(self.structure.network, shapes)
 
     def __str__(self) -> str:
