@@ -5,7 +5,7 @@ rule search:
     """Search for the frontiers of one device, or of all, with one strategy, effort and seed."""
     input:
         weights=plan.weights,
-        data=plan.files("accuracy", "devices"),
+        data=plan.files("accuracy", "devices", "search"),
     output:
         history="results/{experiment}/compare/histories/{devices}/{strategy}/{evaluations}-{seed}.parquet",
     log:
