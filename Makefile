@@ -24,6 +24,7 @@ lint: setup
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 check: lint
 	$(PYTEST) -m 'not slow and not long'
