@@ -17,6 +17,9 @@ SLOW_FILES = (
     "unit/test_fuzzing.py",  # a hundred inputs to every reader
     "unit/deploy/test_deployment.py",  # a trained supernet, fine-tuned and exported
     "unit/evaluate/test_benchmark.py",  # generators, and PNAG's beside them
+    "unit/generator/test_adapting.py",  # many bundles
+    "unit/generator/test_bad_numbers.py",
+    "unit/generator/test_quantities.py",  # exported files
     "unit/measure/test_supernet.py",  # trained supernets
     "unit/spaces/test_once_for_all.py",  # networks of full size
     "unit/spaces/test_slimmed.py",  # published architectures, traced and sliced
