@@ -72,7 +72,7 @@ def read_table(path: str | os.PathLike, columns: Sequence[str] = ()) -> pd.DataF
     Raises
     ------
     DataError
-        If the file is absent, is no table, lacks a column, names one twice, or has a row of another length.
+        If the file is absent or is not a table, lacks a column, names one twice, or has a row of another length.
     """
     path = Path(path)
     ending, _ = _ending(path)

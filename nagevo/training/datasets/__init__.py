@@ -91,7 +91,7 @@ def load_dataset(
     seed : int
         Fixes which examples belong to which split.
     **options
-        Of the dataset itself.
+        Options of the dataset itself.
 
     Raises
     ------

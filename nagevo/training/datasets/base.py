@@ -143,7 +143,7 @@ class Dataset:
     rows : mapping of str to (str, ndarray of int)
         For each split its pool of the source, and its rows there.
     form : Inputs
-        What networks take; its normalization may still be to be measured.
+        Inputs of the networks; normalization that is not given is measured on the training split.
     """
 
     def __init__(self, source: Source, rows: Mapping[str, tuple[str, np.ndarray]], form: Inputs):
@@ -217,7 +217,7 @@ class Dataset:
     def table(self) -> pd.DataFrame:
         """Return which example is in which split: ``split``, ``file`` (or ``pool`` and ``row``) and ``class``.
 
-        There is no class where each token has a label of its own.
+        Sequences of tokens have no column ``class``: each token has its own label.
         """
         import pandas as pd
 

@@ -41,7 +41,7 @@ def decoded(
     crop : float
         Share of the shorter side that is kept.
     description : str
-        What the progress says.
+        Text of the progress bar.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def _failure(images: Sequence, row: int, error: Exception) -> str:
 def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, ...], crop: float = 1.0) -> np.ndarray:
     """Return the square in the center of an image, scaled to a shape: uint8 of shape (channels, height, width).
 
-    The image stands upright as its EXIF data says. What is transparent is white. Colors become shades of grey, or the
+    The image is rotated as its EXIF data says. Transparent parts become white. Colors become shades of grey, or the
     reverse, as the channels ask.
     """
     channels, height, width = shape
