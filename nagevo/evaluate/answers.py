@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def _looked_up(space: SearchSpace, table: Measurements, device: str, asked: np.n
 
 
 def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers with ``test_accuracy`` and ``measured`` value of their networks, NaN where measuring failed.
+    """Return the answers with ``test_accuracy``, ``measured`` value and ``raw`` value; NaN where measuring failed.
 
     Parameters
     ----------
@@ -98,10 +98,10 @@ def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, values: pd.Dat
     accuracies : DataFrame
         ``architecture, accuracy`` on the test split.
     values : DataFrame
-        ``architecture, device, measured``.
+        ``architecture, device, measured, raw``: in the condition of the device, and as it was.
     """
     scores = accuracies.rename(columns={"accuracy": "test_accuracy"})[["architecture", "test_accuracy"]]
-    again = values[["architecture", "device", "measured"]]
+    again = values[["architecture", "device", "measured", "raw"]]
     return given.merge(scores, how="left", on="architecture").merge(again, how="left", on=["architecture", "device"])
 
 
@@ -127,7 +127,7 @@ def _objectives(rows: pd.DataFrame) -> np.ndarray:
     return np.column_stack([100.0 - rows["test_accuracy"].to_numpy(float), rows["measured"].to_numpy(float)])
 
 
-def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> Mapping[str, object]:
+def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> dict[str, Any]:
     """Return what ``evaluation.json`` holds: the metrics and every answer."""
     by_device = metrics(again, config.reference_point)
     table = again.astype(object).where(again.notna(), None)

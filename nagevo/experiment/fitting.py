@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nagevo.foundation.errors import DataError
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
@@ -53,8 +55,10 @@ def fit_device(
     features, values = space.features(measurements.choices), measurements.values[device]
     occasions = None if exact else measurements.round
     try:
-        return fit_latency(
+        fitted = fit_latency(
             features, values, accuracy=measurements.accuracy, occasions=occasions, surrogate=surrogate, seed=seed
         )
     except DataError as error:
         raise DataError(f"device {device}: {error}") from None
+    states = measurements.states.get(device)
+    return fitted if states is None else replace(fitted, residuals=fitted.residuals.widened(states))

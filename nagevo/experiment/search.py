@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.measurements import Measurements, join_rounds
+from nagevo.measure.measurements import Measurements, join_rounds, states_of
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace
 
@@ -119,6 +120,8 @@ class _Told:
         """Return all of it."""
         if not self._tables:
             return Measurements.empty(self._space, self._devices)
-        frame = join_rounds(self._proposals, {f"{number}": table for number, table in enumerate(self._tables)})
+        tables = {f"{number}": table for number, table in enumerate(self._tables)}
+        frame = join_rounds(self._proposals, tables)
         choices = np.stack([self._row_of[text] for text in frame["architecture"]])
-        return Measurements.from_frame(frame, self._space, choices=choices).for_devices(self._devices)
+        measurements = Measurements.from_frame(frame, self._space, choices=choices).for_devices(self._devices)
+        return replace(measurements, states=states_of(tables))

@@ -64,6 +64,17 @@ class Residuals:
         drifts = stdtrit(len(shifts) - 1, DRIFT_CONFIDENCES) * shifts.std(ddof=1)
         return cls(np.sort((residuals - shifts[occasion])[calibration]), drifts)
 
+    def widened(self, states: np.ndarray) -> Residuals:
+        """Return the residuals of the sum of the truth and a state that is drawn independently of it.
+
+        Parameters
+        ----------
+        states : ndarray, shape (m,)
+            As seen, each as likely as any other.
+        """
+        sums, n = np.add.outer(self.values, states).ravel(), len(self.values)
+        return Residuals(np.quantile(sums, np.arange(1, n + 1) / (n + 1)) if n else self.values, self.drifts)
+
     @property
     def highest_confidence(self) -> float:
         """The highest confidence that the n residuals support, n / (n + 1)."""

@@ -12,6 +12,7 @@ import numpy as np
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
 from nagevo.foundation.tables import number_column, read_table, refuse, require
+from nagevo.measure.latency.condition import conditions, restated
 from nagevo.measure.status import ACCURACY, OK, reasons, refuse_all_failed
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import RowIndex, SearchSpace, without
@@ -42,6 +43,9 @@ class Measurements:
         default.
     failures : dict of ndarray of str, shape (n,)
         By device, and by :data:`ACCURACY`, why measuring failed; empty text where it did not fail.
+    states : dict of ndarray
+        By device whose condition is ``observed``, the logarithm of the slowdown of the machine on each occasion, less
+        the usual one.
     """
 
     choices: np.ndarray
@@ -50,6 +54,7 @@ class Measurements:
     values: dict[str, np.ndarray]
     quantities: dict[str, str] = field(default_factory=dict)
     failures: dict[str, np.ndarray] = field(default_factory=dict)
+    states: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         none = np.full(len(self), "", dtype=object)
@@ -86,7 +91,7 @@ class Measurements:
         """Return the rows that a boolean mask or an index array selects."""
         values, failures = ({name: of[mask] for name, of in table.items()} for table in (self.values, self.failures))
         return Measurements(
-            self.choices[mask], self.round[mask], self.accuracy[mask], values, self.quantities, failures
+            self.choices[mask], self.round[mask], self.accuracy[mask], values, self.quantities, failures, self.states
         )
 
     def rounds(self) -> Iterator[Measurements]:
@@ -161,6 +166,7 @@ class Measurements:
             values,
             self.quantities,
             failures,
+            self.states,
         )
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
@@ -295,10 +301,28 @@ def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measu
     DeviceError
         If all of the first round failed on a device, or to give an accuracy.
     """
+    return join_batches(*read_batches(paths), space)
+
+
+def join_batches(
+    proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.DataFrame], space: SearchSpace
+) -> Measurements:
+    """Return the measurements in what :func:`read_batches` returns."""
+    measurements = Measurements.from_frame(join_rounds(proposals, shards), space)
+    return replace(measurements, states=states_of(shards))
+
+
+def read_batches(paths: Sequence[str | os.PathLike]) -> tuple[list[list[str]], dict[str, pd.DataFrame]]:
+    """Return the proposals in some tables, and all other tables by path; see :func:`read_rounds`."""
     tables = {str(path): read_table(path, ("architecture",)) for path in paths}
     proposals = [table["architecture"].tolist() for table in tables.values() if "status" not in table]
-    shards = {path: table for path, table in tables.items() if "status" in table}
-    return Measurements.from_frame(join_rounds(proposals, shards), space)
+    return proposals, {path: table for path, table in tables.items() if "status" in table}
+
+
+def states_of(shards: Mapping[str, pd.DataFrame]) -> dict[str, np.ndarray]:
+    """Return the states of the devices whose condition is ``observed``; see :class:`Measurements`."""
+    spreads = {device: condition.spread for device, condition in conditions(shards).items()}
+    return {device: spread for device, spread in spreads.items() if len(spread)}
 
 
 def join_rounds(proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -332,6 +356,8 @@ def join_rounds(proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.Data
 def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the measurements of several jobs, by ``architecture``, with the columns of :meth:`Measurements.to_frame`.
 
+    Timed values are those of one condition: see :func:`nagevo.measure.latency.condition.restated`.
+
     Parameters
     ----------
     shards : mapping of str to DataFrame
@@ -345,6 +371,7 @@ def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     import pandas as pd
 
+    shards = restated(shards)
     columns: dict[str, list[pd.Series]] = {}
 
     def add(name: str, value_column: str, rows: pd.DataFrame) -> None:

@@ -43,6 +43,7 @@ rule evaluate:
     """Compare the answers with new measurements of their networks."""
     input:
         answers="results/{experiment}/evaluation/answers.parquet",
+        conditions="results/{experiment}/conditions.json",
         accuracies=expand("results/{{experiment}}/evaluation/test/{shard}.parquet", shard=plan.shards),
         latencies=plan.batch_latencies("evaluation"),
     output:
@@ -56,4 +57,4 @@ rule evaluate:
         source=plan.source("nagevo.cli.steps.evaluate"),
     shell:
         "nagevo step evaluate --config {params.config:q} --answers {input.answers} --output {output.evaluation}"
-        " {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"
+        " --conditions {input.conditions} {input.accuracies} {input.latencies} 2>&1 | tee {log} >&2"

@@ -134,6 +134,7 @@ rule merge:
         rounds=plan.all_rounds,
     output:
         measurements="results/{experiment}/measurements.parquet",
+        conditions="results/{experiment}/conditions.json",
     log:
         "results/{experiment}/logs/merge.log",
     benchmark:
@@ -142,7 +143,8 @@ rule merge:
         config=plan.config("space"),
         source=plan.source("nagevo.cli.steps.merge", "space"),
     shell:
-        "nagevo step merge --config {params.config:q} --output {output.measurements} {input.rounds} 2>&1 | tee {log} >&2"
+        "nagevo step merge --config {params.config:q} --output {output.measurements}"
+        " --conditions {output.conditions} {input.rounds} 2>&1 | tee {log} >&2"
 
 
 use rule merge as merge_random with:
@@ -150,6 +152,7 @@ use rule merge as merge_random with:
         rounds=plan.batch_files("random"),
     output:
         measurements="results/{experiment}/random/measurements.parquet",
+        conditions="results/{experiment}/random/conditions.json",
     log:
         "results/{experiment}/logs/random/merge.log",
     benchmark:

@@ -14,6 +14,7 @@ def run(
     config: Config,
     answers: Annotated[Path, typer.Option(help="What `nagevo step answer` wrote.")],
     output: Output,
+    conditions: Annotated[Path, typer.Option(help="Written by `nagevo step merge`: the condition of each device.")],
     tables: Annotated[list[Path], typer.Argument(help="Test accuracies and latencies of the answers, by shard.")],
 ) -> None:
     """Compare the answers with what their networks reach when they are measured again."""
@@ -22,18 +23,18 @@ def run(
     from nagevo.evaluate import answers as evaluation
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import write_json
-    from nagevo.foundation.quantities import measured_quantity
     from nagevo.foundation.tables import read_table
+    from nagevo.measure.latency.condition import conditions as found
+    from nagevo.measure.latency.condition import judged, read_conditions, restated
 
     experiment = load_config(config)
-    measured = [read_table(path, ("architecture", "status")) for path in tables]
-    accuracies = pd.concat([table for table in measured if "accuracy" in table])
-    values = pd.concat(
-        [
-            table.rename(columns={measured_quantity(table, "a table of latencies"): "measured"})
-            for table in measured
-            if "accuracy" not in table
-        ]
-    )
+    measured = {str(path): read_table(path, ("architecture", "status")) for path in tables}
+    accuracies = pd.concat([table for table in measured.values() if "accuracy" in table])
+    timed = {path: table for path, table in measured.items() if "accuracy" not in table}
+    known = read_conditions(conditions)
+    values = pd.concat([judged(table, known) for table in restated(timed, known).values()])
     again = evaluation.measured_again(read_table(answers, ("device", "budget", "method")), accuracies, values)
-    write_json(evaluation.summary(again, experiment.search.evaluations, experiment.evaluation), output)
+    summary = evaluation.summary(again, experiment.search.evaluations, experiment.evaluation)
+    for device, condition in found(timed, known).items():
+        summary["devices"][device]["condition"] = condition.described()
+    write_json(summary, output)

@@ -13,12 +13,24 @@ from nagevo.cli.options import Config, TableOutput
 def run(
     config: Config,
     output: TableOutput,
+    conditions: Annotated[
+        Path, typer.Option(help="Where the states of the machine are written in which devices were timed, as JSON.")
+    ],
     rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
 ) -> None:
     """Join the measurements of all rounds."""
     from nagevo.experiment.config import load_config
+    from nagevo.foundation.files import write_json
     from nagevo.foundation.tables import write_table
-    from nagevo.measure.measurements import read_rounds
+    from nagevo.measure.latency.condition import conditions as found
+    from nagevo.measure.latency.condition import describe
+    from nagevo.measure.measurements import join_batches, read_batches
 
     space = load_config(config).create_space()
-    write_table(read_rounds(rounds, space).to_frame(space), output)
+    proposals, shards = read_batches(rounds)
+    write_table(join_batches(proposals, shards, space).to_frame(space), output)
+    references = space.to_text(space.extremes())
+    entries = {device: condition.described(references) for device, condition in found(shards).items()}
+    write_json(entries, conditions)
+    for device, entry in entries.items():
+        typer.echo(f"{device}: {describe(entry)}", err=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.options import Option
@@ -51,13 +51,22 @@ class CommandDevice(TimedDevice):
         Option("Quantity that the program reports: a latency in ms, an energy in mJ or the size of a file in kB."),
     ] = LATENCY
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
         try:
             words = shlex.split(self.command)
         except ValueError as error:
             raise ConfigError(f"command: {self.command!r} cannot be split into words: {error}") from None
         if not any("{model}" in word for word in words[1:]):
             raise ConfigError(f"command: expected an argument with {{model}} in {self.command!r}")
+
+    closing: ClassVar[bool] = False
+
+    def _rise(self, needed: int) -> None:
+        raise ConfigError(
+            f"statistic {self.statistic} needs at least {needed} runs, and each call is one: "
+            f"expected rounds of at least {needed}, got {self.rounds}"
+        )
 
     @contextmanager
     def opened(self) -> Iterator[Prepare]:
@@ -69,9 +78,11 @@ class CommandDevice(TimedDevice):
             names = (Path(folder) / f"network{i}.onnx" for i in count())
             yield partial(self._prepare, names)
 
-    def _prepare(self, names: Iterator[Path], network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(self, names: Iterator[Path], network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
         from nagevo.deploy.export import onnx_for_timing
 
+        if isinstance(network, Path):
+            return lambda: [self.call(network)]
         path = next(names)
         path.write_bytes(onnx_for_timing(network, input_shape, batch=self.batch))
         return lambda: [self.call(path)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nagevo.foundation.errors import DeviceError
@@ -37,17 +38,22 @@ class ONNXRuntimeDevice(TimedDevice):
             raise DeviceError(f"provider {self.provider} is not in this onnxruntime; it has {', '.join(available)}")
         yield self._prepare
 
-    def _prepare(self, network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(self, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
+        import numpy as np
         import onnxruntime
 
-        from nagevo.deploy.export import INPUT_NAME, onnx_for_timing, zeros_for
+        from nagevo.deploy.export import onnx_for_timing
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3  # errors only
-        model = onnx_for_timing(network, input_shape, batch=self.batch)
+        of_file = isinstance(network, Path)
+        model = network.read_bytes() if of_file else onnx_for_timing(network, input_shape, batch=self.batch)
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
             raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")
-        feed = {INPUT_NAME: zeros_for(network, input_shape, self.batch).numpy()}
+        taken = session.get_inputs()[0]
+        batch = taken.shape[0] if taken.shape and isinstance(taken.shape[0], int) else self.batch
+        dtype = np.int64 if taken.type == "tensor(int64)" else np.float32
+        feed = {taken.name: np.zeros((batch, *input_shape), dtype=dtype)}
         return burst_of(lambda: session.run(None, feed), warmup=self.warmup, runs=self.runs)

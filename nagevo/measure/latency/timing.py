@@ -1,19 +1,21 @@
 """How latencies are timed: every network in turn, in short bursts of runs, in rounds that are spread over time.
 
-Other users of a machine slow it down for milliseconds to seconds, so runs of one network that follow each other share
-their luck. Here every network gets one burst in each round, and the rounds span several seconds; the
-minimum over the medians of the bursts is the statistic that repeats best.
+Other users of a machine slow it down for milliseconds to seconds, so consecutive runs of one network have correlated
+noise. Here every network gets one burst in each round, the rounds span several seconds, and reference networks are
+timed before every few of them: see :mod:`nagevo.measure.latency.condition`.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import LATENCY
 from nagevo.measure.latency.base import Device
+from nagevo.measure.latency.condition import QUIET, REFERENCES, RUNS, Condition, runs_needed, timed
 from nagevo.measure.status import OK, reason
 from nagevo.spaces.base import SearchSpace
 
@@ -31,11 +34,17 @@ if TYPE_CHECKING:
 Burst = Callable[[], Sequence[float]]
 """Runs a network a few times; returns the ms of each timed run."""
 
-Prepare = Callable[["nn.Module", tuple[int, ...]], Burst]
-"""Makes the burst of a network in eval mode and of the shape it takes, without the batch."""
+Build = Callable[[], "nn.Module | Path"]
+"""Makes a network, or gives the path of an ONNX file."""
 
+Prepare = Callable[["nn.Module | Path", tuple[int, ...]], Burst]
+"""Makes the burst of a network in eval mode, or of an ONNX file, and of the shape it takes, without the batch."""
+
+Statistic = Literal["median", "p95", "p99", "min"]
 STATISTICS = ("min", "median", "p95")
-"""Each is a column of a device's table; the config says which of them is the latency."""
+"""Columns of a device's table: of all runs as they were, whatever the condition."""
+BETWEEN = 8
+"""Number of networks that are timed between two passes of the references."""
 
 HELD = 32
 """Number of networks held in memory and timed in turn; more are timed group after group."""
@@ -49,9 +58,33 @@ class TimedDevice(Device):
     rounds: Annotated[int, Option("Bursts of runs of each network.", ge=1)] = 20
     spread_s: Annotated[float, Option("Seconds over which the bursts are spread.", ge=0)] = 4.0
     statistic: Annotated[
-        Literal["min", "median", "p95"],
-        Option("Statistic of the runs that is called the latency; `min` is the minimum of the bursts' medians."),
-    ] = "min"
+        Statistic,
+        Option("Statistic of the single runs that budgets are about; `min` is the smallest of the bursts' medians."),
+    ] = "median"
+    condition: Annotated[
+        Literal["quiet", "observed"],
+        Option(
+            "Whether budgets hold on the undisturbed machine, told by reference networks timed beside all others, or on"
+            " the machine in the states in which it was seen."
+        ),
+    ] = "quiet"
+
+    def __post_init__(self) -> None:
+        needed = runs_needed(self.statistic)
+        if self.rounds * self.runs_in_burst < needed:
+            self._rise(needed)
+
+    closing: ClassVar[bool] = True
+    """Whether references are run at the end of every round, too: for devices whose bursts are short."""
+
+    @property
+    def runs_in_burst(self) -> int:
+        """Number of timed runs in a burst."""
+        return int(getattr(self, "runs", 1))
+
+    def _rise(self, needed: int) -> None:
+        """Time as many rounds as so many runs take."""
+        object.__setattr__(self, "rounds", math.ceil(needed / self.runs_in_burst))
 
     @abstractmethod
     def opened(self) -> AbstractContextManager[Prepare]:
@@ -73,40 +106,56 @@ class TimedDevice(Device):
         ConfigError
             If the space has no networks.
         """
-        shapes = [space.input_shape_of(row) for row in choices]
-        return self.time_networks([partial(space.network, row) for row in choices], shapes)
+        every = [*space.extremes(), *choices]
+        builders = [partial(_built, space, row) for row in every]
+        shapes = [space.input_shape_of(row) for row in every]
+        n_references = len(space.extremes())
+        return self.time_networks(builders, shapes, n_references=n_references)
 
     def time_networks(
-        self, builders: Sequence[Callable[[], nn.Module]], input_shapes: Sequence[tuple[int, ...]]
+        self, builders: Sequence[Build], input_shapes: Sequence[tuple[int, ...]], *, n_references: int = 0
     ) -> pd.DataFrame:
-        """Return one row for each network, in order.
+        """Return one row for each network that is no reference, in order.
 
         Parameters
         ----------
         builders : sequence of callable, length n
-            Each makes a network.
+            Each makes a network, or gives the path of an ONNX file.
         input_shapes : sequence of tuple of int, length n
             Input shape of each, without the batch.
+        n_references : int
+            How many of the first ones are references.
 
         Returns
         -------
         DataFrame
-            The quantity, ``status``, ``min``, ``median``, ``p95``, ``dispersion_percent``.
+            The quantity, ``status``, ``min``, ``median``, ``p95``, ``dispersion_percent``, ``statistic``,
+            ``condition``, ``bursts`` (their number), ``runs`` (the value of every run, burst by burst) and
+            ``references`` (of each reference beside every burst).
         """
-        outcomes: list[np.ndarray | str] = []
+        outcomes: list[tuple[np.ndarray, np.ndarray] | str] = []
         with self.opened() as prepare:
-            for start in range(0, len(builders), HELD):
-                group = slice(start, start + HELD)
-                pairs = list(zip(builders[group], input_shapes[group], strict=True))
-                bursts = [prepared(prepare, *pair) for pair in track(pairs, "preparing networks")]
-                outcomes += time_in_turn(bursts, rounds=self.rounds, spread_s=self.spread_s)
-        return statistics_table(outcomes, self.statistic, self.measures)
+            pairs = list(zip(builders, input_shapes, strict=True))
+            references = [prepared(prepare, *pair) for pair in pairs[:n_references]]
+            for start in range(n_references, len(pairs), HELD):
+                group = pairs[start : start + HELD]
+                bursts = [prepared(prepare, *pair) for pair in track(group, "preparing networks")]
+                outcomes += time_in_turn(
+                    bursts, references, rounds=self.rounds, spread_s=self.spread_s, closing=self.closing
+                )
+        return readings_table(outcomes, self.statistic, self.condition, self.measures)
 
 
-def prepared(prepare: Prepare, build: Callable[[], nn.Module], shape: tuple[int, ...]) -> Burst:
+def _built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path:
+    """Return the network of an architecture, or the ONNX file that it is."""
+    return space.onnx_file(choices) or space.network(choices)
+
+
+def prepared(prepare: Prepare, build: Build, shape: tuple[int, ...]) -> Burst:
     """Return the burst of a network, or one that raises what went wrong in building or preparing it."""
     try:
-        return prepare(build().eval(), shape)
+        network = build()
+        return prepare(network if isinstance(network, Path) else network.eval(), shape)
     except Exception as error:  # whatever a network, an exporter or a runtime raises is the row's status
         return partial(_raise, error.with_traceback(None))
 
@@ -135,38 +184,87 @@ def burst_of(
 
 def time_in_turn(
     bursts: Sequence[Burst],
+    references: Sequence[Burst] = (),
     *,
     rounds: int,
     spread_s: float = 0.0,
+    closing: bool = True,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[np.ndarray | str]:
-    """Return what each burst measured in all rounds, or why it failed.
+) -> list[tuple[np.ndarray, np.ndarray] | str]:
+    """Return the measurements of each burst in all rounds with those of the references beside, or why it failed.
 
     Parameters
     ----------
     bursts : sequence of callable, length n
         Each runs once in every round, in order; one that raises is not run again.
+    references : sequence of callable, length n_references
+        Run before every :data:`BETWEEN` bursts, and at the end.
     rounds : int
     spread_s : float
         Seconds over which the rounds begin evenly, where they do not take longer by themselves.
+    closing : bool
+        Whether the references are run at the end of every round, too.
     clock, sleep : callable
         Tell and pass seconds.
 
     Returns
     -------
     list, length n
-        For each burst the ms of all runs, shape (rounds, n_runs), or the reason of its failure.
+        For each burst the values of all runs, shape (rounds, n_runs), and the geometric means of the medians of each
+        reference before and after, shape (rounds, n_references); or the reason of its failure.
     """
     outcomes: list[list[Sequence[float]] | str] = [[] for _ in bursts]
+    passes: list[list[int]] = [[] for _ in bursts]
+    beside = _References(references)
     start = clock()
     for beginning in track(np.linspace(0.0, spread_s, rounds, endpoint=False), "timing rounds", total=rounds):
         running = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, str)]
-        if running:
-            sleep(max(0.0, start + beginning - clock()))
-        for i in running:
+        if not running:
+            continue
+        sleep(max(0.0, start + beginning - clock()))
+        for place, i in enumerate(running):
+            if place % BETWEEN == 0:
+                beside.run()
             outcomes[i] = _with_burst(cast(list, outcomes[i]), bursts[i])
-    return [outcome if isinstance(outcome, str) else np.asarray(outcome) for outcome in outcomes]
+            passes[i].append(beside.n_passes - 1)
+        if closing:
+            beside.run()
+    if not closing:
+        beside.run()
+    return [
+        outcome if isinstance(outcome, str) else (np.asarray(outcome, dtype=float), beside.around(numbers))
+        for outcome, numbers in zip(outcomes, passes, strict=True)
+    ]
+
+
+class _References:
+    """The references' medians, pass by pass; one that fails is not run again."""
+
+    def __init__(self, bursts: Sequence[Burst]):
+        self._bursts: list[Burst | None] = list(bursts)
+        self._medians: list[list[float]] = []
+
+    @property
+    def n_passes(self) -> int:
+        """Number of passes so far."""
+        return len(self._medians)
+
+    def run(self) -> None:
+        """Time every reference once."""
+        medians = []
+        for number, burst in enumerate(self._bursts):
+            outcome = "failed" if burst is None else _with_burst([], burst)
+            if isinstance(outcome, str):
+                self._bursts[number] = None
+            medians.append(np.nan if isinstance(outcome, str) else float(np.median(outcome)))
+        self._medians.append(medians)
+
+    def around(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return the geometric means over the passes of these numbers and the next ones, (n, n_references)."""
+        logs = np.log(np.asarray(self._medians, dtype=float).reshape(self.n_passes, -1))
+        before, after = logs[list(numbers)], logs[np.minimum(np.asarray(numbers, dtype=int) + 1, self.n_passes - 1)]
+        return np.exp(np.where(np.isnan(after), before, (before + after) / 2))
 
 
 def _with_burst(times: list[Sequence[float]], burst: Burst) -> list[Sequence[float]] | str:
@@ -179,40 +277,34 @@ def _with_burst(times: list[Sequence[float]], burst: Burst) -> list[Sequence[flo
     return [*times, measured]
 
 
-def statistics_table(outcomes: Sequence[np.ndarray | str], statistic: str, quantity: str = LATENCY) -> pd.DataFrame:
-    """Return the statistics of the outcomes of :func:`time_in_turn`.
+def readings_table(
+    outcomes: Sequence[tuple[np.ndarray, np.ndarray] | str],
+    statistic: str,
+    condition: str = QUIET,
+    quantity: str = LATENCY,
+) -> pd.DataFrame:
+    """Return the table of the outcomes of :func:`time_in_turn`; see :meth:`TimedDevice.time_networks`.
 
-    Parameters
-    ----------
-    outcomes : sequence of ndarray of shape (rounds, n_runs), or str
-        In the unit of the quantity.
-    statistic : {"min", "median", "p95"}
-        Which of them is the value of the quantity.
-    quantity : str
-
-    Returns
-    -------
-    DataFrame
-        The quantity, ``status``, ``min`` (of the medians of the bursts), ``median`` and ``p95`` (of all runs),
-        ``dispersion_percent`` (standard deviation of the medians of the bursts over their mean); NaN where the status
-        is not ``"ok"``.
-
-    Examples
-    --------
-    >>> statistics_table([np.array([[1.0, 1.0, 4.0], [2.0, 3.0, 3.0]]), "out of memory"], "min").round(2)
-       latency_ms         status  min  median   p95  dispersion_percent
-    0         1.0             ok  1.0     2.5  3.75                50.0
-    1         NaN  out of memory  NaN     NaN   NaN                 NaN
+    The value of the quantity is in the condition as far as these outcomes tell it.
     """
-    columns = [*STATISTICS, "dispersion_percent"]
-    table = pd.DataFrame([_statistics(outcome) for outcome in outcomes], columns=columns, dtype=float)
-    status = [outcome if isinstance(outcome, str) else OK for outcome in outcomes]
-    return pd.DataFrame({quantity: table[statistic], "status": status}).join(table)
+    names = [*STATISTICS, "dispersion_percent"]
+    rows = [
+        dict.fromkeys(names, np.nan) | {"status": outcome, "bursts": 0, RUNS: [], REFERENCES: []}
+        if isinstance(outcome, str)
+        else dict(zip(names, _statistics(outcome[0]), strict=True))
+        | {"status": OK, "bursts": len(outcome[0]), RUNS: outcome[0].ravel(), REFERENCES: outcome[1].ravel()}
+        for outcome in outcomes
+    ]
+    table = pd.DataFrame(rows, columns=["status", *names, "bursts", RUNS, REFERENCES])
+    table = table.astype(dict.fromkeys(names, float) | {"bursts": int})
+    table.insert(0, quantity, np.nan)
+    table = table.assign(statistic=statistic, condition=condition)
+    if not len(timed(table)):
+        return table
+    return table.assign(**{quantity: Condition.of([table]).values(table)})
 
 
-def _statistics(outcome: np.ndarray | str) -> tuple[float, float, float, float]:
-    if isinstance(outcome, str):
-        return (np.nan,) * 4
-    medians = np.median(outcome, axis=1)
+def _statistics(runs: np.ndarray) -> tuple[float, float, float, float]:
+    medians = np.median(runs, axis=1)
     dispersion_percent = 100.0 * medians.std() / medians.mean()
-    return medians.min(), np.median(outcome), np.percentile(outcome, 95), dispersion_percent
+    return float(medians.min()), float(np.median(runs)), float(np.percentile(runs, 95)), float(dispersion_percent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nagevo.foundation.errors import DeviceError
@@ -45,11 +46,13 @@ class TorchDevice(TimedDevice):
         finally:
             torch.set_num_threads(threads)
 
-    def _prepare(self, network: nn.Module, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(self, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
         import torch
 
         from nagevo.deploy.export import zeros_for
 
+        if isinstance(network, Path):
+            raise DeviceError("backend torch runs no ONNX files; expected backend onnxruntime or command")
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         network = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
         inputs = zeros_for(network, input_shape, self.batch).to(self.processor)

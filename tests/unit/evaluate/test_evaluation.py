@@ -22,7 +22,14 @@ def again() -> pd.DataFrame:
         columns=["device", "budget", "method", "architecture"],
     )
     accuracies = pd.DataFrame({"architecture": ["small", "middle", "large"], "accuracy": [60.0, 70.0, 80.0]})
-    latencies = pd.DataFrame({"architecture": ["small", "middle", "large"], "device": "d", "measured": [1.0, 3.0, 5.0]})
+    latencies = pd.DataFrame(
+        {
+            "architecture": ["small", "middle", "large"],
+            "device": "d",
+            "measured": [1.0, 3.0, 5.0],
+            "raw": [1.1, 3.1, 5.1],
+        }
+    )
     return measured_again(given, accuracies, latencies)
 
 

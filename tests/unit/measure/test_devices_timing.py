@@ -6,7 +6,7 @@ import pytest
 
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.measure.latency import create_device, timing
-from nagevo.measure.latency.timing import TimedDevice, burst_of, statistics_table, time_in_turn
+from nagevo.measure.latency.timing import TimedDevice, burst_of, readings_table, time_in_turn
 
 
 class FakeTime:
@@ -52,7 +52,7 @@ def test_every_burst_runs_once_in_each_round_in_order():
     bursts = [lambda name=name: calls.append(name) or [1.0] for name in "abc"]
     outcomes = time_in_turn(bursts, rounds=3)
     assert "".join(calls) == "abcabcabc"
-    assert [outcome.shape for outcome in outcomes] == [(3, 1)] * 3
+    assert [runs.shape for runs, _ in outcomes] == [(3, 1)] * 3
 
 
 def test_rounds_begin_evenly_over_the_spread():
@@ -86,7 +86,8 @@ def test_a_burst_that_fails_is_not_run_again_and_the_others_go_on():
         raise RuntimeError("device\n  was unplugged")
 
     good, bad = time_in_turn([lambda: [1.0, 2.0], failing], rounds=3)
-    assert good.tolist() == [[1.0, 2.0]] * 3
+    assert good[0].tolist() == [[1.0, 2.0]] * 3
+    assert good[1].shape == (3, 0)
     assert bad == "RuntimeError: device was unplugged"
     assert calls == ["failing"]
 
@@ -111,7 +112,7 @@ def test_the_statistics_are_those_of_bursts_and_runs():
     # Medians of the bursts: 2 and 4, so min 2, mean 3, standard deviation 1. All runs: 1 2 3 4 4 10; median 3.5; the
     # 95th percentile lies at position 0.95 · 5 = 4.75: 4 + 0.75 · 6 = 8.5.
     times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
-    row = statistics_table([times], "median").iloc[0]
+    row = readings_table([(times, np.empty((2, 0)))], "median").iloc[0]
     assert row["status"] == "ok"
     assert row["latency_ms"] == 3.5
     assert [row[c] for c in ("min", "median", "p95")] == pytest.approx([2.0, 3.5, 8.5])
@@ -121,7 +122,7 @@ def test_the_statistics_are_those_of_bursts_and_runs():
 @pytest.mark.parametrize(("statistic", "latency_ms"), [("min", 2.0), ("median", 3.5), ("p95", 8.5)])
 def test_the_statistic_says_which_is_the_latency(statistic, latency_ms):
     times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
-    assert statistics_table([times], statistic)["latency_ms"].tolist() == [latency_ms]
+    assert readings_table([(times, np.empty((2, 0)))], statistic)["latency_ms"].tolist() == [latency_ms]
 
 
 class Network:
@@ -150,13 +151,54 @@ def test_more_networks_than_are_held_at_once_are_timed_group_after_group(monkeyp
 
 
 def test_no_networks_make_a_table_without_rows():
-    assert Scripted().time_networks([], []).shape == (0, 6)
+    assert Scripted().time_networks([], []).shape == (0, 11)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"rounds": 0}, "rounds: expected at least 1, got 0"), ({"statistic": "mean"}, "statistic: expected one of min")],
+    [
+        ({"rounds": 0}, "rounds: expected at least 1, got 0"),
+        ({"statistic": "mean"}, "statistic: expected one of median"),
+    ],
 )
 def test_options_out_of_range_are_errors(options, message):
     with pytest.raises(ConfigError, match=message):
         create_device("torch", **options)
+
+
+def test_references_are_timed_before_every_few_networks_and_after_the_last():
+    calls = []
+
+    def called(name, ms):
+        return lambda: calls.append(name) or [ms, ms, ms]
+
+    bursts = [called(f"n{i}", 1.0) for i in range(timing.BETWEEN + 1)]
+    outcomes = time_in_turn(bursts, [called("small", 2.0), called("large", 8.0)], rounds=1)
+    names = [f"n{i}" for i in range(timing.BETWEEN)]
+    passes = ["small", "large"]
+    assert calls == [*passes, *names, *passes, f"n{timing.BETWEEN}", *passes]
+    np.testing.assert_allclose([references for _, references in outcomes], [[[2.0, 8.0]]] * len(bursts))
+
+
+def test_a_burst_lies_between_the_references_before_and_after():
+    speeds = iter([1.0, 4.0])
+    ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [next(speeds)]], rounds=1)
+    np.testing.assert_allclose(references, [[2.0]])  # the geometric mean
+
+
+def test_a_reference_that_fails_is_left_out():
+    def failing():
+        raise RuntimeError("too large")
+
+    ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [3.0], failing], rounds=2)
+    np.testing.assert_allclose(references, [[3.0, np.nan]] * 2)
+
+
+def test_runs_rise_to_what_a_percentile_needs():
+    assert [Scripted(statistic=name).rounds for name in ("median", "p95", "p99")] == [20, 100, 500]
+    assert create_device("onnxruntime", statistic="p99").rounds == 50  # of ten runs each
+
+
+def test_calls_too_few_for_a_percentile_are_refused():
+    with pytest.raises(ConfigError, match=r"statistic p95 needs at least 100 runs, .* rounds of at least 100, got 3"):
+        create_device("command", command="time {model}", statistic="p95")
