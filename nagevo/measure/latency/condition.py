@@ -284,7 +284,7 @@ def read_conditions(path: str | os.PathLike) -> dict[str, Condition]:
                 float(entry["slowdown"]),
                 np.array(entry["states"], dtype=float),
             )
-            for device, entry in dict(entries).items()  # type: ignore[call-overload]
+            for device, entry in dict(entries).items()
         }
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} does not hold the conditions of devices: {error!r}") from None

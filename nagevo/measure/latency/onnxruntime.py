@@ -47,8 +47,10 @@ class ONNXRuntimeDevice(TimedDevice):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3  # errors only
-        of_file = isinstance(network, Path)
-        model = network.read_bytes() if of_file else onnx_for_timing(network, input_shape, batch=self.batch)
+        if isinstance(network, Path):
+            model = network.read_bytes()
+        else:
+            model = onnx_for_timing(network, input_shape, batch=self.batch)
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
             raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")

@@ -54,12 +54,12 @@ class TorchDevice(TimedDevice):
         if isinstance(network, Path):
             raise DeviceError("backend torch runs no ONNX files; expected backend onnxruntime or command")
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
-        network = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
-        inputs = zeros_for(network, input_shape, self.batch).to(self.processor)
+        placed: nn.Module = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
+        inputs = zeros_for(placed, input_shape, self.batch).to(self.processor)
         inputs = inputs.contiguous(memory_format=layout) if inputs.ndim == 4 else inputs
         if self.processor == "cuda":
-            return lambda: self._time_on_gpu(network, inputs)
-        return burst_of(lambda: network(inputs), warmup=self.warmup, runs=self.runs)
+            return lambda: self._time_on_gpu(placed, inputs)
+        return burst_of(lambda: placed(inputs), warmup=self.warmup, runs=self.runs)
 
     def _time_on_gpu(self, network: nn.Module, inputs: torch.Tensor) -> list[float]:
         """Return the ms between the events before and after each timed run."""
