@@ -67,7 +67,8 @@ def test_a_mistake_in_the_config_ends_the_workflow_with_one_line_and_exit_code_2
     assert caught.value.code == 2
     assert capsys.readouterr().err == (
         'nagevo: the configuration is wrong: key "sead" is unknown; did you mean "seed"? '
-        "choose one of accuracy, compare, deploy, devices, evaluation, evolve, experiment, generator, search, seed, space\n"
+        "choose one of accuracy, compare, deploy, devices, evaluation, evolve, experiment, generator, search, seed, "
+        "space\n"
     )
 
 
