@@ -72,6 +72,8 @@ class CommandDevice(TimedDevice):
     def opened(self) -> Iterator[Prepare]:
         """Check that there is such a program, and keep a folder for the ONNX files."""
         program = shlex.split(self.command)[0]
+        if shutil.which(program) is None and Path(program).is_file():
+            raise DeviceError(f"command: {program} may not be executed: chmod +x {program}")
         if shutil.which(program) is None:
             raise DeviceError(f"command: there is no program {program} to run")
         with tempfile.TemporaryDirectory(prefix="nagevo-") as folder:

@@ -188,3 +188,9 @@ def test_the_script_for_a_phone_fails_where_adb_does(convolution_space, stand_in
     stand_in("adb", "echo 'no devices/emulators found' >&2; exit 1")
     row = measured(convolution_space, f"{BENCHMARK.parent}/phone.sh {{model}}", rounds=1)
     assert row["status"].endswith("phone.sh ended with status 1: no devices/emulators found")
+
+
+def test_a_file_that_may_not_be_executed_is_told_from_one_that_is_absent(convolution_space, tmp_path):
+    (tmp_path / "program.sh").write_text("echo 5")
+    with pytest.raises(DeviceError, match=r"program\.sh may not be executed: chmod \+x"):
+        measured(convolution_space, f"{tmp_path}/program.sh {{model}}", rounds=1)
