@@ -259,25 +259,25 @@ class Plan:
         accuracies = [f"{folder}/validation/{shard}.parquet" for shard in self.shards]
         return [f"{folder}/proposals.parquet", *accuracies, *self.batch_latencies(batch, devices)]
 
-    def _rounds(self, wildcards: Any, n: int, devices: Iterable[str] | None = None) -> list[str]:
-        files = [file for k in range(n) for file in self.batch_files(f"rounds/{k}", devices)]
+    def _rounds(self, wildcards: Any, devices: Iterable[str] | None = None) -> list[str]:
+        files = [file for k in self.rounds for file in self.batch_files(f"rounds/{k}", devices)]
         return [file.format(experiment=wildcards.experiment) for file in files]
 
     def earlier_rounds(self, wildcards: Any) -> list[str]:
-        """Return the files of the rounds before the one that the wildcard names."""
-        return self._rounds(wildcards, int(wildcards.round))
+        """Return the lists of the files of the rounds before the one that the wildcard names."""
+        return [f"results/{wildcards.experiment}/rounds/{k}/files.txt" for k in range(int(wildcards.round))]
 
     def all_rounds(self, wildcards: Any) -> list[str]:
         """Return the files of all rounds."""
-        return self._rounds(wildcards, len(self.rounds))
+        return self._rounds(wildcards)
 
     def rounds_of_accuracy(self, wildcards: Any) -> list[str]:
         """Return the files of all rounds without latencies."""
-        return self._rounds(wildcards, len(self.rounds), [])
+        return self._rounds(wildcards, [])
 
     def rounds_of_device(self, wildcards: Any) -> list[str]:
         """Return the files of all rounds with the latencies on the device that the wildcard names."""
-        return self._rounds(wildcards, len(self.rounds), [wildcards.device])
+        return self._rounds(wildcards, [wildcards.device])
 
     def frontiers_folder(self, wildcards: Any, input: Any) -> str:
         """Return the folder of a job's input ``frontiers``."""

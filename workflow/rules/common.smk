@@ -7,6 +7,7 @@ BUNDLE = "results/{experiment}/generator/model.safetensors"  # a file of the bun
 
 localrules:
     sample,
+    list_round,
     merge,
     merge_random,
 

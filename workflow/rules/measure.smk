@@ -1,7 +1,8 @@
 """Rounds of proposals, their accuracies and their latencies.
 
-A round's proposals take the earlier rounds as `ancient`, and the names of the devices as a resource, which triggers no
-rerun: an experiment that gets another device keeps its measurements, and measures the same architectures there.
+A round's proposals take lists of the earlier rounds' files as `ancient`, and the names of the devices as a resource.
+Neither triggers a rerun: an experiment that gets another device keeps its measurements, and measures the same
+architectures there. (Files themselves would trigger one, `ancient` or not, as soon as there are more of them.)
 """
 
 
@@ -64,7 +65,19 @@ rule propose:
         round="{round}",
     shell:
         "nagevo step propose --config {params.config:q} --round {params.round} --devices {resources.devices}"
-        " --output {output.architectures} {input.rounds} 2>&1 | tee {log} >&2"
+        " --output {output.architectures} $(cat /dev/null {input.rounds}) 2>&1 | tee {log} >&2"
+
+
+rule list_round:
+    """List the files of a round: its proposals, their accuracies, and their latencies on all devices."""
+    input:
+        files=plan.batch_files("rounds/{round}"),
+    output:
+        files="results/{experiment}/rounds/{round}/files.txt",
+    log:
+        "results/{experiment}/logs/rounds/{round}/list.log",
+    shell:
+        "printf '%s\\n' {input.files} > {output.files} 2> {log}"
 
 
 rule score:

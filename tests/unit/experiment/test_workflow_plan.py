@@ -37,13 +37,14 @@ def test_a_rule_is_told_the_sections_it_names_and_of_the_devices_its_own_only():
 def test_a_round_depends_on_all_earlier_rounds():
     plan = Plan(CONFIG)
     assert plan.earlier_rounds(Wildcards(experiment="e", round="0")) == []
-    files = plan.earlier_rounds(Wildcards(experiment="e", round="2"))
-    assert [file for file in files if "proposals" in file] == [
-        "results/e/rounds/0/proposals.parquet",
+    lists = plan.earlier_rounds(Wildcards(experiment="e", round="2"))
+    assert lists == ["results/e/rounds/0/files.txt", "results/e/rounds/1/files.txt"]
+    listed = {file.format(experiment="e") for file in plan.batch_files("rounds/1")}
+    assert {
         "results/e/rounds/1/proposals.parquet",
-    ]
-    assert {"results/e/rounds/1/validation/0.parquet", "results/e/rounds/1/latency/b/0.parquet"} < set(files)
-    assert not any("rounds/2" in file for file in files)
+        "results/e/rounds/1/validation/0.parquet",
+        "results/e/rounds/1/latency/b/0.parquet",
+    } <= listed
 
 
 def test_a_surrogate_depends_on_its_own_measurements_alone():
