@@ -11,6 +11,7 @@ from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.testing import CHECKS, check_space
 
 SMALL = {
+    "catalog": {"build": "resnets:named", "networks": ["resnet-4", "resnet-8"], "input_shape": [3, 8, 8]},
     "dag": {"width": 2, "resolution": 9, "channels": 1, "classes": 3},
     "mobilenetv3": {"resolution": 16, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
     "mobilenetv3_small": {"resolution": 16, "channels": 1, "classes": 3, "divisor": 4},

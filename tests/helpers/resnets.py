@@ -52,3 +52,8 @@ def resnet(**options) -> ResNet:
             for tensor in (module.weight, module.bias, module.running_mean):
                 tensor.data += 0.2 * torch.randn(tensor.shape, generator=rng)
     return network
+
+
+def named(name: str, **options) -> ResNet:
+    """Return the network of the width that its name ends with, as in ``resnet-4``."""
+    return ResNet(width=int(name.rpartition("-")[2]), **options)
