@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(Path("/etc/slurm/slurm.conf").exists(), reason="another Slurm is configured in /etc/slurm"),
 ]
 
-TARGET = "results/tiny/rounds/1/proposals.parquet"
+TARGET = "results/tiny/measurements.parquet"
 LOCALLY = ("--cores", "2", TARGET)
 BY_SLURM = (
     *("--workflow-profile", str(ROOT / "workflow/profiles/slurm"), "--slurm-status-command", "squeue"),
