@@ -89,7 +89,7 @@ def main() -> None:
     train, test = (Examples.of(dataset.split(name), dataset.form) for name in ("train", "test"))
     recipe = Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=0.1, warmup_epochs=1)
     fit(network, cross_entropy_step(network, recipe), train, recipe, seed=arguments.seed, description="Training")
-    save_file(network.state_dict(), arguments.output)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, arguments.output)
     print(f"{arguments.output}: test accuracy {accuracy(network.eval(), test):.2f} %")
 
 
