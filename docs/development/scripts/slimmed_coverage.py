@@ -78,6 +78,10 @@ def row(name: str) -> str:
     options = {"img_size": 96} if name.startswith(("vit", "deit")) else {}
     network = timm.create_model(name, num_classes=10, **options)
     images = torch.randn(4, 3, size, size)
+    for parameter in network.parameters():  # fresh factors, biases and last layers hide what a network computes
+        if parameter.numel() > 1 and parameter.max() == parameter.min():
+            mean = 0.0 if parameter.ndim > 1 or parameter.max() == 0 else 1.0
+            parameter.data = mean + 0.2 * torch.randn(parameter.shape)
     for module in network.modules():  # signals of a size near one, whatever the random weights
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None

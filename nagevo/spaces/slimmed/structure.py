@@ -120,14 +120,14 @@ def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
     network = network.eval()
     inputs = torch.randn(4, *input_shape, generator=torch.Generator().manual_seed(0))
     try:
-        reference = _with_statistics(network, inputs)
+        reference = _telling(network, inputs)
         outputs, traced = _traced(reference, inputs)
     except Exception as error:  # the user's own code
         raise ValueError(f"it does not run on inputs of shape {tuple(input_shape)}: {error}") from None
     if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs):
         raise ValueError("expected one row of scores for each input")
     whole: list[str] = []
-    parts = _checked(reference, inputs, list(_parts(network, inputs, traced, whole)), whole)
+    parts = _checked(reference, inputs, list(_parts(deepcopy(network), inputs, traced, whole)), whole)
     blocks = tuple(_residual_blocks(reference, traced))
     return Structure(network, tuple(parts), blocks, tuple(whole), outputs.shape[1])
 
@@ -180,12 +180,19 @@ def sliced(tensor: torch.Tensor, name: str, kept: Mapping[Axis, torch.Tensor]) -
     return tensor
 
 
-def _with_statistics(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
-    """Return a copy whose batch normalization has the statistics of these inputs.
+def _telling(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
+    """Return a copy in which a difference between two networks shows.
 
-    The signals of all layers then have a size near one, so that a difference between two networks shows.
+    Parameters that are all equal, such as fresh factors and biases, get random values; batch normalization gets the
+    statistics of these inputs, so that the signals of all layers have a size near one.
     """
     network = deepcopy(network)
+    rng = torch.Generator().manual_seed(0)
+    for parameter in network.parameters():
+        values = parameter.detach()
+        if values.is_floating_point() and values.numel() > 1 and values.max() == values.min():
+            mean = 0.0 if parameter.ndim > 1 or values.max() == 0 else 1.0
+            values.copy_(mean + 0.2 * torch.randn(values.shape, generator=rng))
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
