@@ -44,7 +44,10 @@ ARCHITECTURES = ("--architectures", "a.csv", "--output", "o.csv")
         (("train", "--config", "{}", "--output", "o"), "the section space is missing"),
         (("score", "--config", '{"space": {"name": "dag"}}', *ARCHITECTURES), "the section accuracy is missing"),
         (("profile", "--config", "{}", "--device", "phone", *ARCHITECTURES), "the section devices is missing"),
-        (("step", "merge", "--config", "{}", "--output", "o.csv", "a.csv"), "the section space is missing"),
+        (
+            ("step", "merge", "--config", "{}", "--output", "o.csv", "--conditions", "c.json", "a.csv"),
+            "the section space is missing",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(monkeypatch, capsys, tmp_path, arguments, message):
