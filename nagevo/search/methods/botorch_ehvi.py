@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
-from botorch.acquisition.multi_objective.analytic import ExpectedHypervolumeImprovement
-from botorch.fit import fit_gpytorch_mll
-from botorch.models import SingleTaskGP
-from botorch.models.model import Model
-from botorch.models.transforms import Standardize
-from botorch.utils.multi_objective.box_decompositions.non_dominated import NondominatedPartitioning
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from torch import Tensor
 
+from nagevo.foundation.errors import optional_packages
 from nagevo.foundation.frontier import frontier
 from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 KNOWN_STD = 1e-4
 """Standard deviation of a known latency, on the scale of the frontier: the formula divides by it."""
-ROWS_AT_ONCE = 2000
 
 
 class BotorchEHVI(Strategy):
@@ -53,9 +46,13 @@ class BotorchEHVI(Strategy):
         candidates: Annotated[int, Option("Random architectures among the candidates of a round.", ge=1)] = 2000,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
+        with optional_packages('strategy "botorch_ehvi"'):
+            import botorch  # noqa: F401 -- refused before anything is measured
         self.n_startup, self.candidates = n_startup, candidates
 
     def ask(self, n: int) -> np.ndarray:
+        import torch
+
         rng = self.round_rng()
         if min(len(self.measurements.complete(device)) for device in self.devices) < self.n_startup:
             return self.first_new(self.space.sample(n, rng=rng), n, rng=rng)
@@ -66,6 +63,10 @@ class BotorchEHVI(Strategy):
 
     def _chosen(self, device: str, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return n candidates for a device."""
+        import torch
+
+        from nagevo.search.methods.ehvi import fitted, improvement
+
         objectives = self.measurements.complete(device).objectives(device)
         best = objectives[frontier(objectives)]
         low, span = best.min(axis=0), np.ptp(best, axis=0)
@@ -74,7 +75,7 @@ class BotorchEHVI(Strategy):
         targets = (low - objectives) / span  # both maximized
         if np.isfinite(self.measurements.values[device]).sum() == self.space.size:
             targets = targets[:, :1]
-        models = _fitted(self._one_hot(known), torch.from_numpy(targets))
+        models = fitted(self._one_hot(known), torch.from_numpy(targets))
         pool = self._pool(device, rng)
         measured = torch.from_numpy((low - best) / span)
         chosen = np.empty((0, self.space.n_choices), dtype=np.int8)
@@ -84,12 +85,12 @@ class BotorchEHVI(Strategy):
                 break
             for _ in range(2):
                 mean, std = self._predicted(models, device, pool, low[1], span[1])
-                gain = _improvement(mean, std, measured)
+                gain = improvement(mean, std, measured)
                 top = pool[gain.argsort(descending=True)[:5].numpy()]
                 pool = unique(np.concatenate([pool, *(self.space.neighbors(row) for row in top)]))
                 pool = without(pool, np.concatenate([self.evaluated(), chosen]))
             mean, std = self._predicted(models, device, pool, low[1], span[1])
-            place = int(_improvement(mean, std, measured).argmax())
+            place = int(improvement(mean, std, measured).argmax())
             chosen, measured = np.concatenate([chosen, pool[[place]]]), torch.cat([measured, mean[[place]]])
         return chosen
 
@@ -104,16 +105,15 @@ class BotorchEHVI(Strategy):
         )
 
     def _predicted(
-        self, models: Sequence[SingleTaskGP], device: str, choices: np.ndarray, low: float, span: float
+        self, models: Sequence[Any], device: str, choices: np.ndarray, low: float, span: float
     ) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of both objectives, scaled and maximized, of shape (n, 2)."""
-        inputs, means, stds = self._one_hot(choices), [], []
-        with torch.no_grad():
-            for part in inputs.split(ROWS_AT_ONCE):
-                posteriors = [each.posterior(part) for each in models]
-                means.append(torch.cat([posterior.mean for posterior in posteriors], dim=1))
-                stds.append(torch.cat([posterior.variance for posterior in posteriors], dim=1).sqrt())
-        mean, std = (torch.nn.functional.pad(torch.cat(parts), (0, 2 - len(models))) for parts in (means, stds))
+        import torch
+
+        from nagevo.search.methods.ehvi import predicted
+
+        parts = predicted(models, self._one_hot(choices))
+        mean, std = (torch.nn.functional.pad(part, (0, 2 - len(models))) for part in parts)
         rows = RowIndex(self.measurements.choices).rows(choices)
         latency = np.append(self.measurements.values[device], np.nan)[rows]
         known = np.isfinite(latency)
@@ -123,39 +123,6 @@ class BotorchEHVI(Strategy):
 
     def _one_hot(self, choices: np.ndarray) -> Tensor:
         """Return the choices as one-hot rows, float64."""
+        import torch
+
         return torch.from_numpy(SearchSpace.features(self.space, choices)).double()
-
-
-def _fitted(inputs: Tensor, targets: Tensor) -> list[SingleTaskGP]:
-    """Return a fitted process of each target, shape (n, n_targets)."""
-    models = [SingleTaskGP(inputs, targets[:, [i]], outcome_transform=Standardize(1)) for i in range(targets.shape[1])]
-    for model in models:
-        fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    return models
-
-
-def _improvement(mean: Tensor, std: Tensor, measured: Tensor) -> Tensor:
-    """Return the expected improvement of the hypervolume up to (−1.1, −1.1), shape (n,).
-
-    Parameters
-    ----------
-    mean, std : Tensor, shape (n, 2)
-        Maximized.
-    measured : Tensor, shape (n_measured, 2)
-    """
-    reference = torch.full((2,), -1.1, dtype=torch.float64)
-    partitioning = NondominatedPartitioning(reference, Y=measured)
-    formula = ExpectedHypervolumeImprovement(_Given(), reference.tolist(), partitioning)
-    with torch.no_grad():
-        return torch.cat([formula(part[:, None]) for part in torch.cat([mean, std], dim=1).split(ROWS_AT_ONCE)])
-
-
-class _Given(Model):
-    """A model whose input is its own prediction: means and standard deviations of two objectives, shape (…, 1, 4)."""
-
-    @property
-    def num_outputs(self) -> int:
-        return 2
-
-    def posterior(self, X: Tensor, *args: Any, **options: Any) -> Any:
-        return SimpleNamespace(mean=X[..., :2], variance=X[..., 2:] ** 2)
