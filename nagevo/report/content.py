@@ -99,6 +99,7 @@ def content(
         "space": {"name": experiment.space.name, "size": short_number(generator.space.size)},
         "bundle": str(generator.folder),
         "confidence": evaluation["confidence"],
+        "failures": description["failures"],
         "verdicts": verdicts(evaluation),
         "devices": devices,
         "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),

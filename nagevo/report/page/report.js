@@ -338,7 +338,7 @@ function measuredAgain() {
     device: device.name, method, ...metrics, violations: 100 * metrics.violation_rate, use: 100 * metrics.budget_use,
   })));
   const asked = `the generator was asked at confidence ${data.confidence}`;
-  byId("again-metrics").append(...data.verdicts.map((sentence) => element("p", { class: "verdict" }, sentence)), sortableTable({
+  byId("again-metrics").append(...[...data.failures, ...data.verdicts].map((sentence) => element("p", { class: "verdict" }, sentence)), sortableTable({
     caption: `Quality of the answers to the same budgets (${asked}). Regret: points of test accuracy below the best network known that holds the budget.`,
     columns, rows, group: "device",
   }));
