@@ -20,6 +20,8 @@ from nagevo.measure.latency.condition import (
     statistic_of,
 )
 from nagevo.measure.latency.timing import readings_table
+from nagevo.measure.status import measure_failed_again
+from nagevo.spaces import create_space
 
 TRUE = {"a": 1.0, "b": 2.5, "c": 4.0}
 QUIET = np.array([0.5, 6.0])
@@ -143,3 +145,16 @@ def test_a_device_whose_largest_reference_fails_is_told_by_the_other():
         references[:, 1] = np.nan
         table.at[number, "references"] = references.ravel()
     np.testing.assert_allclose(restated({"0": table})["0"]["latency_ms"], list(TRUE.values()), rtol=0.01)
+
+
+def test_failed_rows_that_are_timed_again_keep_the_readings_of_the_others(tmp_path):
+    table = occasion(0, 1.0)
+    space = create_space("nasbench201")
+    table["architecture"] = space.to_text(space.sample_distinct(3, rng=np.random.default_rng(0)))
+    table.loc[1, ["status", "latency_ms", "bursts"]] = ["unplugged", np.nan, 0]
+    table.at[1, "runs"], table.at[1, "references"] = [], []
+    write_table(table, tmp_path / "0.parquet")
+    again = occasion(1, 1.0, latency={"b": TRUE["b"]}).drop(columns=["architecture", "device"])
+    list(measure_failed_again([tmp_path / "0.parquet"], "latency_ms", space, lambda choices: again))
+    mended = restated({"0": read_table(tmp_path / "0.parquet")})["0"]
+    np.testing.assert_allclose(mended["latency_ms"], list(TRUE.values()), rtol=0.02)
