@@ -41,7 +41,7 @@ def deliver(
     ----------
     generator : Generator
     name : str
-        Of the device.
+        Name of the device.
     device : Device
         Measures the networks once more.
     config : DeployConfig

@@ -68,7 +68,7 @@ def content_of(path: str | os.PathLike, what: str) -> Iterator[None]:
     path : path
         The file that the content is from.
     what : str
-        What was expected.
+        Description of the expected content, for the error.
 
     Raises
     ------

@@ -36,7 +36,7 @@ TOLERANCE = math.log(1.1)
 LEAST_SHARE = 0.2
 """Least share of all bursts that makes a mode of the references' speed."""
 FEWEST, QUARTER = 3, 0.25
-"""So many bursts, and such a share of them, have to be quiet for the others to be left out."""
+"""Minimum number, and minimum share, of quiet bursts for which the disturbed ones are left out."""
 TAILS = {"p95": 0.95, "p99": 0.99}
 """Statistics that are percentiles of single runs."""
 RUNS = "runs"
@@ -54,7 +54,7 @@ def runs_needed(statistic: str) -> int:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was timed of one network on one occasion.
+    """Timed runs of one network on one occasion.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class Condition:
     disturbed : float
         Share of the bursts that were disturbed.
     slowdown : float
-        By how much most of these, 95 %, were slower at most; 1 where none was.
+        95th percentile of the factor by which these were slower; 1 where none was.
     states : ndarray, shape (n_occasions,)
         Logarithm of the median slowdown of each occasion.
     """

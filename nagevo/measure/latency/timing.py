@@ -124,7 +124,7 @@ class TimedDevice(Device):
         input_shapes : sequence of tuple of int, length n
             Input shape of each, without the batch.
         n_references : int
-            How many of the first ones are references.
+            Number of references, which come first.
 
         Returns
         -------

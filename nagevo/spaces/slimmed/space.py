@@ -200,13 +200,13 @@ class SlimmedSpace(SearchSpace):
 
     @cached_property
     def n_options(self) -> tuple[int, ...]:  # type: ignore[override]
-        """How many options each choice has."""
+        """Number of options of each choice."""
         resolutions = [len(self.resolutions)] if len(self.resolutions) > 1 else []
         return (*map(len, self._options), *(2 for _ in self._blocks), *resolutions)
 
     @cached_property
     def choice_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What each choice decides."""
+        """Meaning of each choice, for people."""
         shares = [f"share of {', '.join(part.name for part, _ in members)}" for members in self._tied]
         blocks = [f"whether {', '.join(names)} stays" for names in self._blocks]
         return (*shares, *blocks, *(["resolution"] if len(self.resolutions) > 1 else []))
@@ -377,7 +377,7 @@ class SlimmedSpace(SearchSpace):
 
     @cached_property
     def _weights(self) -> list[Weight]:
-        """What the costs are made of."""
+        """The tensors whose sizes add up to the costs."""
         from nagevo.spaces.slimmed.structure import weights
 
         shapes: list[tuple[int, ...]] = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]

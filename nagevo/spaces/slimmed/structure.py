@@ -213,7 +213,7 @@ class Weight:
     Attributes
     ----------
     name : str
-        Of the tensor, or of the layer that it stands for.
+        Name of the tensor, or of the layer that it stands for.
     axes : tuple of Axis
         Its dimensions; those that parts shorten shorten it.
     sizes : tuple of int
