@@ -55,6 +55,18 @@ def readings(network: nn.Module, examples: Examples, *, batch_size: int = 512) -
     return 100.0 * correct / n, 100.0 * (share * (1 - share) / (n + 2)) ** 0.5, loss / n
 
 
+DatasetOptions = Annotated[Mapping[str, Any], Option("Examples that are trained on.", of=DATASET)]
+Training = Annotated[
+    Mapping[str, Any],
+    Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
+]
+CalibrationExamples = Annotated[
+    int,
+    Option("Training examples from which the statistics of batch normalization are taken after training.", ge=1),
+]
+"""Options of every evaluator that trains networks."""
+
+
 class DatasetEvaluator(Evaluator):
     """Reads accuracies of trained networks on a dataset."""
 
@@ -63,17 +75,9 @@ class DatasetEvaluator(Evaluator):
         space: SearchSpace,
         *,
         seed: int = 0,
-        dataset: Annotated[Mapping[str, Any], Option("Examples that are trained on.", of=DATASET)],
-        training: Annotated[
-            Mapping[str, Any],
-            Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
-        ] = EMPTY,
-        calibration_examples: Annotated[
-            int,
-            Option(
-                "Training examples from which the statistics of batch normalization are taken after training.", ge=1
-            ),
-        ] = 512,
+        dataset: DatasetOptions,
+        training: Training = EMPTY,
+        calibration_examples: CalibrationExamples = 512,
     ):
         super().__init__(space, seed=seed)
         self.dataset_options, self.calibration_examples = dict(dataset), calibration_examples

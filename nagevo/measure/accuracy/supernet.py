@@ -12,10 +12,15 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.options import EMPTY, Option
-from nagevo.measure.accuracy.dataset import DatasetEvaluator, channels_last
+from nagevo.measure.accuracy.dataset import (
+    CalibrationExamples,
+    DatasetEvaluator,
+    DatasetOptions,
+    Training,
+    channels_last,
+)
 from nagevo.spaces.base import SearchSpace
-from nagevo.training.datasets import DATASET, described_inputs
-from nagevo.training.recipe import Recipe
+from nagevo.training.datasets import described_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -41,17 +46,9 @@ class SupernetEvaluator(DatasetEvaluator):
         space: SearchSpace,
         *,
         seed: int = 0,
-        dataset: Annotated[Mapping[str, Any], Option("Examples that are trained on.", of=DATASET)],
-        training: Annotated[
-            Mapping[str, Any],
-            Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
-        ] = EMPTY,
-        calibration_examples: Annotated[
-            int,
-            Option(
-                "Training examples from which the statistics of batch normalization are taken after training.", ge=1
-            ),
-        ] = 512,
+        dataset: DatasetOptions,
+        training: Training = EMPTY,
+        calibration_examples: CalibrationExamples = 512,
         random_networks: Annotated[
             int,
             Option("Random networks in a step beside the smallest and the largest.", ge=0),
