@@ -16,3 +16,8 @@ def resnet(**options: int) -> ResNet:
             for tensor in (module.weight, module.bias, module.running_mean):
                 tensor.data += 0.2 * torch.randn(tensor.shape, generator=rng)
     return network
+
+
+def named(name: str) -> ResNet:
+    """Return the network called ``resnet-N``: N channels in the first stage."""
+    return resnet(blocks=1, width=int(name.removeprefix("resnet-")))
