@@ -102,6 +102,7 @@ class Plan:
         self._source_hash = cache(source_hash)
         braced = [file for file in _named_files(self._sections) if "{" in file]
         self._braced_files = "".join(f" {_digest(file, os.stat(file).st_mtime_ns)}" for file in braced)
+        self._folders = _changes_beneath(signature(Sections).paths({"accuracy": self._sections["accuracy"]}))
 
     def source(self, command: str, *kinds: str) -> Callable[[Any], str]:
         """Return a params function that gives the source hash of a command and of the components it opens.
@@ -133,7 +134,8 @@ class Plan:
 
         def source(wildcards: Any) -> str:
             modules = [name for kind in kinds for name in targets(kind, wildcards)]
-            return self._source_hash(command, *modules) + self._braced_files
+            folders = self._folders if "evaluator" in kinds else ""
+            return self._source_hash(command, *modules) + self._braced_files + folders
 
         return source
 
@@ -152,8 +154,9 @@ class Plan:
     def files(self, *names: str) -> Callable[[Any], list[str]]:
         """Return an input function that gives the files that options of some sections of the config name.
 
-        For a folder it gives the files that lie in it. Files that do not exist are left to the command, which reports
-        them. Files with braces in their names, which Snakemake would take for wildcards, count in :meth:`source`.
+        For a folder it gives the files that lie in it. Folders beneath it count in :meth:`source` of what reads
+        accuracies, and so do, everywhere, files with braces in their names, which Snakemake would take for wildcards.
+        Files that do not exist are left to the command, which reports them.
         """
         return lambda wildcards: [file for file in _named_files(self._chosen(names, wildcards)) if "{" not in file]
 
@@ -378,6 +381,12 @@ def _files(path: str) -> list[str]:
     if os.path.isdir(path):
         return sorted(entry.path for entry in os.scandir(path) if entry.is_file())
     return [path] if os.path.isfile(path) else []
+
+
+def _changes_beneath(paths: Iterable[str]) -> str:
+    """Return when files were last added to, replaced in or removed from the folders beneath some paths."""
+    walks = (folder for path in paths for folder, _, _ in os.walk(path) if folder != path)
+    return "".join(f" {folder}@{os.stat(folder).st_mtime_ns}" for folder in sorted(walks))
 
 
 @cache

@@ -179,6 +179,21 @@ def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_p
     assert plan.files("devices/{device}")(Wildcards(device="b")) == []
 
 
+def test_an_image_that_is_added_deep_inside_is_noticed_where_accuracies_are_read(tmp_path):
+    (tmp_path / "train/cat").mkdir(parents=True)
+    dataset = {"name": "huggingface", "path": str(tmp_path)}
+    config = {**CONFIG, "accuracy": {"evaluator": "training", "dataset": dataset}}
+
+    def sources():
+        plan = Plan(config)
+        return [plan.source("nagevo.cli.profile", kind)(Wildcards(device="a")) for kind in ("evaluator", "device")]
+
+    before = sources()
+    os.utime(tmp_path / "train/cat", (1, 1))  # as when a file is added
+    after = sources()
+    assert (after[0] != before[0], after[1] == before[1]) == (True, True)
+
+
 def test_the_key_of_the_cache_changes_with_the_content_of_the_inputs(tmp_path, monkeypatch):
     path = tmp_path / "proposals.parquet"
     path.write_text("one")
