@@ -50,6 +50,7 @@ TableOutput = Annotated[
 Architectures = Annotated[Path, typer.Option(help="Table with a column `architecture`.")]
 Devices = Annotated[str, typer.Option(help="Names of the devices, separated by commas.")]
 Measurements = Annotated[Path, typer.Option(help="The measurements table.")]
+Conditions = Annotated[Path, typer.Option(help="What `nagevo step merge` wrote on the condition of each device.")]
 Surrogates = Annotated[Path, typer.Option(help="Folder of the fitted surrogates.")]
 Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, where the evaluator needs it.")]
 Budget = Annotated[float, typer.Option(help="The most that one inference may take, in ms.")]

@@ -60,5 +60,7 @@ def fit_device(
         )
     except DataError as error:
         raise DataError(f"device {device}: {error}") from None
-    states = measurements.states.get(device)
-    return fitted if states is None else replace(fitted, residuals=fitted.residuals.widened(states))
+    condition = measurements.conditions.get(device)
+    if condition is None or not len(condition.spread):
+        return fitted
+    return replace(fitted, residuals=fitted.residuals.widened(condition.spread))

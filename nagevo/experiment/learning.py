@@ -92,7 +92,7 @@ def distill(
     ----------
     experiment : Experiment
     predictor : Predictor
-        Predictor of the experiment's devices.
+        Predictor of the experiment's devices, from measurements with their conditions.
     members : ndarray of int8, shape (n, n_choices)
         Members of all frontiers.
     folder : path
@@ -103,6 +103,7 @@ def distill(
         Folder in which the evaluator keeps the weights of networks that it trains alone: those on the frontiers of the
         measured architectures go into the bundle.
     """
+    space = predictor.space
     quantities = {name: device.measures for name, device in experiment.devices.items()}
     knowledge = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities)
     description = {
@@ -111,6 +112,10 @@ def distill(
         "space": {"name": experiment.space.name, **experiment.space.options},
         "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
         "evaluations": predictor.measurements.n_evaluations,
+        "conditions": {
+            device: condition.described(space.to_text(space.extremes()))
+            for device, condition in predictor.measurements.conditions.items()
+        },
         "machine": describe_machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }

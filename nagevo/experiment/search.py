@@ -15,7 +15,8 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.measurements import Measurements, join_rounds, states_of
+from nagevo.measure.latency.condition import conditions
+from nagevo.measure.measurements import Measurements, join_rounds
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import SearchSpace
 
@@ -124,4 +125,4 @@ class _Told:
         frame = join_rounds(self._proposals, tables)
         choices = np.stack([self._row_of[text] for text in frame["architecture"]])
         measurements = Measurements.from_frame(frame, self._space, choices=choices).for_devices(self._devices)
-        return replace(measurements, states=states_of(tables))
+        return replace(measurements, conditions=conditions(tables))

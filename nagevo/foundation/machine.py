@@ -6,10 +6,13 @@ import os
 import platform
 from pathlib import Path
 
+MACHINE = ("processor", "cores", "system")
+"""Keys of the description of a machine."""
+
 
 def describe_machine() -> dict[str, str | int]:
     """Return the model of the processor, the number of its cores, and the system."""
-    return {"processor": _processor(), "cores": os.cpu_count() or 1, "system": platform.platform()}
+    return dict(zip(MACHINE, (_processor(), os.cpu_count() or 1, platform.platform()), strict=True))
 
 
 def _processor() -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
 from nagevo.foundation.tables import number_column, read_table, refuse, require
-from nagevo.measure.latency.condition import conditions, restated
+from nagevo.measure.latency.condition import Condition, conditions, restated
 from nagevo.measure.status import ACCURACY, OK, reasons, refuse_all_failed
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import RowIndex, SearchSpace, without
@@ -43,9 +43,8 @@ class Measurements:
         default.
     failures : dict of ndarray of str, shape (n,)
         By device, and by :data:`ACCURACY`, why measuring failed; empty text where it did not fail.
-    states : dict of ndarray
-        By device whose condition is ``observed``, the logarithm of the slowdown of the machine on each occasion, less
-        the usual one.
+    conditions : dict of Condition
+        By device that was timed, the state of its machine.
     """
 
     choices: np.ndarray
@@ -54,7 +53,7 @@ class Measurements:
     values: dict[str, np.ndarray]
     quantities: dict[str, str] = field(default_factory=dict)
     failures: dict[str, np.ndarray] = field(default_factory=dict)
-    states: dict[str, np.ndarray] = field(default_factory=dict)
+    conditions: dict[str, Condition] = field(default_factory=dict)
 
     def __post_init__(self):
         none = np.full(len(self), "", dtype=object)
@@ -90,8 +89,13 @@ class Measurements:
     def rows(self, mask: np.ndarray) -> Measurements:
         """Return the rows that a boolean mask or an index array selects."""
         values, failures = ({name: of[mask] for name, of in table.items()} for table in (self.values, self.failures))
-        return Measurements(
-            self.choices[mask], self.round[mask], self.accuracy[mask], values, self.quantities, failures, self.states
+        return replace(
+            self,
+            choices=self.choices[mask],
+            round=self.round[mask],
+            accuracy=self.accuracy[mask],
+            values=values,
+            failures=failures,
         )
 
     def rounds(self) -> Iterator[Measurements]:
@@ -159,14 +163,13 @@ class Measurements:
             {name: np.concatenate([of, others[name]]) for name, of in table.items()}
             for table, others in ((self.values, other.values), (self.failures, other.failures))
         )
-        return Measurements(
-            np.concatenate([self.choices, other.choices]),
-            np.concatenate([self.round, other.round]),
-            np.concatenate([self.accuracy, other.accuracy]),
-            values,
-            self.quantities,
-            failures,
-            self.states,
+        return replace(
+            self,
+            choices=np.concatenate([self.choices, other.choices]),
+            round=np.concatenate([self.round, other.round]),
+            accuracy=np.concatenate([self.accuracy, other.accuracy]),
+            values=values,
+            failures=failures,
         )
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
@@ -309,7 +312,7 @@ def join_batches(
 ) -> Measurements:
     """Return the measurements in what :func:`read_batches` returns."""
     measurements = Measurements.from_frame(join_rounds(proposals, shards), space)
-    return replace(measurements, states=states_of(shards))
+    return replace(measurements, conditions=conditions(shards))
 
 
 def read_batches(paths: Sequence[str | os.PathLike]) -> tuple[list[list[str]], dict[str, pd.DataFrame]]:
@@ -317,12 +320,6 @@ def read_batches(paths: Sequence[str | os.PathLike]) -> tuple[list[list[str]], d
     tables = {str(path): read_table(path, ("architecture",)) for path in paths}
     proposals = [table["architecture"].tolist() for table in tables.values() if "status" not in table]
     return proposals, {path: table for path, table in tables.items() if "status" in table}
-
-
-def states_of(shards: Mapping[str, pd.DataFrame]) -> dict[str, np.ndarray]:
-    """Return the states of the devices whose condition is ``observed``; see :class:`Measurements`."""
-    spreads = {device: condition.spread for device, condition in conditions(shards).items()}
-    return {device: spread for device, spread in spreads.items() if len(spread)}
 
 
 def join_rounds(proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

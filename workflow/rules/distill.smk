@@ -5,6 +5,7 @@ rule distill:
     """Distill the frontiers of all devices into one budget-conditioned generator."""
     input:
         measurements="results/{experiment}/measurements.parquet",
+        conditions="results/{experiment}/conditions.json",
         frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
         accuracy="results/{experiment}/surrogates/accuracy.safetensors",
         latencies=expand("results/{{experiment}}/surrogates/latency_{device}.safetensors", device=plan.devices),
@@ -24,5 +25,6 @@ rule distill:
         weights=plan.weights_option,
         trained=plan.trained,
     shell:
-        "nagevo step distill --config {params.config:q} --measurements {input.measurements} {params.weights} {input.weights}"
+        "nagevo step distill --config {params.config:q} --measurements {input.measurements}"
+        " --conditions {input.conditions} {params.weights} {input.weights}"
         " --surrogates {params.surrogates} --output {params.bundle} {params.trained} {input.frontiers} 2>&1 | tee {log} >&2"

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Measurements, OutputFolder, Surrogates, Trained, Weights
+from nagevo.cli.options import Conditions, Config, Measurements, OutputFolder, Surrogates, Trained, Weights
 
 
 def run(
     config: Config,
     measurements: Measurements,
+    conditions: Conditions,
     surrogates: Surrogates,
     output: OutputFolder,
     frontiers: Annotated[list[Path], typer.Argument(help="What `nagevo step evolve` wrote for each device.")],
@@ -20,6 +21,8 @@ def run(
     trained: Trained = None,
 ) -> None:
     """Distill the frontiers of all devices into one generator and write the bundle."""
+    from dataclasses import replace
+
     import numpy as np
     import torch
 
@@ -27,12 +30,14 @@ def run(
     from nagevo.experiment.learning import distill
     from nagevo.learn.predictor import Predictor
     from nagevo.learn.storage import surrogate_files
+    from nagevo.measure.latency.condition import read_conditions
     from nagevo.measure.measurements import Measurements
     from nagevo.measure.tables import read_architectures
 
     experiment = load_config(config)
     space = experiment.create_space()
     measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
+    measured = replace(measured, conditions=read_conditions(conditions))
     files = surrogate_files(surrogates, experiment.devices)
     predictor = Predictor.from_files(space, measured, files, list(experiment.devices), experiment.exact)
     members = np.concatenate([read_architectures(path, space) for path in frontiers])

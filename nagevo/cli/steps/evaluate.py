@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output
+from nagevo.cli.options import Conditions, Config, Output
 
 
 def run(
     config: Config,
     answers: Annotated[Path, typer.Option(help="What `nagevo step answer` wrote.")],
     output: Output,
-    conditions: Annotated[Path, typer.Option(help="Written by `nagevo step merge`: the condition of each device.")],
+    conditions: Conditions,
     tables: Annotated[list[Path], typer.Argument(help="Test accuracies and latencies of the answers, by shard.")],
 ) -> None:
     """Compare the answers with what their networks reach when they are measured again."""

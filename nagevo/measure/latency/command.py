@@ -62,6 +62,10 @@ class CommandDevice(TimedDevice):
 
     closing: ClassVar[bool] = False
 
+    @property
+    def machine(self) -> None:
+        """Not known: the program may let anything run the networks."""
+
     def _rise(self, needed: int) -> None:
         raise ConfigError(
             f"statistic {self.statistic} needs at least {needed} runs, and each call is one: "

@@ -24,6 +24,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.files import read_json
+from nagevo.foundation.machine import MACHINE
 from nagevo.foundation.quantities import measured_quantity
 from nagevo.measure.status import OK
 
@@ -153,6 +154,8 @@ class Condition:
         95th percentile of the factor by which these were slower; 1 where none was.
     states : ndarray, shape (n_occasions,)
         Logarithm of the median slowdown of each occasion.
+    machine : mapping of str to str or int, optional
+        ``processor``, ``cores`` and ``system`` of what ran the networks; of several machines all values.
     """
 
     statistic: str
@@ -161,6 +164,7 @@ class Condition:
     disturbed: float
     slowdown: float
     states: np.ndarray
+    machine: Mapping[str, str | int] | None = None
 
     @classmethod
     def of(cls, tables: Sequence[pd.DataFrame], quiet: np.ndarray | None = None) -> Condition:
@@ -188,6 +192,7 @@ class Condition:
             float(len(slow) / len(every)),
             float(np.exp(np.quantile(slow, 0.95))) if len(slow) else 1.0,
             np.array([np.median(slowdown) for slowdown in slowdowns]),
+            _machine([timed(table) for table in tables]),
         )
 
     @property
@@ -219,6 +224,7 @@ class Condition:
             "quiet": [None if np.isnan(ms) else float(ms) for ms in self.quiet],
             "references": known,
             "states": [float(state) for state in self.states],
+            "machine": None if self.machine is None else dict(self.machine),
         }
 
 
@@ -241,6 +247,14 @@ def describe(entry: Mapping[str, Any]) -> str:
 def timed(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of a device's table that were timed."""
     return table[table["status"] == OK]
+
+
+def _machine(tables: Sequence[pd.DataFrame]) -> dict[str, str | int] | None:
+    """Return the machine that tables were timed on, None where one of them does not tell."""
+    if any(key not in table or table[key].isna().any() for table in tables for key in MACHINE):
+        return None
+    values = {key: list(dict.fromkeys(value for table in tables for value in table[key].tolist())) for key in MACHINE}
+    return {key: found[0] if len(found) == 1 else " or ".join(map(str, found)) for key, found in values.items()}
 
 
 def conditions(
@@ -283,6 +297,7 @@ def read_conditions(path: str | os.PathLike) -> dict[str, Condition]:
                 float(entry["disturbed"]),
                 float(entry["slowdown"]),
                 np.array(entry["states"], dtype=float),
+                entry.get("machine"),
             )
             for device, entry in dict(entries).items()
         }

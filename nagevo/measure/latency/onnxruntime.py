@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
 from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
 
@@ -27,6 +28,14 @@ class ONNXRuntimeDevice(TimedDevice):
     threads: Annotated[int, Option("Threads within an operation.", ge=1)] = 1
     warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
     runs: Annotated[int, Option("Timed runs in a burst.", ge=1)] = 10
+
+    @property
+    def machine(self) -> Mapping[str, str | int]:
+        """This machine, with the provider named beside the processor where that does not run the networks."""
+        machine = describe_machine()
+        if self.provider == "CPUExecutionProvider":
+            return machine
+        return {**machine, "processor": f"{self.provider} beside {machine['processor']}"}
 
     @contextmanager
     def opened(self) -> Iterator[Prepare]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 import numpy as np
 import pandas as pd
 
+from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import LATENCY
@@ -78,6 +79,11 @@ class TimedDevice(Device):
     """Whether references are run at the end of every round, too: for devices whose bursts are short."""
 
     @property
+    def machine(self) -> Mapping[str, str | int] | None:
+        """What runs the networks, as :func:`nagevo.foundation.machine.describe_machine` says it; None if not known."""
+        return describe_machine()
+
+    @property
     def runs_in_burst(self) -> int:
         """Number of timed runs in a burst."""
         return int(getattr(self, "runs", 1))
@@ -130,8 +136,9 @@ class TimedDevice(Device):
         -------
         DataFrame
             The quantity, ``status``, ``min``, ``median``, ``p95``, ``dispersion_percent``, ``statistic``,
-            ``condition``, ``bursts`` (their number), ``runs`` (the value of every run, burst by burst) and
-            ``references`` (of each reference beside every burst).
+            ``condition``, ``bursts`` (their number), ``runs`` (the value of every run, burst by burst),
+            ``references`` (of each reference beside every burst) and, where it is known, the machine: ``processor``,
+            ``cores`` and ``system``.
         """
         outcomes: list[tuple[np.ndarray, np.ndarray] | str] = []
         with self.opened() as prepare:
@@ -143,7 +150,8 @@ class TimedDevice(Device):
                 outcomes += time_in_turn(
                     bursts, references, rounds=self.rounds, spread_s=self.spread_s, closing=self.closing
                 )
-        return readings_table(outcomes, self.statistic, self.condition, self.measures)
+        table = readings_table(outcomes, self.statistic, self.condition, self.measures)
+        return table.assign(**(self.machine or {}))
 
 
 def _built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path:

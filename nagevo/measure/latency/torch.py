@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
 from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
 
@@ -30,6 +31,15 @@ class TorchDevice(TimedDevice):
     channels_last: Annotated[bool, Option("Whether channels lie innermost in memory.")] = False
     warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
     runs: Annotated[int, Option("Timed runs in a burst.", ge=1)] = 10
+
+    @property
+    def machine(self) -> Mapping[str, str | int]:
+        """This machine, with the GPU as its processor where the networks run there."""
+        if self.processor == "cpu":
+            return describe_machine()
+        import torch
+
+        return {**describe_machine(), "processor": torch.cuda.get_device_name()}
 
     @contextmanager
     def opened(self) -> Iterator[Prepare]:

@@ -87,6 +87,14 @@ def test_the_state_of_the_machine_is_told():
     assert found.described(["small", "large"])["references"].keys() == {"small", "large"}
 
 
+def test_the_machine_is_told_where_every_table_tells_it():
+    machine = {"processor": "EPYC", "cores": 2, "system": "Linux"}
+    here, there = occasion(0, 1.0).assign(**machine), occasion(1, 1.0).assign(**machine | {"cores": 8})
+    assert conditions({"0": here})["phone"].described()["machine"] == machine
+    assert conditions({"0": here, "1": there})["phone"].machine == machine | {"cores": "2 or 8"}
+    assert conditions({"0": here, "1": occasion(1, 1.0)})["phone"].machine is None
+
+
 def test_observed_is_the_usual_state_and_its_spread():
     factors = (1.0, 1.5, 1.5, 1.5, 3.0)
     tables = {f"{n}": occasion(n, slow, condition="observed") for n, slow in enumerate(factors)}

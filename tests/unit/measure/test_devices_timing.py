@@ -151,7 +151,7 @@ def test_more_networks_than_are_held_at_once_are_timed_group_after_group(monkeyp
 
 
 def test_no_networks_make_a_table_without_rows():
-    assert Scripted().time_networks([], []).shape == (0, 11)
+    assert Scripted().time_networks([], []).shape == (0, 14)
 
 
 @pytest.mark.parametrize(
