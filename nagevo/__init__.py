@@ -25,7 +25,8 @@ from nagevo.foundation.errors import (
 )
 
 if TYPE_CHECKING:
-    from nagevo.generator.answers import Answer, Generator
+    from nagevo.generator.answer import Answer
+    from nagevo.generator.generator import Generator
     from nagevo.generator.requests import Request
 
 __version__ = "0.1.0"
@@ -48,7 +49,7 @@ __all__ = [
 
 def load(bundle: str | os.PathLike | None = None) -> Generator:
     """Return the generator in a bundle, by default the one below ``results/`` that was distilled last."""
-    from nagevo.generator.answers import Generator
+    from nagevo.generator.generator import Generator
 
     return Generator.open(bundle)
 

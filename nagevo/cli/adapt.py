@@ -10,7 +10,7 @@ import typer
 from nagevo.cli.options import Bundle, writable_table
 
 if TYPE_CHECKING:
-    from nagevo.generator.answers import Generator
+    from nagevo.generator.generator import Generator
 
 
 def run(

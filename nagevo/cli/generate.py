@@ -13,7 +13,7 @@ from nagevo.cli.options import Bundle, Confidence, Device, Untrained, warn_untra
 
 if TYPE_CHECKING:
     from nagevo.foundation.errors import InfeasibleBudget
-    from nagevo.generator.answers import Answer
+    from nagevo.generator.answer import Answer
     from nagevo.generator.requests import Request
 
 

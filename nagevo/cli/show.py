@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nagevo.generator.answers import Generator
+    from nagevo.generator.generator import Generator
 
 EVALUATION = "an evaluation of this nagevo"
 VALIDATION = "validate_supernet.csv"

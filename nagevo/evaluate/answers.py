@@ -11,7 +11,8 @@ import pandas as pd
 from nagevo.experiment.config import EvaluationConfig
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import DataError, InfeasibleBudget
-from nagevo.generator.answers import Answer, Generator
+from nagevo.generator.answer import Answer
+from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 

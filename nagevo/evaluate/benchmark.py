@@ -15,7 +15,8 @@ from nagevo.evaluate.comparison import is_enumerable
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import InfeasibleBudget
-from nagevo.generator.answers import Answer, Generator
+from nagevo.generator.answer import Answer
+from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import Measurements
 from nagevo.search.methods.pnag import PNAGGenerator
 from nagevo.search.nsga2 import evolve

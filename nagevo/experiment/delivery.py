@@ -19,7 +19,8 @@ from nagevo.foundation.rounding import rounded_up
 from nagevo.foundation.writing import replacing_folder
 
 if TYPE_CHECKING:
-    from nagevo.generator.answers import Answer, Generator
+    from nagevo.generator.answer import Answer
+    from nagevo.generator.generator import Generator
     from nagevo.measure.latency.base import Device
 
 INDEX, LISTING, REFERENCES = "index.json", "manifest.json", "references"
@@ -129,7 +130,7 @@ def summary(index: Mapping[str, Any]) -> str:
 def _trained(answer: Answer, trained: dict[str, Deployment], epochs: int, place: os.PathLike) -> Deployment:
     """Return an answer's network, trained on, or from scratch where it has no weights; each architecture once."""
     if answer.architecture not in trained:
-        from_scratch = answer.generator.trained_network(answer.architecture) is None
+        from_scratch = answer.generator.networks.trained(answer.architecture) is None
         trained[answer.architecture] = answer.finetune(place, epochs=epochs, from_scratch=from_scratch)
     known = trained[answer.architecture].description
     promised = answer.deployment(untrained=True).description

@@ -15,8 +15,8 @@ from nagevo.experiment.config import Experiment
 from nagevo.experiment.fitting import fit_accuracies, fit_device
 from nagevo.foundation import frontier
 from nagevo.foundation.machine import describe_machine
-from nagevo.generator.answers import Generator
 from nagevo.generator.distillation import learn_frontiers
+from nagevo.generator.generator import Generator
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
 from nagevo.search.nsga2 import evolve_frontier

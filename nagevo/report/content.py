@@ -17,7 +17,7 @@ from nagevo.evaluate.verdict import verdicts
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
 from nagevo.foundation.quantities import QUANTITIES
-from nagevo.generator.answers import Generator
+from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
 from nagevo.report.drawing import drawing
 from nagevo.spaces.base import SearchSpace
@@ -198,7 +198,7 @@ def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
     """
     tables = [device["best_measured"], device["frontier"], _measured_again(device)]
     answers = [steps(entry["offers"]) for entry in device["answers"]]
-    values = [*(table["value"] for table in tables), *(table["latency_bound_ms"] for table in answers)]
+    values = [*(table["value"] for table in tables), *(table["bound"] for table in answers)]
     accuracy = [table["accuracy"] for table in (*tables, *answers)]
     return {
         "value": np.maximum(_widened(np.concatenate(values)), 0.0).tolist(),
@@ -233,10 +233,10 @@ def steps_at(device: Mapping[str, Any], confidence: float) -> dict[str, list[Any
 def steps(offers: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
     """Return the rows of offers that some budget alone is answered with, the smallest bound first.
 
-    >>> steps({"accuracy": [70.0, 65.0, 60.0], "latency_bound_ms": [3.0, 4.0, 2.0], "parameters": [9, 5, 7]})
-    {'accuracy': [60.0, 70.0], 'latency_bound_ms': [2.0, 3.0], 'parameters': [7, 9]}
+    >>> steps({"accuracy": [70.0, 65.0, 60.0], "bound": [3.0, 4.0, 2.0], "parameters": [9, 5, 7]})
+    {'accuracy': [60.0, 70.0], 'bound': [2.0, 3.0], 'parameters': [7, 9]}
     """
-    rows = frontier.frontier(np.column_stack([-np.array(offers["accuracy"]), offers["latency_bound_ms"]]))
+    rows = frontier.frontier(np.column_stack([-np.array(offers["accuracy"]), offers["bound"]]))
     return {name: [column[row] for row in rows] for name, column in offers.items()}
 
 

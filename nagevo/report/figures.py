@@ -77,7 +77,7 @@ def frontier(content: Content) -> Figure:
         right = shown["value"][1]
         _steps(axes, best["value"], best["accuracy"], right, color=BEST, label="best measured network, no margin")
         label = f"generator's answer at confidence {content['confidence']:g}"
-        _steps(axes, steps["latency_bound_ms"], steps["accuracy"], right, color=GENERATOR, lw=1.8, label=label)
+        _steps(axes, steps["bound"], steps["accuracy"], right, color=GENERATOR, lw=1.8, label=label)
         _plot_again(axes, device["again"], "measured", "test_accuracy", ("best_measured", "generator"))
         axes.set(xlim=shown["value"], ylim=shown["accuracy"], ylabel="accuracy (%)")
         axes.set(title=device["name"], xlabel=f"{words} or budget on {device['name']} ({unit})")

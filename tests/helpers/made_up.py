@@ -14,8 +14,8 @@ from nagevo.cli import main
 from nagevo.experiment.config import parse_config
 from nagevo.experiment.learning import learn
 from nagevo.foundation.writing import checksum
-from nagevo.generator.answers import Generator
 from nagevo.generator.bundle import MANIFEST
+from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces import create_space
 

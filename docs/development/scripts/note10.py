@@ -20,7 +20,7 @@ import torch
 from nagevo.experiment.config import Experiment, load_config
 from nagevo.experiment.learning import learn
 from nagevo.foundation import frontier
-from nagevo.generator.answers import Generator
+from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import Measurements
 
 POPULATION, GENERATIONS, PARENTS, MUTATION_RATE = 100, 500, 25, 0.1

@@ -20,7 +20,7 @@ const entry = () => state.device.answers.find(({ confidence }) => confidence ===
 /** Return what each budget is answered with while a cost stays below a limit, the smallest bound first. */
 function stepsOf(offers, cost = "none", most = Infinity) {
   const holding = rowsOf(offers).filter((row) => cost === "none" || row[cost] <= most);
-  holding.sort((a, b) => a.latency_bound_ms - b.latency_bound_ms || b.accuracy - a.accuracy);
+  holding.sort((a, b) => a.bound - b.bound || b.accuracy - a.accuracy);
   let best = -Infinity;
   return holding.filter(({ accuracy }) => accuracy > best && ((best = accuracy), true));
 }
@@ -32,7 +32,7 @@ const steps = () => stepsOf(entry().offers, state.limit, state.most);
 
 /** Return the answer to the budget, or null where it is refused: the last step whose bound the budget holds. */
 function answerTo(budget) {
-  const rows = steps(), row = rows.findLastIndex((step) => step.latency_bound_ms <= budget);
+  const rows = steps(), row = rows.findLastIndex((step) => step.bound <= budget);
   return row < 0 ? null : { row, ...rows[row] };
 }
 
@@ -71,7 +71,7 @@ function chooseConfidence(confidence) {
 
 /** Set the range of budgets and the chart for device and confidence; without a budget start in the middle. */
 function layOut(budget) {
-  const bounds = stepsOf(entry().offers).map((step) => step.latency_bound_ms), lowest = bounds[0], highest = bounds[bounds.length - 1];
+  const bounds = stepsOf(entry().offers).map((step) => step.bound), lowest = bounds[0], highest = bounds[bounds.length - 1];
   const low = 0.92 * lowest, high = Math.max(highest, ...state.device.best_measured.value) * 1.04;
   grid.decimals = Math.max(0, -Math.floor(Math.log10((high - low) / 300)));
   grid.step = 10 ** -grid.decimals;
@@ -104,7 +104,7 @@ function showAnswer() {
   byId("details").replaceChildren(...(answer ? answerDetails(answer) : []));
   redrawFrontier({
     mark: budget,
-    chosen: answer && { x: answer.latency_ms, y: answer.accuracy, until: answer.latency_bound_ms },
+    chosen: answer && { x: answer.value, y: answer.accuracy, until: answer.bound },
     title: `Frontier on ${device.name}`,
     summary: frontierSummary(device, state.confidence, rows),
   });
@@ -118,7 +118,7 @@ function refusal() {
       element("p", {}, `No network keeps this limit on ${costName(state.limit)}. The least is ${limitText(least)}.`),
       element("button", { type: "button", click: () => setMost(least) }, `Ask for ${limitText(least)}`));
   }
-  const least = fastest.latency_bound_ms, budget = roundedUp(least);
+  const least = fastest.bound, budget = roundedUp(least);
   const also = state.limit === "none" ? "" : ` with at most ${limitText(state.most)} of ${costName(state.limit)}`;
   return element("div", { class: "refusal" },
     element("p", {}, `No network${also} can be promised within ${own(state.budget)} on ${state.device.name} at ${confidenceText()} confidence. The smallest budget is ${own(least)}.`),
@@ -185,8 +185,8 @@ function answerFacts(answer) {
   const { words, unit } = state.device.quantity;
   const facts = [
     ["Accuracy", fixed(answer.accuracy), "%", answer.measured ? "measured" : "predicted"],
-    [capital(words), significant(answer.latency_ms), unit, "expected"],
-    ["Bound", significant(answer.latency_bound_ms), unit, `at ${confidenceText()}`],
+    [capital(words), significant(answer.value), unit, "expected"],
+    ["Bound", significant(answer.bound), unit, `at ${confidenceText()}`],
   ];
   return [element("dl", { class: "facts" }, ...facts.flatMap(([name, value, unit, note]) => [
     element("dt", {}, name),
@@ -254,7 +254,7 @@ function frontierSpec(device, confidence, cost, most) {
   const points = (columns) => rowsOf(columns).map((row) => ({
     x: row.value, y: row.accuracy, title: `${percent(row.accuracy)}, ${own(row.value, device)}\n${row.architecture}`,
   }));
-  const bounds = steps.map((row) => ({ x: row.latency_bound_ms, y: row.accuracy }));
+  const bounds = steps.map((row) => ({ x: row.bound, y: row.accuracy }));
   const ranges = { x: [...device.view.value], y: device.view.accuracy };
   const outside = device.measured.accuracy.filter((y, i) =>
     y < ranges.y[0] || device.measured.value[i] > ranges.x[1] || device.measured.value[i] < ranges.x[0]).length;
@@ -282,8 +282,8 @@ function frontierSummary(device, confidence, steps) {
   const measured = `Accuracy over ${device.quantity.words} on ${device.name}: ${device.measured.accuracy.length} measured networks, and ${steps.length} answers at confidence ${confidence}`;
   if (!steps.length) return `${measured}.`;
   const first = steps[0], last = steps[steps.length - 1];
-  return `${measured}, from ${percent(first.accuracy)} for a budget of ${own(first.latency_bound_ms, device)} `
-    + `to ${percent(last.accuracy)} for ${own(last.latency_bound_ms, device)}.`;
+  return `${measured}, from ${percent(first.accuracy)} for a budget of ${own(first.bound, device)} `
+    + `to ${percent(last.accuracy)} for ${own(last.bound, device)}.`;
 }
 
 /** Fill a fieldset with one radio button for each value. */
@@ -295,7 +295,7 @@ function segments(id, name, values, label, choose) {
 }
 
 function jump(direction) {
-  const bounds = steps().map((step) => step.latency_bound_ms), row = (answerTo(state.budget)?.row ?? -1) + direction;
+  const bounds = steps().map((step) => step.bound), row = (answerTo(state.budget)?.row ?? -1) + direction;
   if (row >= 0 && row < bounds.length) setBudget(roundedUp(bounds[row], bounds[row + 1]));
 }
 

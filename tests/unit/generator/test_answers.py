@@ -190,7 +190,7 @@ def test_infeasible_limits_name_what_binds_and_the_nearest_feasible_ones(generat
 
 def test_any_limits_are_answered_with_the_first_offer_that_keeps_them(generator):
     offers = pd.DataFrame(generator.offers(device="noisy", confidence=0.8))
-    needs = offers[["latency_bound_ms", "parameters", "macs"]].to_numpy()
+    needs = offers[["bound", "parameters", "macs"]].to_numpy()
     rng = np.random.default_rng(0)
     limits = np.exp(rng.uniform(np.log(0.5 * needs.min(axis=0)), np.log(needs.max(axis=0)), (100, 3)))
     asked = [dict(zip(("latency_ms", "parameters", "macs"), row, strict=True)) for row in limits]

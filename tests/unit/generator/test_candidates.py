@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nagevo.foundation.errors import BudgetError
-from nagevo.generator.candidates import Ranking
+from nagevo.generator.ranking import Ranking
 from nagevo.generator.requests import parse
 
 

@@ -64,7 +64,7 @@ def test_offers_hold_the_answer_to_each_limit_on_energy(generator):
     refused = 0
     for budget in np.linspace(0.5, 9.0, 5):
         for limit in np.geomspace(3.0, 40.0, 7):
-            holding = offers[(offers["latency_bound_ms"] <= budget) & (offers["energy_mj_meter"] <= limit)]
+            holding = offers[(offers["bound"] <= budget) & (offers["energy_mj_meter"] <= limit)]
             (answer,) = generator.answers([{"latency_ms": budget, "energy_mj": limit}], device="exact")
             if len(holding):
                 assert answer.architecture == holding["architecture"].iloc[0]

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from nagevo.evaluate.verdict import verdicts
 from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.rounding import rounded_up
-from nagevo.generator.answers import Generator
 from nagevo.generator.conditions import DeviceView
+from nagevo.generator.generator import Generator
 from nagevo.generator.knowledge import Knowledge
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
@@ -122,7 +122,7 @@ def test_the_errors_of_a_prediction_are_those_computed_by_hand():
 
 def test_the_picture_of_a_frontier_leaves_out_a_network_that_does_nothing():
     table = {"value": [0.1, 2.0, 3.0], "accuracy": [1.0, 60.0, 70.0]}
-    offers = {"latency_bound_ms": [4.0, 2.5], "accuracy": [70.0, 60.0]}
+    offers = {"bound": [4.0, 2.5], "accuracy": [70.0, 60.0]}
     shown = view({"best_measured": table, "frontier": table, "answers": [{"offers": offers}]})
     assert shown["accuracy"][0] > 50
     assert shown["value"][0] == 0.0

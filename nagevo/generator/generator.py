@@ -1,0 +1,379 @@
+"""From a budget, or several limits, to an architecture: the generator as users call it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import replace as replaced
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, overload
+
+import numpy as np
+
+from nagevo.foundation.errors import DeviceError, InfeasibleBudget
+from nagevo.foundation.quantities import LATENCY
+from nagevo.generator import bundle as files
+from nagevo.generator.answering import Answering
+from nagevo.generator.bundle import Bundle, find_bundle, locked
+from nagevo.generator.candidates import Candidates
+from nagevo.generator.requests import Quantities, Request
+
+if TYPE_CHECKING:
+    import torch
+
+    from nagevo.generator.answer import Answer
+    from nagevo.generator.knowledge import Knowledge
+    from nagevo.generator.networks import Networks
+    from nagevo.generator.readings import Readings
+    from nagevo.learn.predictor import Predictor
+    from nagevo.spaces.base import SearchSpace
+
+NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""Names of devices: they become parts of the names of files and columns."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Generator:
+    """A trained generator, ready to answer; it never changes.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        The architectures that may be answered, with what each device needs of them.
+    description : mapping
+        The experiment: ``experiment``, ``seed``, ``space``, ``accuracy``, ``machine``, ``versions``, ``evaluations``.
+    bundle : Bundle, optional
+        The bundle that it was read from, for knowledge and trained weights.
+    learned : Knowledge, optional
+        Read from the bundle where it is left out: answering does without.
+    """
+
+    candidates: Candidates
+    description: Mapping[str, Any]
+    bundle: Bundle | None = None
+    learned: Knowledge | None = None
+
+    @classmethod
+    def of(cls, knowledge: Knowledge, description: Mapping[str, Any]) -> Generator:
+        """Return the generator that answers from some knowledge."""
+        return cls(knowledge.candidates(), description, None, knowledge)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike | None = None) -> Generator:
+        """Return the generator in a bundle, by default the one below ``results/`` that was distilled last.
+
+        Raises
+        ------
+        BundleError
+            If there is none, or it is damaged or of another version.
+        """
+        return cls._of_bundle(Bundle.open(find_bundle() if folder is None else folder))
+
+    @classmethod
+    def _of_bundle(cls, bundle: Bundle) -> Generator:
+        arrays = bundle.arrays(files.ANSWERS)
+        with bundle.reading(files.ANSWERS):
+            candidates = Candidates.read(arrays, bundle.manifest["devices"])
+            known = {"experiment": str, "seed": int, "space": dict, "accuracy": dict, "failures": list}
+            for key, kind in known.items():
+                if not isinstance(bundle.manifest[key], kind):
+                    raise ValueError(f"{key} is not of the kind {kind.__name__}")
+        return cls(candidates, bundle.manifest, bundle)
+
+    def save(self, folder: str | os.PathLike, *, weights: str | os.PathLike | None = None) -> Generator:
+        """Write the bundle, whole or not at all, and return the generator in it.
+
+        The experiment's devices that an earlier bundle in this place was adapted to are adapted again.
+
+        Parameters
+        ----------
+        folder : path
+        weights : path, optional
+            The trained weights of the experiment's evaluator, as its :meth:`train` wrote them.
+        """
+        from nagevo.generator.saving import save
+
+        return self._of_bundle(save(self, folder, weights))
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """The predictor and the model."""
+        from nagevo.generator.knowledge import Knowledge
+
+        return self.learned or Knowledge.read(cast(Bundle, self.bundle), self.space)
+
+    @property
+    def predictor(self) -> Predictor:
+        """The best estimate of accuracy and latencies for every architecture."""
+        return self.knowledge.predictor
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        if self.learned is not None:
+            return self.learned.space
+        from nagevo.spaces import SPACES
+
+        with cast(Bundle, self.bundle).reading("its space"):
+            return SPACES.restore(**self.description["space"])
+
+    @cached_property
+    def networks(self) -> Networks:
+        """The networks of the experiment."""
+        from nagevo.generator.networks import Networks
+
+        return Networks(self.space, self.description, self.bundle)
+
+    def __repr__(self) -> str:
+        return f"<Generator of {self.experiment} for {', '.join(self.devices)}>"
+
+    @property
+    def folder(self) -> Path | None:
+        """The bundle."""
+        return None if self.bundle is None else self.bundle.folder
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return self.description.get("experiment", "")
+
+    @property
+    def seed(self) -> int:
+        """Seed of the experiment."""
+        return self.description["seed"]
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices that can be asked for."""
+        return tuple(self.candidates.devices)
+
+    @cached_property
+    def _answering(self) -> Answering:
+        return Answering(self)
+
+    @property
+    def quantities(self) -> Quantities:
+        """The quantities that the devices measure."""
+        return self._answering.quantities
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Names of what can be limited, on any device."""
+        return self._answering.limits
+
+    def quantity(self, device: str | None = None) -> str:
+        """Return the name of what a device measures: of the limit that a plain budget sets there."""
+        return self._answering.table(device)[1].quantity
+
+    def highest_confidence(self, device: str | None = None) -> float:
+        """Return the highest confidence that can be asked for on a device: its measurements support no more."""
+        return self._answering.table(device)[1].highest_confidence
+
+    @overload
+    def generate(
+        self, budgets: Request, *, device: str | None = None, confidence: float = 0.9, n: None = None
+    ) -> Answer: ...
+    @overload
+    def generate(
+        self, budgets: Request, *, device: str | None = None, confidence: float = 0.9, n: int
+    ) -> list[Answer]: ...
+    @overload
+    def generate(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: None = None
+    ) -> list[Answer]: ...
+    @overload
+    def generate(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int
+    ) -> list[list[Answer]]: ...
+    def generate(
+        self,
+        budgets: Request | Iterable[Request],
+        *,
+        device: str | None = None,
+        confidence: float = 0.9,
+        n: int | None = None,
+    ) -> Answer | list[Answer] | list[list[Answer]]:
+        """Return the answer to a budget in ms or to several limits at once, or a list of answers to several requests.
+
+        Parameters
+        ----------
+        budgets : float, mapping of str to float, or iterable of these
+            A number limits what the device measures, such as its latency in ms; a mapping limits what its keys name:
+            see :attr:`limits`. Of two limits on one quantity the tighter one counts.
+        device : str, optional
+            May be left out where the generator knows one device only.
+        confidence : float
+            Asked probability that each latency holds its limit.
+        n : int, optional
+            Largest number of different networks for each request; the result then holds lists of them, the most
+            accurate first.
+
+        Raises
+        ------
+        InfeasibleBudget
+            For the first request that no architecture holds; :meth:`answers` returns these instead.
+        """
+        single = isinstance(budgets, Mapping) or (hasattr(budgets, "__float__") and np.ndim(cast(Any, budgets)) == 0)
+        asked: Iterable[Request] = [budgets] if single else budgets  # type: ignore[list-item,assignment]
+        results = self._answering.answers(asked, device, confidence, n)
+        for result in results:
+            if isinstance(result, InfeasibleBudget):
+                raise result
+        given = [result if n is not None else result[0] for result in results]  # type: ignore[index]
+        return given[0] if single else given  # type: ignore[return-value]
+
+    @overload
+    def answers(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: None = None
+    ) -> list[Answer | InfeasibleBudget]: ...
+    @overload
+    def answers(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int
+    ) -> list[list[Answer] | InfeasibleBudget]: ...
+    def answers(
+        self, budgets: Iterable[Request], *, device: str | None = None, confidence: float = 0.9, n: int | None = None
+    ) -> list[Answer | InfeasibleBudget] | list[list[Answer] | InfeasibleBudget]:
+        """Return for each request its answer (with ``n`` a list of them), or the error that says why there is none."""
+        results = self._answering.answers(budgets, device, confidence, n)
+        if n is not None:
+            return results
+        return [result[0] if isinstance(result, list) else result for result in results]
+
+    def steps(self, *, device: str | None = None, confidence: float = 0.9) -> list[Answer]:
+        """Return every answer that a device can get, each for the smallest budget that gets it, fastest first.
+
+        Answers are a step function of the budget: an answer holds from its own budget up to that of the next.
+        """
+        device, _ = self._answering.table(device)
+        self._answering.check_confidence(confidence, [device])
+        budgets = self._answering.bounds(device, confidence)
+        answers = self.generate(budgets, device=device, confidence=confidence)
+        return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
+
+    def others(self, device: str) -> list[str]:
+        """Return the devices that measure something else than this one does."""
+        return self._answering.others(device)
+
+    def offers(self, *, device: str | None = None, confidence: float = 0.9) -> dict[str, list[Any]]:
+        """Return everything that is the answer to some limits, the most accurate first.
+
+        The first row that keeps limits on the device's quantity, on costs and on what :meth:`others` measure is their
+        answer.
+
+        Returns
+        -------
+        dict of list
+            Columns: ``architecture``, ``accuracy``, ``measured``, ``value`` and ``bound`` of the device's quantity, and
+            by full name the values of the other limits.
+        """
+        device, _ = self._answering.table(device)
+        return self._answering.offers(device, confidence)
+
+    def adapt(
+        self,
+        name: str,
+        measurements: Mapping[str, float | Iterable[float]],
+        *,
+        measures: str | None = None,
+        exact: bool = False,
+        save: bool = True,
+        replace: bool = False,
+    ) -> Generator:
+        """Return a generator that knows one more device, or knows an added one better, by a few measurements.
+
+        Nothing is trained: the latency is adapted from that of the known devices, and its bound widened to what so few
+        measurements can say. This generator stays as it is.
+
+        Parameters
+        ----------
+        name : str
+            Name of the device.
+        measurements : mapping of str to float, or to several of them
+            By text of the architecture, latencies in ms, NaN where it failed on the device; best of :meth:`probes_for`
+            the device. They add to those of earlier calls; several readings of one architecture count as their median.
+        measures : str, optional
+            The quantity of the numbers, a key of :data:`nagevo.foundation.quantities.QUANTITIES`; latency by default. A
+            device that was added keeps its quantity.
+        exact : bool
+            Whether a second measurement gives the same number, so that a measured latency is its own bound.
+        save : bool
+            Whether the bundle on disk gets the device as well. Devices that were added to it meanwhile are kept, and
+            are in the generator that is returned.
+        replace : bool
+            Whether earlier measurements of the device are forgotten.
+
+        Raises
+        ------
+        DeviceError
+            If the name is that of a device of the experiment, or of one that measures something else, or cannot be one.
+        DataError
+            If a latency is no positive number, or there are fewer than two.
+        ArchitectureError
+            If a text is no architecture of the space.
+        """
+        from nagevo.generator.readings import Readings
+        from nagevo.generator.saving import readings_of, save_adapted
+
+        if save and self.bundle is not None:
+            with locked(self.bundle.place):
+                bundle = self.bundle.again()
+                options: dict[str, Any] = {"measures": measures, "exact": exact, "replace": replace}
+                grown = self._of_bundle(bundle).adapt(name, measurements, save=False, **options)
+                return self._of_bundle(save_adapted(grown, bundle, name))
+        readings = Readings.parse(self.space, measurements, measures or LATENCY, exact=exact)
+        earlier = None if replace else readings_of(self, name)
+        if earlier is not None:
+            if measures not in (None, earlier.quantity):
+                raise DeviceError(
+                    f'device "{name}" measures {earlier.quantity}, got {measures}; give the new one another name'
+                )
+            readings = earlier.extended(replaced(readings, quantity=earlier.quantity))
+        return self.with_device(name, readings)
+
+    def with_device(self, device: str, readings: Readings) -> Generator:
+        """Return the generator with a device of which this is all that was read, in memory."""
+        from nagevo.generator.adaptation import adapted
+
+        if device in self.candidates.devices and not self.candidates.devices[device].adapted:
+            raise DeviceError(f'device "{device}" was measured in the experiment; give the new one another name')
+        if not NAME.fullmatch(device):
+            raise DeviceError(
+                f'expected letters, digits, "_" and "-" as name of a device, at most 100 of them, got {device!r}'
+            )
+        knowledge = adapted(self.knowledge, device, readings)
+        candidates = knowledge.candidates(self.candidates, changed=[device])
+        return replaced(self, candidates=candidates, learned=knowledge)
+
+    def probes_for(self, name: str, n: int | None = None) -> list[str]:
+        """Return the architectures, as texts, that are best measured on a device next.
+
+        Parameters
+        ----------
+        name : str
+            Name of a new device, or of one that was added and is to be measured further.
+        n : int, optional
+            Number of probes; by default the generator's own, less those measured already.
+        """
+        from nagevo.generator.adaptation import next_probes
+
+        return self.space.to_text(next_probes(self.knowledge, name, n))
+
+    def network(self, architecture: str, *, untrained: bool = False) -> torch.nn.Module:
+        """Return the network of an architecture in evaluation mode, with the weights that it has in the experiment.
+
+        Parameters
+        ----------
+        architecture : str
+        untrained : bool
+            Whether it may have random weights, equal ones each time, where the experiment has none of it.
+
+        Raises
+        ------
+        ConfigError
+            If the experiment has no weights of it.
+        """
+        return self.networks.network(architecture, untrained=untrained)

@@ -1,0 +1,88 @@
+"""The networks of an experiment: with trained weights where the bundle holds any, and trained from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.generator.bundle import WEIGHTS, Bundle
+from nagevo.measure.accuracy import EVALUATORS
+
+if TYPE_CHECKING:
+    import torch
+
+    from nagevo.measure.accuracy import Evaluator
+    from nagevo.measure.accuracy.training import TrainingEvaluator
+    from nagevo.spaces.base import SearchSpace
+
+
+class Networks:
+    """The networks of the experiment that a generator is from.
+
+    Parameters
+    ----------
+    space : SearchSpace
+    description : mapping
+        The experiment: see :class:`Generator`.
+    bundle : Bundle or None
+    """
+
+    def __init__(self, space: SearchSpace, description: Mapping[str, Any], bundle: Bundle | None):
+        self.space, self.description, self.bundle = space, description, bundle
+        self.seed: int = description["seed"]
+
+    @cached_property
+    def evaluator(self) -> Evaluator | None:
+        """The evaluator with its trained weights, where the bundle has any."""
+        if self.bundle is None or WEIGHTS not in self.bundle:
+            return None
+        options = dict(self.description["accuracy"])
+        evaluator = EVALUATORS.create(options.pop("evaluator"), self.space, seed=self.seed, **options)
+        evaluator.load(self.bundle.path(WEIGHTS))
+        return evaluator
+
+    def trained(self, architecture: str) -> torch.nn.Module | None:
+        """Return the network of an architecture with the experiment's weights, None where it has none of it."""
+        choices = self.space.from_text([architecture])[0]
+        network = None if self.evaluator is None else self.evaluator.network(choices)
+        return None if network is None else network.eval()
+
+    def network(self, architecture: str, *, untrained: bool) -> torch.nn.Module:
+        """Return the network of an architecture; see :meth:`Generator.network`."""
+        import torch
+
+        network = self.trained(architecture)
+        if network is not None:
+            return network
+        if not untrained:
+            raise ConfigError(
+                f"experiment {self.description['experiment']} has no trained weights of the answer: train it with "
+                "`nagevo finetune --from-scratch`, or ask for an untrained network (--untrained)"
+            )
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return self.space.network(self.space.from_text([architecture])[0]).eval()
+
+    def trainer(self, dataset: Mapping[str, Any] | None = None) -> TrainingEvaluator:
+        """Return what trains networks from scratch, by the experiment's recipe where it has one.
+
+        Parameters
+        ----------
+        dataset : mapping, optional
+            Name and options; the experiment's by default.
+
+        Raises
+        ------
+        ConfigError
+            If neither has a dataset.
+        """
+        options = self.description["accuracy"]
+        dataset = options.get("dataset") if dataset is None else dataset
+        if dataset is None:
+            raise ConfigError(
+                f"experiment {self.description['experiment']} has no dataset to train on: name one with --dataset"
+            )
+        recipe = {key: options[key] for key in ("training", "calibration_examples") if key in options}
+        return EVALUATORS.create("training", self.space, seed=self.seed, dataset=dataset, **recipe)
