@@ -130,7 +130,7 @@ def summary(index: Mapping[str, Any]) -> str:
 def _trained(answer: Answer, trained: dict[str, Deployment], epochs: int, place: os.PathLike) -> Deployment:
     """Return an answer's network, trained on, or from scratch where it has no weights; each architecture once."""
     if answer.architecture not in trained:
-        from_scratch = answer.generator.networks.trained(answer.architecture) is None
+        from_scratch = answer.networks.trained(answer.architecture) is None
         trained[answer.architecture] = answer.finetune(place, epochs=epochs, from_scratch=from_scratch)
     known = trained[answer.architecture].description
     promised = answer.deployment(untrained=True).description

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from nagevo.deploy.deployment import Deployment
-    from nagevo.generator.generator import Generator
+    from nagevo.generator.networks import Networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,10 @@ class Answer:
         Everything that was asked, by name; of two limits on one quantity the tighter one.
     bounds : dict of str to float
         Upper bound of the architecture at the asked confidence, for each of the limits.
-    generator : Generator
-        The generator that answered.
+    measured_value : float
+        Value that the search measured of this architecture on the device; NaN where it did not.
+    networks : Networks
+        The networks of the experiment.
     """
 
     budget: float
@@ -68,7 +70,8 @@ class Answer:
     resolution: int | None
     limits: dict[str, float] = field(hash=False)
     bounds: dict[str, float] = field(hash=False)
-    generator: Generator = field(repr=False, compare=False)
+    measured_value: float = field(repr=False, compare=False)
+    networks: Networks = field(repr=False, compare=False)
 
     @property
     def latency_ms(self) -> float:
@@ -83,7 +86,7 @@ class Answer:
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of an input of the network, without the batch."""
-        space = self.generator.space
+        space = self.networks.space
         return space.input_shape_of(space.from_text([self.architecture])[0])
 
     def describe(self) -> dict[str, Any]:
@@ -121,7 +124,7 @@ class Answer:
         ConfigError
             If the experiment has no weights of it.
         """
-        return self.generator.network(self.architecture, untrained=untrained)
+        return self.networks.network(self.architecture, untrained=untrained)
 
     @optional_packages()
     def deployment(self, *, untrained: bool = False) -> Deployment:
@@ -139,25 +142,24 @@ class Answer:
         """
         from nagevo.deploy.deployment import Deployment
 
-        generator = self.generator
-        trained = generator.networks.trained(self.architecture)
+        trained, experiment = self.networks.trained(self.architecture), self.networks.description
         network = self.network(untrained=untrained) if trained is None else trained
         accuracy = {} if trained is None else {"measured" if self.measured else "predicted": self.accuracy}
         keys = ("experiment", "architecture", "device", "confidence", "measured")
         description = {
             **{key: getattr(self, key) for key in keys},
-            **{key: generator.description[key] for key in ("seed", "space", "machine", "versions")},
-            "device_machine": generator.description.get("conditions", {}).get(self.device, {}).get("machine"),
+            **{key: experiment[key] for key in ("seed", "space", "machine", "versions")},
+            "device_machine": experiment.get("conditions", {}).get(self.device, {}).get("machine"),
             "measures": self.quantity,
             "budget_ms": self.budget if math.isfinite(self.budget) else None,
             "limits": {name: limit for name, limit in self.limits.items() if math.isfinite(limit)},
             "latency_ms": self.value,
             "latency_bound_ms": self.bound,
-            "measured_latency_ms": generator.candidates.measured(self.device, self.architecture),
+            "measured_latency_ms": self.measured_value if math.isfinite(self.measured_value) else None,
             "trained": trained is not None,
             "accuracy": accuracy,
             "input_shape": list(self.input_shape),
-            **({} if generator.networks.evaluator is None else generator.networks.evaluator.preprocessing()),
+            **({} if self.networks.evaluator is None else self.networks.evaluator.preprocessing()),
         }
         return Deployment(network, description)
 
@@ -205,4 +207,4 @@ class Answer:
         options: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
         begun = self.deployment(untrained=from_scratch)
         train = train_from_scratch if from_scratch else finetune
-        return train(begun, self.generator.networks.trainer(dataset), folder, **options)
+        return train(begun, self.networks.trainer(dataset), folder, **options)

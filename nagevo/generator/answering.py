@@ -17,15 +17,15 @@ from nagevo.generator.ranking import Ranking
 from nagevo.generator.requests import Quantities, Request, parse
 
 if TYPE_CHECKING:
-    from nagevo.generator.candidates import DeviceTable
-    from nagevo.generator.generator import Generator
+    from nagevo.generator.candidates import Candidates, DeviceTable
+    from nagevo.generator.networks import Networks
 
 
 class Answering:
     """What :class:`Generator` answers with: its candidates, ranked for what is asked; the last rankings are kept."""
 
-    def __init__(self, generator: Generator):
-        self.generator, self.candidates = generator, generator.candidates
+    def __init__(self, candidates: Candidates, networks: Networks):
+        self.candidates, self.networks = candidates, networks
         self.quantities = Quantities({device: table.quantity for device, table in self.candidates.devices.items()})
         self.limits = (*self.quantities.names(), *self.candidates.costs)
         self.ranking = lru_cache(maxsize=64)(self._ranking)
@@ -125,6 +125,7 @@ class Answering:
             candidates.devices[device].expected[rows].tolist(),
             candidates.evaluated[rows].tolist(),
             candidates.resolution[rows].tolist(),
+            candidates.devices[device].measured[rows].tolist(),
             {full: ranking.bounds[full].tolist() for full in (self.quantities.on(device), *named)},
         )
 
@@ -166,12 +167,13 @@ class _Ranked:
     expected: list[float]
     measured: list[bool]
     resolution: list[int]
+    measured_value: list[float]
     bounds: dict[str, list[float]]
 
     def answers(self, limits: dict[str, float], n: int) -> list[Answer] | InfeasibleBudget:
         """Return up to n answers to one request, the most accurate first."""
         asked = {full: limits[name] for full, name in self.named.items()}
-        quantities, generator = self.answering.quantities, self.answering.generator
+        quantities, networks = self.answering.quantities, self.answering.networks
         own = quantities.on(self.device)
         budget = asked.get(own, math.inf)
         places = self.ranking.best(asked, n)
@@ -192,11 +194,12 @@ class _Ranked:
                 confidence=self.confidence,
                 measured=self.measured[place],
                 verified=False,
-                experiment=generator.experiment,
+                experiment=networks.description["experiment"],
                 resolution=self.resolution[place] or None,
                 limits=limits,
                 bounds={name: self.bounds[full][place] for full, name in self.named.items()},
-                generator=generator,
+                networks=networks,
+                measured_value=self.measured_value[place],
             )
             for place in places
         ]

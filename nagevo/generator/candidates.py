@@ -129,11 +129,6 @@ class Candidates:
         excluded = np.any([table.excluded for table in tables], axis=0)
         return np.flatnonzero((self.searched | proposed) & ~excluded)
 
-    def measured(self, device: str, text: str) -> float | None:
-        """Return what the search measured of a candidate on a device, None where it did not."""
-        value = self.devices[device].measured[self.texts.index(text)]
-        return float(value) if np.isfinite(value) else None
-
     def rows(self, rows: np.ndarray) -> Candidates:
         """Return some of the candidates."""
         return Candidates(

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
-from nagevo.foundation.errors import DeviceError, InfeasibleBudget
+from nagevo.foundation.errors import DeviceError, InfeasibleBudget, NagevoError
 from nagevo.foundation.quantities import LATENCY
 from nagevo.generator import bundle as files
 from nagevo.generator.answering import Answering
 from nagevo.generator.bundle import Bundle, find_bundle, locked
 from nagevo.generator.candidates import Candidates
+from nagevo.generator.networks import Networks
 from nagevo.generator.requests import Quantities, Request
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from nagevo.generator.answer import Answer
     from nagevo.generator.knowledge import Knowledge
-    from nagevo.generator.networks import Networks
     from nagevo.generator.readings import Readings
     from nagevo.learn.predictor import Predictor
     from nagevo.spaces.base import SearchSpace
@@ -95,9 +95,21 @@ class Generator:
         weights : path, optional
             The trained weights of the experiment's evaluator, as its :meth:`train` wrote them.
         """
+        import logging
+
+        from nagevo.generator.readings import Readings, adapted_files
         from nagevo.generator.saving import save
 
-        return self._of_bundle(save(self, folder, weights))
+        with locked(folder):
+            generator = self
+            for device, path in adapted_files(folder).items():
+                try:
+                    generator = generator.with_device(device, Readings.read(path, self.space))
+                except NagevoError as error:
+                    logging.getLogger("nagevo").warning("nagevo: %s is left out: %s", path, error)
+            return self._of_bundle(
+                save(folder, generator.knowledge, generator.candidates, generator.description, weights)
+            )
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -112,21 +124,14 @@ class Generator:
         return self.knowledge.predictor
 
     @cached_property
-    def space(self) -> SearchSpace:
-        """The search space."""
-        if self.learned is not None:
-            return self.learned.space
-        from nagevo.spaces import SPACES
-
-        with cast(Bundle, self.bundle).reading("its space"):
-            return SPACES.restore(**self.description["space"])
-
-    @cached_property
     def networks(self) -> Networks:
         """The networks of the experiment."""
-        from nagevo.generator.networks import Networks
+        return Networks(self.description, self.bundle)
 
-        return Networks(self.space, self.description, self.bundle)
+    @property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        return self.networks.space if self.learned is None else self.learned.space
 
     def __repr__(self) -> str:
         return f"<Generator of {self.experiment} for {', '.join(self.devices)}>"
@@ -153,7 +158,7 @@ class Generator:
 
     @cached_property
     def _answering(self) -> Answering:
-        return Answering(self)
+        return Answering(self.candidates, self.networks)
 
     @property
     def quantities(self) -> Quantities:
@@ -316,16 +321,16 @@ class Generator:
             If a text is no architecture of the space.
         """
         from nagevo.generator.readings import Readings
-        from nagevo.generator.saving import readings_of, save_adapted
+        from nagevo.generator.saving import save_adapted
 
         if save and self.bundle is not None:
             with locked(self.bundle.place):
                 bundle = self.bundle.again()
                 options: dict[str, Any] = {"measures": measures, "exact": exact, "replace": replace}
                 grown = self._of_bundle(bundle).adapt(name, measurements, save=False, **options)
-                return self._of_bundle(save_adapted(grown, bundle, name))
+                return self._of_bundle(save_adapted(bundle, grown.knowledge, grown.candidates, name))
         readings = Readings.parse(self.space, measurements, measures or LATENCY, exact=exact)
-        earlier = None if replace else readings_of(self, name)
+        earlier = None if replace else self._readings(name)
         if earlier is not None:
             if measures not in (None, earlier.quantity):
                 raise DeviceError(
@@ -333,6 +338,13 @@ class Generator:
                 )
             readings = earlier.extended(replaced(readings, quantity=earlier.quantity))
         return self.with_device(name, readings)
+
+    def _readings(self, device: str) -> Readings | None:
+        """Return the readings of an adapted device: those in the experiment's file, else those in the bundle."""
+        from nagevo.generator.readings import Readings, adapted_files
+
+        files = {} if self.bundle is None else adapted_files(self.bundle.place)
+        return Readings.read(files[device], self.space) if device in files else self.knowledge.readings.get(device)
 
     def with_device(self, device: str, readings: Readings) -> Generator:
         """Return the generator with a device of which this is all that was read, in memory."""

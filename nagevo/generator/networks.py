@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.generator.bundle import WEIGHTS, Bundle
-from nagevo.measure.accuracy import EVALUATORS
 
 if TYPE_CHECKING:
     import torch
@@ -19,25 +19,35 @@ if TYPE_CHECKING:
 
 
 class Networks:
-    """The networks of the experiment that a generator is from.
+    """The space, the evaluator and the networks of the experiment that a generator is from; made when they are used.
 
     Parameters
     ----------
-    space : SearchSpace
     description : mapping
         The experiment: see :class:`Generator`.
     bundle : Bundle or None
+        Has trained weights where the experiment has any.
     """
 
-    def __init__(self, space: SearchSpace, description: Mapping[str, Any], bundle: Bundle | None):
-        self.space, self.description, self.bundle = space, description, bundle
+    def __init__(self, description: Mapping[str, Any], bundle: Bundle | None):
+        self.description, self.bundle = description, bundle
         self.seed: int = description["seed"]
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The search space."""
+        from nagevo.spaces import SPACES
+
+        with nullcontext() if self.bundle is None else self.bundle.reading("its space"):
+            return SPACES.restore(**self.description["space"])
 
     @cached_property
     def evaluator(self) -> Evaluator | None:
         """The evaluator with its trained weights, where the bundle has any."""
         if self.bundle is None or WEIGHTS not in self.bundle:
             return None
+        from nagevo.measure.accuracy import EVALUATORS
+
         options = dict(self.description["accuracy"])
         evaluator = EVALUATORS.create(options.pop("evaluator"), self.space, seed=self.seed, **options)
         evaluator.load(self.bundle.path(WEIGHTS))
@@ -78,6 +88,8 @@ class Networks:
         ConfigError
             If neither has a dataset.
         """
+        from nagevo.measure.accuracy import EVALUATORS
+
         options = self.description["accuracy"]
         dataset = options.get("dataset") if dataset is None else dataset
         if dataset is None:

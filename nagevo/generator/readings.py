@@ -81,10 +81,10 @@ class Readings:
         from nagevo.foundation.tables import write_table
 
         columns = {"architecture": space.to_text(self.choices), self.quantity: self.values, "exact": self.exact}
-        write_table(pd.DataFrame(columns), _path(folder, device))
+        write_table(pd.DataFrame(columns), Path(folder) / f"{device}.parquet")
 
     @classmethod
-    def read(cls, folder: str | os.PathLike, device: str, space: SearchSpace) -> Readings:
+    def read(cls, path: Path, space: SearchSpace) -> Readings:
         """Return the readings in the file of a device.
 
         Raises
@@ -95,7 +95,6 @@ class Readings:
         from nagevo.foundation.tables import number_column, read_table
         from nagevo.measure.tables import parse_architectures
 
-        path = _path(folder, device)
         table = read_table(path, ("architecture", "exact"))
         quantity = measured_quantity(table, f"table {path}")
         choices = space.normal(parse_architectures(table, space, f"table {path}"))
@@ -111,13 +110,10 @@ def adapted_folder(bundle: str | os.PathLike) -> Path | None:
     return folder.parent / "adapted" if folder.name == "generator" else None
 
 
-def adapted_devices(folder: Path) -> list[str]:
-    """Return the devices of which a folder holds readings."""
-    return sorted(path.stem for path in folder.glob("*.parquet"))
-
-
-def _path(folder: str | os.PathLike, device: str) -> Path:
-    return Path(folder) / f"{device}.parquet"
+def adapted_files(bundle: str | os.PathLike) -> dict[str, Path]:
+    """Return by device the files with the readings of the devices that an experiment's bundle was adapted to."""
+    folder = adapted_folder(bundle)
+    return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.parquet"))}
 
 
 def _numbers(text: str, read: float | Iterable[float]) -> list[float]:

@@ -319,7 +319,7 @@ def test_an_answer_is_exported_with_a_card_that_says_what_it_is(answer, tmp_path
     ]
     assert list(differences) == ["network.onnx"]
     card = (tmp_path / "out/README.md").read_text()
-    (macs,) = answer.generator.space.costs(answer.generator.space.from_text([answer.architecture]))["macs"]
+    (macs,) = answer.networks.space.costs(answer.networks.space.from_text([answer.architecture]))["macs"]
     for text in (answer.architecture, "1000 ms on phone", "horizontal, vertical, none", f"torch {torch.__version__}"):
         assert text in card
     assert f"| latency measured | {macs / 1e4:.4g} ms" in card
