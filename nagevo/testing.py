@@ -214,7 +214,6 @@ def check_strategy(strategy: str | type[Strategy], *, seed: int = 0, **options: 
     ----------
     strategy : str or type
         Name of a strategy (built in, or ``package.module:Class``), or a class.
-    seed : int
     **options
         Both of the strategy.
 

@@ -110,7 +110,6 @@ class Deployment:
         folder : path
             Gets the weights with their description, ``network.onnx``, a model card ``README.md``, and where asked
             ``openvino/network.xml``.
-        openvino : bool
 
         Returns
         -------

@@ -115,7 +115,6 @@ def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, 
     ----------
     run : callable
         Runs the exported network.
-    network : Module
     input_shape : tuple of int
         Shape of the input without the batch.
     name : str
@@ -162,7 +161,6 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
         Exported in eval mode.
     input_shape : tuple of int
         Shape of the input without the batch.
-    batch : int
     """
     buffer = io.BytesIO()
     with _quiet(), torch.no_grad():

@@ -57,7 +57,6 @@ def finetune(
         The experiment's evaluator, with its dataset.
     folder : path
         Where weights and description are written, whole or not at all.
-    epochs : int
     learning_rate : float
         The first of a cosine schedule; everything else is as the experiment's networks are trained.
     threads : int

@@ -27,12 +27,10 @@ def answers(
 
     Parameters
     ----------
-    generator : Generator
     searched : Measurements
         Measurements of the search.
     drawn : Measurements
         Measurements of a random search with as many evaluations.
-    config : EvaluationConfig
 
     Returns
     -------

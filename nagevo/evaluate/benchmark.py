@@ -115,12 +115,10 @@ def new_device(
     ----------
     generator : Generator
         Must not know the device yet.
-    truth : Truth
     device : str
         Name for it.
     probes : sequence of int
         Ascending; 0 stands for the average of the known devices.
-    confidence : float
 
     Returns
     -------
@@ -270,15 +268,12 @@ def two_limits(
 
     Parameters
     ----------
-    generator : Generator
     truth : Truth
         Its space has to be enumerable.
     device : str
         A known one.
     cost : str
         Name of the limit beside the latency.
-    n : int
-    confidence : float
 
     Returns
     -------

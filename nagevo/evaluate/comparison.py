@@ -58,7 +58,6 @@ def neighborhood_spread(space: SearchSpace, evaluator: Evaluator, choices: np.nd
 
     Parameters
     ----------
-    space : SearchSpace
     evaluator : Evaluator
         Whose accuracies cost next to nothing: all neighborhoods are read.
     choices : ndarray of int8, shape (n, n_choices)
@@ -114,7 +113,6 @@ def search_metrics(
 
     Parameters
     ----------
-    history : Measurements
     references : mapping of str to ndarray, shape (n, 2)
         Objectives of the true or best-known frontier by device.
     spread : callable, optional

@@ -40,12 +40,10 @@ def deliver(
 
     Parameters
     ----------
-    generator : Generator
     name : str
         Name of the device.
     device : Device
         Measures the networks once more.
-    config : DeployConfig
     folder : path
         Gets a folder ``<budget><unit>`` for each budget, with ONNX, weights and card, the reference networks as ONNX,
         and the table as ``index.json``. Its earlier content is replaced as a whole.

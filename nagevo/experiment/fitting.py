@@ -38,14 +38,11 @@ def fit_device(
 
     Parameters
     ----------
-    space : SearchSpace
     measurements : Measurements
         Each round counts as an occasion of measuring, unless the device is exact.
-    device : str
     exact : bool
         Whether a second measurement on the device gives the same number.
     surrogate : {"mix", "pairs", "xgboost"}
-    seed : int
 
     Raises
     ------

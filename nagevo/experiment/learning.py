@@ -90,7 +90,6 @@ def distill(
 
     Parameters
     ----------
-    experiment : Experiment
     predictor : Predictor
         Predictor of the experiment's devices, from measurements with their conditions.
     members : ndarray of int8, shape (n, n_choices)

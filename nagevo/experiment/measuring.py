@@ -27,8 +27,6 @@ def score(
 
     Parameters
     ----------
-    space : SearchSpace
-    evaluator : Evaluator
     choices : ndarray of int8, shape (n, n_choices)
     split : {"validation", "test"}
     first : bool
@@ -47,10 +45,8 @@ def profile(space: SearchSpace, name: str, device: Device, choices: np.ndarray, 
 
     Parameters
     ----------
-    space : SearchSpace
     name : str
         Name of the device.
-    device : Device
     choices : ndarray of int8, shape (n, n_choices)
     first : bool
         Whether these are all of the first round.
@@ -81,12 +77,6 @@ def _reported(
 
 def extra_architectures(space: SearchSpace, n: int | str, *, seed: int) -> np.ndarray:
     """Return the architectures whose latency alone is measured, shape (n, n_choices).
-
-    Parameters
-    ----------
-    space : SearchSpace
-    n : int or "all"
-    seed : int
 
     Raises
     ------

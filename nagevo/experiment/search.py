@@ -29,7 +29,6 @@ def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | No
 
     Parameters
     ----------
-    experiment : Experiment
     weights : path, optional
         File written by the evaluator's :meth:`train`, where it has to be trained.
     """
@@ -62,8 +61,6 @@ def run_search(
 
     Parameters
     ----------
-    space : SearchSpace
-    evaluator : Evaluator
     devices : mapping of str to Device
     strategy : Strategy
         Made for the same space and devices, without measurements yet.

@@ -55,9 +55,6 @@ class Plan:
 
     Attributes
     ----------
-    experiment : Experiment
-    devices : list of str
-    rounds, shards : range
     weights : list of str
         File that :meth:`Evaluator.train` writes, if the evaluator needs it.
     trained : str

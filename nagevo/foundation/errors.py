@@ -91,7 +91,6 @@ class InfeasibleBudget(NagevoError, ValueError):
     minimum : float
         The smallest budget that can be answered at the asked confidence; infinite where the other limits alone
         cannot be kept.
-    device : str
     limits : dict of str to float
         Everything that was asked, by name.
     binding : str

@@ -107,7 +107,6 @@ class Parameter:
         ``Any`` where there is none that can be checked.
     default : object
         ``inspect.Parameter.empty`` where the option has to be given.
-    option : Option
     """
 
     annotation: Any

@@ -149,8 +149,6 @@ def refuse(frame: pd.DataFrame, column: str, wrong: np.ndarray, expected: str, w
 
     Parameters
     ----------
-    frame : DataFrame
-    column : str
     wrong : ndarray of bool, shape (n_rows,)
     expected : str
         Description of a right cell.

@@ -127,7 +127,6 @@ def check_folder(folder: str | os.PathLike, manifest: str) -> list[str]:
 
     Parameters
     ----------
-    folder : path
     manifest : str
         As :func:`replacing_folder` takes it.
 

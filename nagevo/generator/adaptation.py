@@ -26,8 +26,6 @@ def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = No
 
     Parameters
     ----------
-    predictor : Predictor
-    n : int
     known : ndarray of int8, shape (n_known, n_choices), optional
         Architectures that were measured on the device already; they are not returned.
     """
@@ -43,7 +41,6 @@ def next_probes(knowledge: Knowledge, device: str, n: int | None = None) -> np.n
 
     Parameters
     ----------
-    knowledge : Knowledge
     device : str
         A new one, or one that was added and is to be known better.
     n : int, optional
@@ -65,8 +62,6 @@ def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
 
     Parameters
     ----------
-    knowledge : Knowledge
-    device : str
     readings : Readings
         All readings of the device; several readings of one architecture count as their median.
 

@@ -26,7 +26,6 @@ class Answer:
     ----------
     budget : float
         The limit on what the device measures, such as its latency in ms; infinite if it is not limited.
-    device : str
     architecture : str
         Text form.
     accuracy : float
@@ -37,7 +36,6 @@ class Answer:
         Upper bound of the value at the asked confidence; at most the budget.
     quantity : str
         Quantity of the device: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
-    confidence : float
     measured : bool
         Whether the accuracy of this architecture was measured in the search.
     verified : bool
@@ -183,12 +181,10 @@ class Answer:
 
         Parameters
         ----------
-        folder : path
         epochs : int, optional
             10 by default; from scratch as many as the experiment's networks are trained.
         learning_rate : float, optional
             0.02 by default; from scratch that of the experiment's networks.
-        threads : int
         from_scratch : bool
             Whether it is trained from random weights, which every space that builds networks allows.
         dataset : mapping, optional

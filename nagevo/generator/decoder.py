@@ -29,8 +29,6 @@ class Decoder:
         Parameters
         ----------
         conditions : ndarray of float32, shape (batch, n_conditions)
-        n : int
-        rng : numpy.random.Generator
 
         Returns
         -------

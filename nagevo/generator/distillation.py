@@ -72,8 +72,6 @@ def learn_frontiers(
         All of whose devices have surrogates of their own.
     members : ndarray of int8, shape (n, n_choices)
         Members of all frontiers; targets are chosen from them, their neighbors and what evolution adds.
-    config : GeneratorConfig
-    seed : int
     quantities : mapping of str to str, optional
         Quantity of each device; latencies by default.
     """
@@ -110,11 +108,8 @@ def evolved_pool(
 
     Parameters
     ----------
-    predictor : Predictor
-    devices : SyntheticDevices
     pool : ndarray of int8, shape (n, n_choices)
         To start from.
-    rng : numpy.random.Generator
     """
     predicted = _Predictions(predictor, devices)
     found = [pool]
@@ -173,8 +168,6 @@ def make_targets(
         Percent.
     values : ndarray, shape (n, n_limits)
         Need of each architecture, in the quantities of the limits.
-    view : DeviceView
-    rng : numpy.random.Generator
     """
     order = np.argsort(-accuracy, kind="stable")
     temperature = TEMPERATURE * max(np.ptp(accuracy), 1e-6)

@@ -91,7 +91,6 @@ class Generator:
 
         Parameters
         ----------
-        folder : path
         weights : path, optional
             The trained weights of the experiment's evaluator, as its :meth:`train` wrote them.
         """
@@ -379,7 +378,6 @@ class Generator:
 
         Parameters
         ----------
-        architecture : str
         untrained : bool
             Whether it may have random weights, equal ones each time, where the experiment has none of it.
 

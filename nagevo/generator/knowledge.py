@@ -35,7 +35,6 @@ class Knowledge:
 
     Attributes
     ----------
-    predictor : Predictor
     quantities : mapping of str to str
         Quantity of each device.
     views : mapping of str to DeviceView

@@ -55,8 +55,6 @@ class SyntheticDevices:
         features : ndarray, shape (n_architectures, n_features)
         sources : ndarray, shape (n_architectures, n_sources)
             Logarithms: see :func:`log_sources`.
-        n : int
-        rng : numpy.random.Generator
         """
         low = features.min(axis=0)
         scale = (features - low).mean(axis=0)
@@ -93,7 +91,6 @@ def log_sources(predictor: Predictor, choices: np.ndarray, latencies: np.ndarray
 
     Parameters
     ----------
-    predictor : Predictor
     choices : ndarray of int8, shape (n, n_choices)
     latencies : ndarray, shape (n_known, n), optional
         On the known devices, in ms; as the predictor says by default.

@@ -110,7 +110,6 @@ def near_frontier(objectives: np.ndarray, n: int) -> np.ndarray:
     ----------
     objectives : ndarray, shape (n_rows, n_objectives)
         Minimized.
-    n : int
 
     Returns
     -------

@@ -108,8 +108,6 @@ class DeviceProcess:
 
     Attributes
     ----------
-    basis : Basis
-    process : GaussianProcess
     noise : float
         Relative standard deviation of a measurement.
     speed_ms : float

@@ -24,11 +24,6 @@ class Feasibility:
     An architecture that failed, and every one that means the same network, is infeasible; one that was measured is
     feasible. Of others a classifier is asked where at least ``FEWEST`` failed and as many did not; without it they
     count as feasible.
-
-    Parameters
-    ----------
-    space : SearchSpace
-    measurements : Measurements
     """
 
     def __init__(self, space: SearchSpace, measurements: Measurements):

@@ -72,7 +72,6 @@ class GaussianProcess:
 
     Attributes
     ----------
-    kernel : Kernel
     points : ndarray, shape (n, n_inputs)
     whitener : ndarray, shape (n, n)
         Inverse of the Cholesky factor of the covariance of the values.

@@ -22,9 +22,6 @@ class Predictor:
 
     Parameters
     ----------
-    space : SearchSpace
-    measurements : Measurements
-    accuracy : AccuracySurrogate
     latency : mapping of str to LatencySurrogate or AdaptedLatency
         By device: fitted to what was measured there, or adapted from the other ones.
     exact : collection of str

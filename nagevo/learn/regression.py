@@ -43,12 +43,10 @@ class ProcessRegression:
 
     Attributes
     ----------
-    process : GaussianProcess
     center, spread : ndarray, shape (n_features,)
         Subtracted from the features, and what they are divided by then.
     noise : float
         Variance of the noise of a standardized target.
-    target_center, target_spread : float
     """
 
     process: GaussianProcess

@@ -26,7 +26,6 @@ class LogOf:
 
     Attributes
     ----------
-    regression : ProcessRegression or BoostedTrees
     floor : float
         Smaller predictions are raised to it.
     """
@@ -101,7 +100,6 @@ class AccuracySurrogate:
     ----------
     scale : ErrorScale
         Scale of the members' targets; predictions are restored from it.
-    members : tuple of ProcessRegression or BoostedTrees
     shares : ndarray, shape (n_members,)
         Weights of the members in the mix.
     std_factor : float

@@ -40,7 +40,6 @@ class MetaTrainingSet:
         Percent.
     order : ndarray of int
         Rows, the most informative probe first.
-    n_known : int
     """
 
     described: np.ndarray
@@ -125,7 +124,6 @@ class AdaptedLatency:
 
     Attributes
     ----------
-    process : DeviceProcess
     error_scale : float
         See :meth:`DeviceProcess.error_scale`.
     residuals : Residuals
@@ -172,7 +170,6 @@ def adapt_latency(described: np.ndarray, latency_ms: np.ndarray, training: MetaT
         The measured architectures.
     latency_ms : ndarray, shape (n,)
         Positive and finite.
-    training : MetaTrainingSet
 
     Raises
     ------

@@ -295,7 +295,6 @@ def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measu
     paths : sequence of path
         In the order of the rounds: the proposals of each round (tables with ``architecture`` and no ``status``), and
         the tables of the devices and of the evaluator.
-    space : SearchSpace
 
     Raises
     ------

@@ -106,7 +106,6 @@ def measure_failed_again(
         Tables with ``architecture`` and ``status``.
     column : str
         Column of the numbers.
-    space : SearchSpace
     measure : callable
         From choices to the table of the device or the evaluator.
 

@@ -44,7 +44,6 @@ class ArchitectureTable:
 
         Parameters
         ----------
-        space : SearchSpace
         choices : ndarray of int8, shape (n, n_choices)
 
         Raises

@@ -50,8 +50,6 @@ def content(
 
     Parameters
     ----------
-    experiment : Experiment
-    generator : Generator
     searched, drawn : Measurements
         From the search, and from a random search with as many evaluations.
     frontiers, logs : mapping of str to DataFrame

@@ -27,7 +27,6 @@ def drawing(space: SearchSpace, choices: np.ndarray) -> dict[str, Any]:
 
     Parameters
     ----------
-    space : SearchSpace
     choices : ndarray of int8, shape (n_choices,)
         In normal form.
 

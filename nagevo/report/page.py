@@ -20,11 +20,8 @@ def write_page(name: str, title: str, content: Mapping[str, Any], path: str | os
 
     Parameters
     ----------
-    name : str
-    title : str
     content : mapping
         Ready for JSON, without NaN; the scripts see it as ``data``.
-    path : path
     """
     parts = {
         "version": version("nagevo"),

@@ -20,10 +20,8 @@ class Strategy(ABC):
 
     Parameters
     ----------
-    space : SearchSpace
     devices : sequence of str
         Names of the devices whose frontiers are searched, all from the same accuracies.
-    seed : int
     evaluations : int
         Number of architectures evaluated in all rounds together.
 

@@ -67,10 +67,8 @@ def evolve(
 
     Parameters
     ----------
-    space : SearchSpace
     objective : callable
         Called once for each generation with all its new architectures.
-    population : int
     generations : int
         The run ends earlier when the space holds nothing more to evaluate.
     initial : ndarray of int8, shape (n_initial, n_choices), optional
@@ -78,7 +76,6 @@ def evolve(
         all evaluated where they are more.
     description : str, optional
         Text of the progress; without it nothing is shown.
-    rng : numpy.random.Generator
     """
     archive = _Archive(space, objective)
     toolbox = _toolbox(space, archive, rng)

@@ -56,11 +56,8 @@ def changed_arrays(values: torch.Tensor, std: Sequence[float], recipe: Recipe, r
 
     Parameters
     ----------
-    values : Tensor
     std : sequence of float
         Standard deviation of each channel.
-    recipe : Recipe
-    rng : Generator
     """
     each = [1] * (values.ndim - 2)
     if recipe.amplitude:

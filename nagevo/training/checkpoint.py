@@ -19,7 +19,6 @@ class Best:
 
     Parameters
     ----------
-    network : Module
     score : callable, optional
         Without it nothing is scored or kept.
     """

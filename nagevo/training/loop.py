@@ -43,12 +43,8 @@ def fit(
 
     Parameters
     ----------
-    network : Module
     step : callable
         Sets the gradients for a batch of inputs and labels; the random generator is for its own draws.
-    examples : Examples
-    recipe : Recipe
-    seed : int
     description : str, optional
         Text of the progress bar; without it there is none.
     checkpoint : Path, optional

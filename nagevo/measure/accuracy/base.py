@@ -21,7 +21,6 @@ class Evaluator(ABC):
 
     Parameters
     ----------
-    space : SearchSpace
     seed : int
         Fixes data splits, initial weights and the order of training.
 

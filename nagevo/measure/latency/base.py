@@ -34,7 +34,6 @@ class Device(ABC):
 
         Parameters
         ----------
-        space : SearchSpace
         choices : ndarray of int8, shape (n_architectures, n_choices)
 
         Returns

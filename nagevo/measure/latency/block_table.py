@@ -42,7 +42,6 @@ class Entry:
 
     Attributes
     ----------
-    kind : str
     input, output : tuple of int
         Height (and width), and channels.
     options : mapping of str to float

@@ -117,7 +117,6 @@ class BlockSums:
     ----------
     means : sequence of mapping of str to float
         For each of the space's resolutions the latency in ms by name of block.
-    space : MobileNetV3Space
 
     Raises
     ------

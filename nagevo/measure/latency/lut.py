@@ -88,8 +88,6 @@ def measure_blocks(
 
     Parameters
     ----------
-    device : Device
-    space : SearchSpace
     calibration : int
         Whole networks, the smallest and the largest among them, that ``scale`` is fitted to: the median of the ratios
         of their latency to the sum of their blocks, both without the overhead.

@@ -208,7 +208,6 @@ def time_in_turn(
         Each runs once in every round, in order; one that raises is not run again.
     references : sequence of callable, length n_references
         Run before every :data:`BETWEEN` bursts, and at the end.
-    rounds : int
     spread_s : float
         Seconds over which the rounds begin evenly, where they do not take longer by themselves.
     closing : bool

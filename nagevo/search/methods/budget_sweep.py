@@ -159,8 +159,6 @@ def sweep(objectives: np.ndarray, n: int, *, rng: np.random.Generator) -> np.nda
     Parameters
     ----------
     objectives : ndarray, shape (n_measured, 2)
-    n : int
-    rng : numpy.random.Generator
     """
     low, high = np.log(objectives[frontier(objectives)][[0, -1], VALUE])
     return np.exp(low + (high - low) * (np.arange(n) + rng.random(n)) / n)[::-1]

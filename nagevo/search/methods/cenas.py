@@ -63,7 +63,6 @@ def alpha_dominated(objectives: np.ndarray, references: np.ndarray, alpha: float
     objectives : ndarray, shape (n, n_objectives)
         Minimized, scaled alike.
     references : ndarray, shape (n_references, n_objectives)
-    alpha : float
     """
     difference = references[None] - objectives[:, None]  # (n, n_references, n_objectives)
     total = difference.sum(axis=-1, keepdims=True)
@@ -128,15 +127,12 @@ class ParetoClassifier:
 
     Parameters
     ----------
-    space : SearchSpace
     known : Measurements
         Rows with an accuracy and a latency on the device.
-    device : str
     epochs, hidden : int
         Passes over the pairs of measured architecture and reference; width of the two hidden layers.
     learning_rate : float
         Learning rate of Adam.
-    rng : numpy.random.Generator
 
     Notes
     -----

@@ -25,7 +25,6 @@ class Controller(nn.Module):
     ----------
     n_options : sequence of int, length n_choices
         Number of options of each choice.
-    n_policies : int
     hidden : int
         Size of the state, and of embeddings.
 

@@ -47,8 +47,6 @@ class ExponentiatedMixture(Mixture):
 
     Parameters
     ----------
-    n_operations : int
-    rate : float
     edge_weights : bool
         Whether the edges into a node have weights too, which start equal, add up to 1 and move alike; else every edge
         counts as it is.

@@ -113,14 +113,11 @@ class MLPPredictor:
 
     Parameters
     ----------
-    space : SearchSpace
     choices : ndarray of int8, shape (n, n_choices)
     values : ndarray, shape (n,)
         Finite.
-    steps, hidden, batch : int
     log : bool
         Whether the logarithm is fitted, for positive quantities such as latencies.
-    rng : numpy.random.Generator
 
     Notes
     -----

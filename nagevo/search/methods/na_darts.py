@@ -73,8 +73,6 @@ class NeighborhoodMixture(Mixture):
 
     Parameters
     ----------
-    n_operations : int
-    rate : float
     n_neighbors : int
         Neighbors in each step.
     generator : torch.Generator
@@ -103,11 +101,9 @@ def perturbed(simplices: Simplices, mixtures: Tensor, n: int, *, generator: torc
 
     Parameters
     ----------
-    simplices : Simplices
     mixtures : Tensor, shape (n_mixtures, 1, sum(sizes))
     n : int
         Neighbors of each.
-    generator : torch.Generator
 
     Returns
     -------

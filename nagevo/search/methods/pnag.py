@@ -96,7 +96,6 @@ class PNAGGenerator:
 
     Parameters
     ----------
-    space : SearchSpace
     reward : {"ranking", "mnasnet", "tunas"}
         The learned judge of dominance, or one of the rewards that PNAG was compared with.
     iterations : int
@@ -111,7 +110,6 @@ class PNAGGenerator:
         Learning rate of the policy.
     entropy : float
         Weight of the policy's entropy beside the scaled reward.
-    seed : int
 
     Notes
     -----
@@ -159,8 +157,6 @@ class PNAGGenerator:
 
         Parameters
         ----------
-        measurements : Measurements
-        device : str
         budgets : sequence of float
             In ms; others are answered by interpolation.
         accuracy : callable, optional

@@ -84,10 +84,8 @@ class RelaxedSurrogate(nn.Module):
 
     Parameters
     ----------
-    space : SearchSpace
     measurements : Measurements
         Rows without an accuracy are left out; latencies on some devices may be missing.
-    generator : torch.Generator
     n_members, width, steps : int
         Members, units of each hidden layer, and gradient steps of the fit, each on all rows.
     """
@@ -142,7 +140,6 @@ class RelaxedSurrogate(nn.Module):
         ----------
         mixtures : Tensor, shape (n, sum(n_options)) or (n_members, n, sum(n_options))
             The same for all members, or others for each.
-        device : str
         """
         number = self.devices.index(device)
         outputs = self._standardized(mixtures)

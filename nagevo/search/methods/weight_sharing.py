@@ -96,12 +96,9 @@ def frontier_cells(
 
     Parameters
     ----------
-    recipe : SupernetRecipe
-    space : NASBench201Space
     measurements : Measurements
         Source of the latencies; every device gets runs with all penalties.
     make_mixture : callable
-    seed : int
 
     Returns
     -------
@@ -134,7 +131,6 @@ class ExpectedLatency:
     ----------
     known : Measurements
         Cells with their latencies.
-    device : str
 
     Raises
     ------
@@ -172,14 +168,10 @@ class SupernetSearch:
 
     Parameters
     ----------
-    recipe : SupernetRecipe
-    space : NASBench201Space
     images : Examples
         The training images.
-    penalty : float
     latency : ExpectedLatency, optional
         Latency that the penalty is on.
-    seed : int
     """
 
     def __init__(

@@ -37,7 +37,6 @@ def depthwise_conv2d(x: torch.Tensor, weight: torch.Tensor, stride: int) -> torc
     ----------
     x : Tensor, shape (batch, width, height, width)
     weight : Tensor, shape (width, 1, kernel, kernel)
-    stride : int
     """
     positions, kernel = x.shape[2] * x.shape[3], weight.shape[-1]
     if x.device.type == "cpu" and kernel > 3 and positions**2 <= MAX_PAIRS * stride**2:
@@ -74,7 +73,6 @@ def weight_gradient(x: torch.Tensor, gradient: torch.Tensor, kernel: int, stride
     ----------
     x : Tensor, shape (batch, width, in_height, in_width)
     gradient : Tensor, shape (batch, width, out_height, out_width)
-    kernel, stride : int
 
     Returns
     -------

@@ -44,7 +44,6 @@ class Block:
     ----------
     in_width, hidden_width, out_width : int
         Channels; without an expansion (the first block) ``hidden_width`` equals ``in_width``.
-    kernel, stride : int
     activation : {"relu", "hswish"}
     squeeze_width : int
         Channels of the squeeze-and-excite bottleneck; 0 for none.
@@ -137,7 +136,6 @@ class Layout:
         Height and width of the images, in pixels.
     channels, stem_width, stem_stride : int
         Channels of the image; channels and stride of the first convolution.
-    blocks : tuple of Block
     slots : tuple of int
         Which of the 20 layer slots the blocks after the first stand in; empty where there are no slots.
     head_width, feature_width, classes : int

@@ -35,7 +35,6 @@ def load_published(supernet: nn.Module, path: str | os.PathLike) -> None:
 
     Parameters
     ----------
-    supernet : ElasticMobileNetV3
     path : path
         A state dict, or a dictionary with one under ``state_dict``, as ``torch.save`` writes them. Nothing in the file
         can run code.

@@ -82,8 +82,6 @@ class Structure:
 
     Attributes
     ----------
-    network : Module
-    parts : tuple of Part
     blocks : tuple of str
         Names of the residual blocks that can be left out, in the order in which they run.
     whole : tuple of str
@@ -218,7 +216,6 @@ class Weight:
         Its dimensions; those that parts shorten shorten it.
     sizes : tuple of int
         Its shape in the whole network.
-    is_parameter : bool
     uses : tuple of int
         How often each of its elements is multiplied in one inference, at each of the resolutions.
     """
@@ -235,7 +232,6 @@ def weights(network: nn.Module, shapes: Sequence[tuple[int, ...]]) -> list[Weigh
 
     Parameters
     ----------
-    network : Module
     shapes : sequence of tuple of int
         Shape of an input at each resolution, without the batch.
     """

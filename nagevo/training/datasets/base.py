@@ -74,8 +74,6 @@ class Source:
 
     Attributes
     ----------
-    name : str
-    classes : tuple of str
     pools : mapping of str to Pool
         ``train``, and those of ``validation`` and ``test`` that there are.
     kind : {"images", "arrays", "tokens"}
@@ -139,7 +137,6 @@ class Dataset:
 
     Parameters
     ----------
-    source : Source
     rows : mapping of str to (str, ndarray of int)
         For each split its pool of the source, and its rows there.
     form : Inputs

@@ -125,13 +125,7 @@ def _of_hub(
 
 
 class HubImages(Sequence):
-    """The image column of a table of the library ``datasets``, read from disk image by image.
-
-    Parameters
-    ----------
-    table : Dataset
-    column : str
-    """
+    """The image column of a table of the library ``datasets``, read from disk image by image."""
 
     def __init__(self, table: Dataset, column: str):
         self.table, self.column = table.select_columns(column), column

@@ -67,7 +67,6 @@ class ParquetImages(Sequence):
 
     Parameters
     ----------
-    table : ParquetTable
     column : str
         Encoded images (binary, or with ``bytes`` and ``path`` as the library ``datasets`` stores them), names of image
         files, or lists of pixels.
@@ -114,7 +113,6 @@ def read_parquet(
 
     Parameters
     ----------
-    root : path
     files : sequence of path
         The Parquet files in it, at any depth. Which split one belongs to is a word in its name or in that of its
         folder: ``train-00000-of-00002.parquet``, ``data/test/0.parquet``.

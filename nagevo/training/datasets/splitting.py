@@ -22,10 +22,8 @@ def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int)
 
     Parameters
     ----------
-    source : Source
     sizes : mapping of str to float or None
         For each of ``SPLITS`` its examples, or below 1 their share of the pool; None for the default.
-    seed : int
 
     Raises
     ------
@@ -80,7 +78,6 @@ def partition(labels: np.ndarray, sizes: Mapping[str, int], *, seed: int) -> dic
     ----------
     labels : ndarray of int64, shape (n,), or (n, length) for sequences of a text, whose splits are consecutive
     sizes : mapping of str to int
-    seed : int
 
     Raises
     ------
