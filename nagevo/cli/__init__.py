@@ -13,7 +13,7 @@ from nagevo.foundation.errors import NagevoError, optional_packages
 COMMANDS = {
     "Begin": ("init", "list"),
     "Ask a generator": ("generate", "show", "adapt", "export", "finetune"),
-    "Search and compare": ("search", "compare", "benchmark", "report"),
+    "Search and compare": ("catalog", "search", "compare", "benchmark", "report"),
     "Measure": ("sample", "score", "profile", "measure", "train", "lut"),
 }
 """Names of the modules of commands, by the heading under which the help shows them."""

@@ -63,10 +63,13 @@ def run(
             continue
         given += result
         for answer in result:
-            typer.echo(dumps(answer.describe()) if json else _line(answer))
+            typer.echo(dumps(answer.describe()) if json else line(answer))
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
-    if onnx is not None:
+    if onnx is not None and given[0].onnx_file is not None:
+        given[0].export_onnx(onnx)
+        typer.echo(f"{onnx}: a copy of {given[0].onnx_file}", err=True)
+    elif onnx is not None:
         deployment = given[0].deployment(untrained=untrained)
         difference = deployment.export_onnx(onnx)
         warn_untrained(deployment.description)
@@ -113,7 +116,8 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _line(answer: Answer) -> str:
+def line(answer: Answer) -> str:
+    """Return an answer as one line for people."""
     from nagevo.foundation.quantities import QUANTITIES
     from nagevo.foundation.rounding import rounded_up
 

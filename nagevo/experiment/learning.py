@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import os
-import platform
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from nagevo.experiment.config import Experiment
+from nagevo.experiment.description import describe
 from nagevo.experiment.fitting import fit_accuracies, fit_device
 from nagevo.foundation import frontier
-from nagevo.foundation.machine import describe_machine
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.generator import Generator
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
 from nagevo.search.nsga2 import evolve_frontier
 from nagevo.spaces.base import unique
-
-PACKAGES = ("nagevo", "torch", "numpy", "xgboost", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
-"""Packages whose versions a bundle states, if they are installed."""
 
 
 def learn(
@@ -102,22 +96,10 @@ def distill(
         Folder in which the evaluator keeps the weights of networks that it trains alone: those on the frontiers of the
         measured architectures go into the bundle.
     """
-    space = predictor.space
     quantities = {name: device.measures for name, device in experiment.devices.items()}
     knowledge = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities)
-    description = {
-        "experiment": experiment.name,
-        "seed": experiment.seed,
-        "space": {"name": experiment.space.name, **experiment.space.options},
-        "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
-        "evaluations": predictor.measurements.n_evaluations,
-        "conditions": {
-            device: condition.described(space.to_text(space.extremes()))
-            for device, condition in predictor.measurements.conditions.items()
-        },
-        "machine": describe_machine(),
-        "versions": {"python": platform.python_version(), **_versions()},
-    }
+    conditions = predictor.measurements.conditions
+    description = describe(experiment, predictor.space, predictor.measurements.n_evaluations, conditions)
     generator = Generator.of(knowledge, description)
     if trained is None:
         return generator.save(folder, weights=weights)
@@ -139,11 +121,3 @@ def kept_weights(experiment: Experiment, predictor: Predictor, trained: str | os
         return None
     evaluator.save_weights(choices, path)
     return path
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            versions[package] = version(package)
-    return versions

@@ -19,8 +19,8 @@ EXTRAS = {
     "matplotlib": "report",
     "mlxtend": "train",
     "nas_bench_graph": "graph",
-    "onnx": "export",
-    "onnxruntime": "export",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
     "onnxscript": "export",
     "openvino": "openvino",
     "optuna": "peers",
@@ -143,7 +143,7 @@ def optional_packages(user: str = "") -> Iterator[None]:
     >>> with optional_packages('backend "onnxruntime"'):
     ...     raise ModuleNotFoundError(name="onnxruntime")
     Traceback (most recent call last):
-    nagevo.foundation.errors.MissingDependency: backend "onnxruntime" needs onnxruntime: pip install 'nagevo[export]'
+    nagevo.foundation.errors.MissingDependency: backend "onnxruntime" needs onnxruntime: pip install 'nagevo[onnx]'
     """
     try:
         yield

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.quantities import checked
 from nagevo.learn.conformal import DRIFT_CONFIDENCES, Residuals
 
@@ -114,6 +115,26 @@ class Candidates:
     resolution: np.ndarray
     costs: dict[str, np.ndarray]
     devices: dict[str, DeviceTable]
+
+    @classmethod
+    def of(
+        cls,
+        space: SearchSpace,
+        choices: np.ndarray,
+        accuracy: np.ndarray,
+        *,
+        evaluated: np.ndarray,
+        searched: np.ndarray,
+    ) -> Candidates:
+        """Return the table of some architectures, on no device yet; see the attributes for the arrays."""
+        texts, nothing = space.to_text(choices), np.zeros(len(choices), dtype=np.int64)
+        try:
+            resolution = np.array([space.input_shape_of(row)[-1] for row in choices], dtype=np.int64)
+        except ConfigError:  # it builds no networks
+            resolution = nothing
+        costs = {name: np.asarray(cost, dtype=float) for name, cost in space.costs(choices).items()}
+        table = cls(choices, texts, accuracy, evaluated, searched, nothing, resolution, costs, {})
+        return table.with_networks(space)
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
-from nagevo.foundation.errors import DeviceError, InfeasibleBudget, NagevoError
+from nagevo.foundation.errors import BundleError, DeviceError, InfeasibleBudget, NagevoError
 from nagevo.foundation.quantities import LATENCY
 from nagevo.generator import bundle as files
 from nagevo.generator.answering import Answering
@@ -106,15 +106,30 @@ class Generator:
                     generator = generator.with_device(device, Readings.read(path, self.space))
                 except NagevoError as error:
                     logging.getLogger("nagevo").warning("nagevo: %s is left out: %s", path, error)
-            return self._of_bundle(
-                save(folder, generator.knowledge, generator.candidates, generator.description, weights)
-            )
+            knowledge = generator.knowledge if generator.learns else None
+            return self._of_bundle(save(folder, knowledge, generator.candidates, generator.description, weights))
+
+    @property
+    def learns(self) -> bool:
+        """Whether devices can be adapted: not where every network was measured and nothing was learned of them."""
+        return self.learned is not None or (self.bundle is not None and files.MEASUREMENTS in self.bundle)
 
     @cached_property
     def knowledge(self) -> Knowledge:
-        """The predictor and the model."""
+        """The predictor and the model.
+
+        Raises
+        ------
+        BundleError
+            If there is none: see :attr:`learns`.
+        """
         from nagevo.generator.knowledge import Knowledge
 
+        if not self.learns:
+            raise BundleError(
+                f"the generator of {self.experiment} measured every network and learned nothing of them: measure them "
+                "on the new device too, with `nagevo catalog`"
+            )
         return self.learned or Knowledge.read(cast(Bundle, self.bundle), self.space)
 
     @property

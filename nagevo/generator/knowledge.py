@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nagevo.foundation.errors import ConfigError
 from nagevo.generator import bundle as files
 from nagevo.generator.bundle import Bundle
 from nagevo.generator.candidates import Candidates, DeviceTable
@@ -121,25 +120,9 @@ class Knowledge:
     def _tabulated(self, choices: np.ndarray, devices: Iterable[str]) -> Candidates:
         accuracies = np.append(self.predictor.measurements.accuracy, np.nan)
         rows = self.predictor.rows(choices)
-        table = Candidates(
-            choices,
-            self.space.to_text(choices),
-            self.predictor.accuracy(choices),
-            np.isfinite(accuracies[rows]),
-            rows >= 0,
-            np.zeros(len(choices), dtype=np.int64),
-            self._resolutions(choices),
-            {name: np.asarray(cost, dtype=float) for name, cost in self.space.costs(choices).items()},
-            {},
-        ).with_networks(self.space)
+        accuracy, evaluated = self.predictor.accuracy(choices), np.isfinite(accuracies[rows])
+        table = Candidates.of(self.space, choices, accuracy, evaluated=evaluated, searched=rows >= 0)
         return table.with_devices({device: self._on(device, table) for device in devices})
-
-    def _resolutions(self, choices: np.ndarray) -> np.ndarray:
-        """Return the height of what each network takes in pixels; 0 where the space builds no networks."""
-        try:
-            return np.array([self.space.input_shape_of(row)[-1] for row in choices], dtype=np.int64)
-        except ConfigError:
-            return np.zeros(len(choices), dtype=np.int64)
 
     def _on(self, device: str, table: Candidates) -> DeviceTable:
         predictor, choices = self.predictor, table.choices

@@ -17,14 +17,15 @@ from nagevo.generator.readings import adapted_folder
 
 def save(
     folder: str | os.PathLike,
-    knowledge: Knowledge,
+    knowledge: Knowledge | None,
     candidates: Candidates,
     description: Mapping[str, Any],
     weights: str | os.PathLike | None,
 ) -> Bundle:
     """Write a generator as a bundle, whole or not at all; the caller holds the folder locked."""
     with writing(folder, _manifest(knowledge, candidates, description)) as temporary:
-        knowledge.write_model(temporary)
+        if knowledge is not None:
+            knowledge.write_model(temporary)
         _write_tables(temporary, knowledge, candidates)
         if weights is not None:
             shutil.copyfile(weights, temporary / files.WEIGHTS)
@@ -44,15 +45,15 @@ def save_adapted(bundle: Bundle, knowledge: Knowledge, candidates: Candidates, d
     return bundle.again()
 
 
-def _write_tables(folder: Path, knowledge: Knowledge, candidates: Candidates) -> None:
-    knowledge.write(folder)
+def _write_tables(folder: Path, knowledge: Knowledge | None, candidates: Candidates) -> None:
+    if knowledge is not None:
+        knowledge.write(folder)
     candidates.write(folder / files.ANSWERS)
 
 
-def _manifest(knowledge: Knowledge, candidates: Candidates, description: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(knowledge: Knowledge | None, candidates: Candidates, description: Mapping[str, Any]) -> dict[str, Any]:
     described = {key: value for key, value in description.items() if key not in ("format", "files")}
-    return described | {
-        "candidates": knowledge.n_candidates,
-        "devices": candidates.description(),
-        "failures": knowledge.failures(),
-    }
+    described |= {"devices": candidates.description()}
+    if knowledge is None:
+        return described
+    return described | {"candidates": knowledge.n_candidates, "failures": knowledge.failures()}

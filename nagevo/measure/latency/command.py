@@ -85,10 +85,10 @@ class CommandDevice(TimedDevice):
             yield partial(self._prepare, names)
 
     def _prepare(self, names: Iterator[Path], network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
-        from nagevo.deploy.export import onnx_for_timing
-
         if isinstance(network, Path):
             return lambda: [self.call(network)]
+        from nagevo.deploy.export import onnx_for_timing
+
         path = next(names)
         path.write_bytes(onnx_for_timing(network, input_shape, batch=self.batch))
         return lambda: [self.call(path)]

@@ -33,14 +33,14 @@ class ONNXFileDevice(Device):
         ConfigError
             If the space has no networks.
         """
-        from nagevo.deploy.export import export_onnx
-
         sizes = []
         with tempfile.TemporaryDirectory(prefix="nagevo-") as folder:
             path = Path(folder) / "network.onnx"
             for row in track(choices, "exporting"):
                 given = space.onnx_file(row)
                 if given is None:
+                    from nagevo.deploy.export import export_onnx
+
                     export_onnx(space.network(row), space.input_shape_of(row), path)
                 sizes.append((given or path).stat().st_size / 1000)
         return pd.DataFrame({self.measures: np.array(sizes, dtype=float), "status": OK})

@@ -51,14 +51,14 @@ class ONNXRuntimeDevice(TimedDevice):
         import numpy as np
         import onnxruntime
 
-        from nagevo.deploy.export import onnx_for_timing
-
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3  # errors only
         if isinstance(network, Path):
             model = network.read_bytes()
         else:
+            from nagevo.deploy.export import onnx_for_timing
+
             model = onnx_for_timing(network, input_shape, batch=self.batch)
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
