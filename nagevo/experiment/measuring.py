@@ -37,6 +37,10 @@ def score(
     DeviceError
         If all of the first round fail.
     """
+    import pandas as pd
+
+    if not len(choices):  # a search that ended early
+        return pd.DataFrame(columns=["architecture", ACCURACY, "status"])
     return _reported(space, choices, evaluator.evaluate(choices, split=split), ACCURACY, ACCURACY, first)
 
 
@@ -56,6 +60,10 @@ def profile(space: SearchSpace, name: str, device: Device, choices: np.ndarray, 
     DeviceError
         If all of the first round fail.
     """
+    import pandas as pd
+
+    if not len(choices):
+        return pd.DataFrame(columns=["architecture", "device", device.measures, "status"])
     table = _reported(space, choices, device.measure(space, choices), device.measures, name, first)
     table.insert(1, "device", name)
     return table

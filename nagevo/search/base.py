@@ -52,7 +52,7 @@ class Strategy(ABC):
     def ask(self, n: int) -> np.ndarray:
         """Return the next n architectures, shape (n, n_choices): in normal form, distinct, not evaluated before.
 
-        Fewer only when the space has no more.
+        Fewer only when the space has no more, or none where the strategy ends the search early.
         """
 
     def round_rng(self) -> np.random.Generator:

@@ -21,6 +21,22 @@ class RangeConfig:
 
 
 @dataclass(frozen=True)
+class StopConfig:
+    """When a search ends before its evaluations are spent."""
+
+    gain: Annotated[
+        float,
+        Option(
+            "Share of the hypervolume: the search ends when the last `rounds` rounds gained less, all together, and as "
+            "many more are expected to.",
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.005
+    rounds: Annotated[int, Option("Rounds.", ge=1)] = 3
+
+
+@dataclass(frozen=True)
 class EvolveConfig:
     """Size of the evolution on the surrogates that finds the frontier targets."""
 

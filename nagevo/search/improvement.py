@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nagevo.foundation.frontier import frontier
+from nagevo.foundation.frontier import frontier, hypervolume
+
+REFERENCE_POINT = (1.1, 1.1)
+"""Where the hypervolume ends, on the scale of the frontier."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class Frontier:
         span = np.where(span > 0, span, 1.0)
         scaled = (members - low) / span
         return cls(scaled[:, 0], scaled[:, 1], low, span)
+
+    @property
+    def hypervolume(self) -> float:
+        """The hypervolume on this scale."""
+        return hypervolume(np.column_stack([self.error, self.latency]), REFERENCE_POINT)
+
+    def gain_over(self, objectives: np.ndarray) -> float:
+        """Return by how much the hypervolume is larger than that of some other objectives, shape (n, 2)."""
+        return self.hypervolume - hypervolume((objectives - self.low) / self.span, REFERENCE_POINT)
 
     def extended(self, error: float, latency: float) -> Frontier:
         """Return the frontier with one more architecture, on the same scale."""

@@ -20,7 +20,7 @@ from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.tables import read_architectures
 from nagevo.search.base import Strategy
-from nagevo.search.config import RangeConfig
+from nagevo.search.config import RangeConfig, StopConfig
 from nagevo.search.improvement import Frontier
 from nagevo.search.nsga2 import evolve
 from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
@@ -72,8 +72,13 @@ class SurrogateEvolution(Strategy):
             str | None,
             Option("Table whose architectures alone are proposed, such as measured networks; null for all.", path=True),
         ] = None,
+        stop: Annotated[
+            Mapping[str, float] | None,
+            Option("When the search ends early; null for when its evaluations are spent.", of=StopConfig),
+        ] = None,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
+        self.stop = None if stop is None else StopConfig(**stop)
         limits = {name: each for name, each in (range or {}).items() if each is not None}
         self.range = {name: _limits(name, each) for name, each in limits.items()}
         self.candidates = None if candidates is None else unique(space.normal(read_architectures(candidates, space)))
@@ -102,7 +107,22 @@ class SurrogateEvolution(Strategy):
         if min(len(told.complete(device)) for device in self.devices) < max(MIN_COMPLETE, self.space.n_choices):
             return self._proposed(self._design(n, rng), n, rng)
         predictor = self._fitted()
-        return self._proposed(self._infill(predictor, self._pool(predictor, rng), n), n, rng)
+        infill, gain = self._infill(predictor, self._pool(predictor, rng), n)
+        return self._proposed(infill, 0 if self._ends(gain) else n, rng)
+
+    def _ends(self, expected: float) -> bool:
+        """Return whether the search ends here, given by how much the next round is expected to raise hypervolumes.
+
+        The answer is the same until something is measured, so that all later rounds are empty.
+        """
+        told = self.measurements
+        if self.stop is None or told.n_rounds <= self.stop.rounds:
+            return False
+        earlier = told.rows(told.round < told.n_rounds - self.stop.rounds)
+        frontiers = {device: self._frontier(device) for device in self.devices}
+        gained = sum(each.gain_over(earlier.complete(device).objectives(device)) for device, each in frontiers.items())
+        most = self.stop.gain * sum(each.hypervolume for each in frontiers.values())
+        return max(gained, self.stop.rounds * expected) < most
 
     def _design(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return architectures that cover the space, first those of which no known latency is out of range."""
@@ -184,8 +204,11 @@ class SurrogateEvolution(Strategy):
         )
         return found.choices
 
-    def _infill(self, predictor: Predictor, pool: np.ndarray, n: int) -> np.ndarray:
-        """Return n architectures of the pool, each the one that promises most once those before it are measured."""
+    def _infill(self, predictor: Predictor, pool: np.ndarray, n: int) -> tuple[np.ndarray, float]:
+        """Return n architectures of the pool, each the one that promises most once those before it are measured.
+
+        Also returned is by how much they are expected to raise the hypervolumes of all devices together.
+        """
         error, std = self._error(predictor, pool)
         latency = {device: predictor.latency_ms(device, pool) for device in self.devices}
         frontiers = {d: self._frontier(d) for d in self.devices}
@@ -202,17 +225,18 @@ class SurrogateEvolution(Strategy):
             return np.where(np.isin(rows, chosen), -np.inf, np.where(hopeless[rows], -1.0, np.sum(expected, axis=0)))
 
         every = np.arange(len(pool))
-        gain = gains(every)
+        gain, expected = gains(every), 0.0
         for _ in range(min(n, len(pool))):
             best = int(gain.argmax())
             chosen.append(best)
+            expected += max(float(gain[best]), 0.0)
             frontiers = {d: f.extended(error[best], latency[d][best]) for d, f in frontiers.items()}
             # A gain never grows as the frontier does: what was less than the best of some fresh ones still is.
             top, rest = np.split(np.argsort(-gain, kind="stable"), [RECOMPUTED])
             gain[top] = gains(top)
             if gain[rest].max(initial=-np.inf) > gain[top].max():
                 gain = gains(every)
-        return pool[chosen]
+        return pool[chosen], expected
 
 
 def _limits(quantity: str, limits: Sequence[float]) -> tuple[float, float]:

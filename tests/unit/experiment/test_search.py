@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 from separable import SeparableSpace, accuracy, latency_ms
 
-from nagevo.experiment.measuring import extra_architectures
+from nagevo.experiment.measuring import extra_architectures, profile, score
 from nagevo.experiment.search import run_search
 from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.tables import write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.measurements import EXTRA_ROUND
+from nagevo.measure.measurements import EXTRA_ROUND, read_rounds
 from nagevo.search.random import RandomSearch
 from nagevo.spaces.base import unique
 
@@ -97,3 +98,25 @@ def test_more_evaluations_or_extra_measurements_than_the_space_has_are_refused()
         search(244)
     with pytest.raises(ConfigError, match=r"extra_measurements: .* has 243 architectures"):
         search(10, extra_measurements={"phone": 244})
+
+
+class Ends(RandomSearch):
+    """It ends the search after the first round."""
+
+    def ask(self, n):
+        return super().ask(0 if self.measurements.n_rounds else n)
+
+
+def test_rounds_after_the_end_of_a_search_are_empty_in_files_too(tmp_path):
+    strategy = Ends(SPACE, ("phone",), evaluations=20)
+    found = run_search(SPACE, Counting(SPACE), {"phone": Phone()}, strategy, evaluations=20, rounds=4)
+    assert (found.n_evaluations, found.n_rounds) == (5, 1)
+
+    batches = [found.choices, np.empty((0, SPACE.n_choices), dtype=np.int8)]
+    for number, choices in enumerate(batches):
+        write_table(pd.DataFrame({"architecture": SPACE.to_text(choices)}), tmp_path / f"{number}-proposals.csv")
+        write_table(score(SPACE, Counting(SPACE), choices), tmp_path / f"{number}-scores.csv")
+        write_table(profile(SPACE, "phone", Phone(), choices), tmp_path / f"{number}-latencies.csv")
+    read = read_rounds(sorted(tmp_path.iterdir()), SPACE)
+    np.testing.assert_array_equal(read.choices, found.choices)
+    np.testing.assert_array_equal(read.accuracy, found.accuracy)

@@ -141,6 +141,29 @@ def test_proposals_are_rows_of_the_table_of_candidates(tmp_path):
         SurrogateEvolution(SPACE, ["phone"], evaluations=31, **settings)
 
 
+def test_the_hypervolume_gained_is_what_moocore_says():
+    earlier = OBJECTIVES[:2]
+    expected = moocore.hypervolume(scaled(OBJECTIVES), ref=[1.1, 1.1]) - moocore.hypervolume(
+        scaled(earlier), ref=[1.1, 1.1]
+    )
+    assert Frontier.of(OBJECTIVES).gain_over(earlier) == pytest.approx(expected)
+
+
+def test_a_search_with_little_left_to_gain_ends_and_stays_ended():
+    small = {"population": 40, "generations": 10}
+    sizes = [12, *[6] * 8]
+    table = search(SurrogateEvolution(SPACE, ["phone"], stop={"gain": 0.02, "rounds": 2}, **small), sizes)
+    counts = [int((table.round == number).sum()) for number in range(len(sizes))]
+    ended = counts.index(0)
+    assert 2 < ended < len(sizes)
+    assert counts[ended:] == [0] * (len(sizes) - ended)
+    before = table.rows(table.round < ended - 2)
+    gained = Frontier.of(table.objectives("phone")).gain_over(before.objectives("phone"))
+    assert gained < 0.02 * Frontier.of(table.objectives("phone")).hypervolume
+    whole = search(SurrogateEvolution(SPACE, ["phone"], **small), sizes)
+    np.testing.assert_array_equal(table.choices, whole.choices[: len(table)])
+
+
 def test_choices_of_a_round_are_those_of_recomputing_every_gain(monkeypatch):
     known = SPACE.sample_distinct(40, rng=np.random.default_rng(0))
     proposed = []
