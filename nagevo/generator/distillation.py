@@ -66,6 +66,8 @@ def learn_frontiers(
 ) -> Knowledge:
     """Return a generator's knowledge of the predictor's devices; its model is trained on synthetic devices as well.
 
+    Where every architecture of the space was measured, all of them are candidates already, and no model is trained.
+
     Parameters
     ----------
     predictor : Predictor
@@ -80,14 +82,17 @@ def learn_frontiers(
     devices = SyntheticDevices.draw(
         space.features(reference), log_sources(predictor, reference), config.synthetic_devices, rng=rng
     )
-    pool = evolved_pool(predictor, devices, candidate_pool(space, members), rng=rng)
+    whole = len(reference) == space.size
+    pool = reference if whole else evolved_pool(predictor, devices, candidate_pool(space, members), rng=rng)
     probes = choose_probes(predictor, config.probes)
     accuracy = predictor.accuracy(pool)
     of_pool, of_probes = (all_latencies(predictor, devices, choices) for choices in (pool, probes))
     values = [limited(space, pool, latency_ms) for latency_ms in of_pool]
     views = [DeviceView.of(accuracy, *device) for device in zip(values, of_probes, strict=True)]
-    targets = [make_targets(pool, accuracy, *device, rng=rng) for device in zip(values, views, strict=True)]
-    model = distill(space, targets, config, seed=seed)
+    decoder = None
+    if not whole:
+        targets = [make_targets(pool, accuracy, *device, rng=rng) for device in zip(values, views, strict=True)]
+        decoder = distill(space, targets, config, seed=seed).decoder()
     return Knowledge(
         predictor,
         dict(quantities or dict.fromkeys(predictor.known, LATENCY)),
@@ -97,7 +102,7 @@ def learn_frontiers(
         probes,
         seed,
         config.candidates,
-        model.decoder(),
+        decoder,
     ).with_proposals()
 
 

@@ -48,8 +48,8 @@ class Knowledge:
         Fixes what the model draws.
     n_candidates : int
         Architectures decoded for each request.
-    decoder : Decoder
-        The trained model.
+    decoder : Decoder or None
+        The trained model; None where the whole space was measured, so that nothing is left to propose.
     """
 
     predictor: Predictor
@@ -60,7 +60,7 @@ class Knowledge:
     probes: np.ndarray
     seed: int
     n_candidates: int
-    decoder: Decoder
+    decoder: Decoder | None
 
     @property
     def space(self) -> SearchSpace:
@@ -82,6 +82,8 @@ class Knowledge:
 
     def proposed(self, view: DeviceView) -> np.ndarray:
         """Return what the model proposes for a device that it sees so; see :attr:`proposals`."""
+        if self.decoder is None:
+            return np.empty((0, self.space.n_choices), dtype=np.int8)
         asked = [view.lattice(DECODED_REQUESTS), view.several(DECODED_REQUESTS, rng=np.random.default_rng(self.seed))]
         conditions, rng = view.conditions(np.concatenate(asked)), np.random.default_rng([self.seed, 4])
         decoded = self.decoder.decode(conditions, self.n_candidates, rng=rng)
@@ -161,10 +163,10 @@ class Knowledge:
         save_surrogates(folder / files.SURROGATES, self.predictor.surrogates)
 
     def write_model(self, folder: Path) -> None:
-        """Write the trained model into a folder."""
+        """Write the trained model into a folder; a file without tensors where there is none."""
         from safetensors.numpy import save_file
 
-        save_file(dict(self.decoder.weights), folder / files.MODEL)
+        save_file({} if self.decoder is None else dict(self.decoder.weights), folder / files.MODEL)
 
     @classmethod
     def read(cls, bundle: Bundle, space: SearchSpace) -> Knowledge:
@@ -177,6 +179,7 @@ class Knowledge:
         """
         described: Mapping[str, Mapping[str, Any]] = bundle.manifest["devices"]
         tensors, arrays = bundle.arrays(files.DEVICES), bundle.arrays(files.MEASUREMENTS)
+        weights = bundle.arrays(files.MODEL)
         surrogates = bundle.path(files.SURROGATES)
         with bundle.reading("what new devices are adapted from"):
             adapted = [device for device, facts in described.items() if facts["adapted"]]
@@ -207,7 +210,7 @@ class Knowledge:
                 space.check(tensors["probes"]),
                 _whole(bundle.manifest, "seed", 0, 2**63),
                 _whole(bundle.manifest, "candidates", 1, MAX_CANDIDATES),
-                Decoder(space.n_options, bundle.arrays(files.MODEL)),
+                Decoder(space.n_options, weights) if weights else None,
             )
             knowledge._check()
         return knowledge
@@ -218,7 +221,8 @@ class Knowledge:
         predicted = [self.predictor.accuracy(choices)]
         for device, view in self.views.items():
             predicted += [*self.predictor.latency_with_spread(device, choices)]
-            self.decoder.decode(view.conditions(view.lattice(2)), 1, rng=np.random.default_rng(0))
+            if self.decoder is not None:
+                self.decoder.decode(view.conditions(view.lattice(2)), 1, rng=np.random.default_rng(0))
         if not np.isfinite(predicted).all():
             raise ValueError("its surrogates predict no numbers")
 
