@@ -20,8 +20,8 @@ class DeployConfig:
     budgets: Annotated[
         int | Sequence[Annotated[float, Option("", gt=0)]] | None,
         Option(
-            "Budgets for each device: how many, evenly spaced over the range of the answers, or a list of them; null "
-            "for 3, or for 0 where the evaluator trains no weights."
+            "Budgets for each device: how many, from the smallest to the largest answer by equal factors, or a list of "
+            "them; null for 3, or for 0 where the evaluator trains no weights."
         ),
     ] = None
     epochs: Annotated[int, Option("Passes over the training images with which a network is trained on.", ge=1)] = 10

@@ -28,6 +28,9 @@ class Trainer(Protocol):
     def examples(self, split: str, shape: tuple[int, ...]) -> Examples:
         """Return the examples of ``train``, ``validation`` or ``test`` in a shape."""
 
+    def training_examples(self, shape: tuple[int, ...]) -> Examples:
+        """Return the examples that networks of a shape are trained on, changed at random before they are scaled."""
+
     def calibration(self, shape: tuple[int, ...]) -> Examples:
         """Return the examples on which batch normalization is calibrated, in a shape."""
 
@@ -156,7 +159,7 @@ def _trained(
     scores = fit(
         network,
         cross_entropy_step(network, recipe),
-        trainer.examples("train", shape),
+        trainer.training_examples(shape),
         recipe,
         seed=trainer.seed,
         description="Training",

@@ -107,14 +107,15 @@ def deliver(
 def budgets(generator: Generator, name: str, config: DeployConfig, confidence: float) -> list[float]:
     """Return the budgets of the networks that are delivered for a device.
 
-    A number of them is spread evenly over the range of its answers, the largest included and the smallest not.
+    A number of them is spread over the range of its answers, each as many times the one before, from the smallest to
+    the largest; a single one is the largest.
     """
     if isinstance(config.budgets, Sequence):
         return list(config.budgets)
     n = USUAL if config.budgets is None else config.budgets
     steps = generator.steps(device=name, confidence=confidence)
-    spread = np.linspace(steps[0].bound, steps[-1].bound, n + 1)[1:]
-    return [float(rounded_up(budget)) for budget in spread]
+    spread = np.geomspace(steps[-1].bound, steps[0].bound, n)[::-1]
+    return list(dict.fromkeys(float(rounded_up(budget)) for budget in spread))
 
 
 def summary(index: Mapping[str, Any]) -> str:

@@ -23,6 +23,14 @@ def changed_images(pixels: torch.Tensor, recipe: Recipe, rng: torch.Generator) -
     return relit(pixels, recipe.light, rng) if recipe.light else pixels
 
 
+def scaled(pixels: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Return images of the last two sizes of a shape, each pixel an average of what it covers."""
+    if pixels.shape[2:] == tuple(shape[1:]):
+        return pixels
+    values = nn.functional.interpolate(pixels.float(), tuple(shape[1:]), mode="bilinear", antialias=True)
+    return values.round().to(torch.uint8)
+
+
 def shifted(pixels: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
     """Return each image moved by up to so many pixels each way; what comes in is black."""
     n, _, height, width = pixels.shape

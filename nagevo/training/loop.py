@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nagevo.foundation.progress import track
 from nagevo.training.checkpoint import Best, resume, save_checkpoint
@@ -18,7 +20,8 @@ from nagevo.training.examples import Examples
 from nagevo.training.recipe import Recipe
 
 CHECKPOINT_INTERVAL_S = 10.0
-
+BATCH_SIZE = 128
+"""Examples that are scored at once: few enough for what small networks compute to stay in the processor's cache."""
 
 Step = Callable[[torch.Tensor, torch.Tensor, torch.Generator], None]
 """Sets the gradients of all parameters for one batch of inputs and labels."""
@@ -126,7 +129,7 @@ def cross_entropy_step(network: nn.Module, recipe: Recipe) -> Step:
     return step
 
 
-def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int = 512) -> nn.Module:
+def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int = BATCH_SIZE) -> nn.Module:
     """Set the statistics of batch normalization to their means over batches of examples; return the network.
 
     References
@@ -148,7 +151,20 @@ def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int = 512
     return network.eval()
 
 
-def accuracy(network: nn.Module, examples: Examples, *, batch_size: int = 512) -> float:
+def fold(network: nn.Module) -> nn.Module:
+    """Fold batch normalization into the convolution before it, where both stand in a sequence; return the network.
+
+    The network has to be in evaluation mode, and computes the same in about two thirds of the time.
+    """
+    for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        for (name, conv), (following, norm) in pairwise(list(sequence.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
+                setattr(sequence, name, fuse_conv_bn_eval(conv, norm))
+                setattr(sequence, following, nn.Identity())
+    return network
+
+
+def accuracy(network: nn.Module, examples: Examples, *, batch_size: int = BATCH_SIZE) -> float:
     """Return the percentage of labels that a network in evaluation mode names: of examples, or of their tokens."""
     with torch.inference_mode():
         correct = sum(int((network(x).argmax(-1) == labels).sum()) for x, labels in examples.batches(batch_size))

@@ -34,7 +34,7 @@ def channels_last(network: nn.Module) -> nn.Module:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def readings(network: nn.Module, examples: Examples, *, batch_size: int = 512) -> tuple[float, float, float]:
+def readings(network: nn.Module, examples: Examples) -> tuple[float, float, float]:
     """Return accuracy and its standard error (percent), and cross-entropy (nats), of a network in evaluation mode.
 
     The standard error is that of a share with one label more of either kind (Agresti and Coull 1998, "Approximate Is
@@ -43,11 +43,11 @@ def readings(network: nn.Module, examples: Examples, *, batch_size: int = 512) -
     """
     import torch
 
-    from nagevo.training.loop import cross_entropy
+    from nagevo.training.loop import BATCH_SIZE, cross_entropy
 
     correct, loss, n = 0, 0.0, examples.labels.numel()
     with torch.inference_mode():
-        for x, labels in examples.batches(batch_size):
+        for x, labels in examples.batches(BATCH_SIZE):
             logits = network(x)
             correct += int((logits.argmax(-1) == labels).sum())
             loss += float(cross_entropy(logits, labels)) * labels.numel()
@@ -120,6 +120,15 @@ class DatasetEvaluator(Evaluator):
             self._resized[shape] = self.dataset.resized(shape)
         return Examples.of(self._resized[shape].split(split), self.form.resized(shape))
 
+    def training_examples(self, shape: tuple[int, ...]) -> Examples:
+        """Return the training split for networks of a shape, whose inputs are changed at random before they are scaled.
+
+        So a change, such as a shift by two pixels, means the same at every shape.
+        """
+        from nagevo.training.examples import Examples
+
+        return Examples.of(self.dataset.split("train"), self.form.resized(shape))
+
     def calibration(self, shape: tuple[int, ...]) -> Examples:
         """Return the examples from which statistics of batch normalization are taken, in a shape."""
         return self.examples("train", shape).first(self.calibration_examples)
@@ -144,9 +153,11 @@ class DatasetEvaluator(Evaluator):
 
     def _reading(self, choices: np.ndarray, split: str) -> tuple[float, float, float, str]:
         """Return the readings of one architecture with its status."""
+        from nagevo.training.loop import fold
+
         failed = (math.nan, math.nan, math.nan)
         try:
-            values = readings(self.trained(choices), self.examples(split, self.space.input_shape_of(choices)))
+            values = readings(fold(self.trained(choices)), self.examples(split, self.space.input_shape_of(choices)))
         except (RuntimeError, ValueError, ArithmeticError) as error:  # of torch, for instance out of memory
             return *failed, reason(error)
         return (*values, OK) if np.isfinite(values).all() else (*failed, "its outputs are not finite numbers")

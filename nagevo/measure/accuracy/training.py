@@ -75,7 +75,7 @@ class TrainingEvaluator(DatasetEvaluator):
         torch.set_num_threads(1)
         network, shape = self._untrained(choices), self.space.input_shape_of(choices)
         step = cross_entropy_step(network, self.recipe)
-        fit(network, step, self.examples("train", shape), self.recipe, seed=self.seed)
+        fit(network, step, self.training_examples(shape), self.recipe, seed=self.seed)
         network = recalibrate(network, self.calibration(shape))
         if self._folder is not None:
             about = self._about(choices)

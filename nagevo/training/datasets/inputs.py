@@ -70,7 +70,10 @@ class Inputs(ABC):
         """Return what a network takes for inputs as they are kept, shape (batch, *shape)."""
 
     def augmented(self, inputs: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
-        """Return inputs, as they are kept, changed at random in ways that leave their labels alone."""
+        """Return inputs changed at random in ways that leave their labels alone, as they are kept.
+
+        Images that are larger than the shape are changed as they are, and then scaled.
+        """
         return inputs
 
     def describe(self) -> dict[str, Any]:
@@ -206,9 +209,9 @@ class ImageInputs(Normalized):
         return self.normalized(inputs / 255).contiguous(memory_format=torch.channels_last)
 
     def augmented(self, inputs: torch.Tensor, recipe: Recipe, rng: torch.Generator) -> torch.Tensor:
-        from nagevo.training.augmentation import changed_images
+        from nagevo.training.augmentation import changed_images, scaled
 
-        return changed_images(inputs, recipe, rng)
+        return scaled(changed_images(inputs, recipe, rng), self.shape)
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "crop": self.crop}

@@ -267,16 +267,16 @@ def test_training_alone_gives_the_same_accuracy_twice():
 
 
 def test_accuracies_come_with_standard_error_and_cross_entropy():
-    # 100 images, 9 of 10 of class 0, and a network that gives class 0 three quarters of the probability.
-    labels = torch.tensor([0] * 90 + [1] * 10)
-    pixels = torch.zeros(100, 1, 1, 1, dtype=torch.uint8)
+    # 1,000 images, 9 of 10 of class 0, and a network that gives class 0 three quarters of the probability.
+    labels = torch.tensor([0] * 900 + [1] * 100)
+    pixels = torch.zeros(1000, 1, 1, 1, dtype=torch.uint8)
     images = Examples(pixels, labels, ImageInputs((1, 1, 1), mean=(0.0,), std=(1.0,)))
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2, bias=True))
     with torch.no_grad():
         network[1].bias.copy_(torch.tensor([3.0, 1.0]).log())
-    accuracy, standard_error, cross_entropy = readings(network, images, batch_size=64)
+    accuracy, standard_error, cross_entropy = readings(network, images)
     assert accuracy == 90
-    assert standard_error == pytest.approx(100 * np.sqrt(91 / 102 * 11 / 102 / 102))
+    assert standard_error == pytest.approx(100 * np.sqrt(901 / 1002 * 101 / 1002 / 1002))
     assert cross_entropy == pytest.approx(-(0.9 * np.log(0.75) + 0.1 * np.log(0.25)))
 
 

@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from nagevo.training.augmentation import changed_images, relit, turned
+from nagevo.training.augmentation import changed_images, relit, scaled, turned
+from nagevo.training.datasets.inputs import ImageInputs
 from nagevo.training.recipe import Recipe
 
 
@@ -73,3 +76,19 @@ def test_each_change_is_chosen_by_its_own_option_alone(change):
     assert changed.dtype == torch.uint8
     assert changed.shape == pixels.shape
     assert not torch.equal(changed, pixels)
+
+
+def test_images_are_scaled_as_they_are_read():
+    pixels = torch.randint(0, 256, (5, 1, 24, 24), dtype=torch.uint8, generator=rng())
+    assert scaled(pixels, (1, 24, 24)) is pixels
+    read = [Image.fromarray(image[0].numpy()).resize((8, 8), Image.Resampling.BILINEAR) for image in pixels]
+    np.testing.assert_allclose(scaled(pixels, (1, 8, 8))[:, 0].int(), np.stack(read).astype(int), atol=1)
+
+
+def test_images_that_are_kept_larger_are_changed_before_they_are_scaled():
+    # A white column, moved by at most 2 of 8 pixels, is in the same or a neighboring column of 4 pixels.
+    column = torch.zeros(50, 1, 8, 8, dtype=torch.uint8)
+    column[..., 4] = 200
+    small = ImageInputs((1, 4, 4)).augmented(column, Recipe(shift_pixels=2), rng())
+    assert small.shape == (50, 1, 4, 4)
+    assert set(small.float().mean((1, 2)).argmax(-1).tolist()) == {1, 2, 3}

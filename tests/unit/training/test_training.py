@@ -12,7 +12,7 @@ from nagevo.training.checkpoint import Best, resume, save_checkpoint
 from nagevo.training.datasets import Split
 from nagevo.training.datasets.inputs import ImageInputs
 from nagevo.training.examples import Examples
-from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
+from nagevo.training.loop import accuracy, cross_entropy_step, fit, fold, recalibrate
 from nagevo.training.recipe import Recipe
 from nagevo.training.tensors import load_tensors, save_tensors
 
@@ -161,3 +161,14 @@ def test_weights_that_are_absent_or_damaged_are_one_clear_line(tmp_path):
     (tmp_path / "damaged").write_bytes(b"x" * 100)
     with pytest.raises(DataError, match="were not written by this nagevo or are damaged"):
         load_tensors(tmp_path / "damaged")
+
+
+def test_folded_batch_normalization_leaves_the_outputs_as_they_are():
+    folded = nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 2))
+    unlike = nn.Sequential(nn.BatchNorm2d(2), nn.BatchNorm2d(2, track_running_stats=False))  # nothing to fold into
+    whole = recalibrate(nn.Sequential(folded, unlike), images())
+    x, _ = next(images().batches(32))
+    with torch.no_grad():
+        before = whole(x)
+        torch.testing.assert_close(fold(whole)(x), before)
+    assert [type(module) for module in folded] == [nn.Conv2d, nn.Identity, nn.ReLU, nn.Conv2d]
