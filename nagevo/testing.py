@@ -149,7 +149,7 @@ def costs_belong_to_the_network(space: SearchSpace, rng: np.random.Generator) ->
 
 
 def networks_run(space: SearchSpace, rng: np.random.Generator) -> None:
-    """Where a space builds networks they take its images, and have the parameters and operations it counts."""
+    """Where a space builds networks they take its inputs, and have the parameters and operations it counts."""
     try:
         space.input_shape  # noqa: B018
     except ConfigError:
@@ -157,13 +157,19 @@ def networks_run(space: SearchSpace, rng: np.random.Generator) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    from nagevo.deploy.export import inputs_for
+
     for row in np.concatenate([space.extremes(), space.sample(1, rng=rng)]):
         network = space.network(row).eval()
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            outputs = network(torch.zeros(2, *space.input_shape_of(row)))  # (2, classes)
-        _require(outputs.ndim == 2 and len(outputs) == 2, "a network returns one row of scores for each image")
-        _require(bool(outputs.isfinite().all()), "a new network returns finite scores")
-        macs = counter.get_total_flops() // 2 // len(outputs)  # a multiplication and an addition are two operations
+            outputs = network(*inputs_for(network, space.input_shape_of(row), 2).values())
+        scores = outputs[0] if isinstance(outputs, tuple) else outputs  # (2, classes), or (2, length, vocabulary)
+        of_tokens = space.vocabulary is not None
+        _require(
+            scores.ndim == 2 + of_tokens and len(scores) == 2, "a network returns one row of scores for each input"
+        )
+        _require(bool(scores.isfinite().all()), "a new network returns finite scores")
+        macs = counter.get_total_flops() // 2 // len(scores)  # a multiplication and an addition are two operations
         counted = {"parameters": sum(p.numel() for p in network.parameters()), "macs": macs}
         for name, values in space.costs(row[None]).items():
             _equal(values, np.array([counted[name]]), f"costs counts the {name} of the network")

@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-3
 """Largest difference of an exported network's output from torch's, as a share of the largest output."""
 INPUT_NAME, OUTPUT_NAME = "inputs", "logits"
+STATE_NAME, NEXT_STATE_NAME = "state", "next_state"
+"""Of networks with a ``state_shape``, which run token by token."""
 
 
 def export_onnx(
@@ -52,9 +54,8 @@ def export_onnx(
     with _quiet():
         program: Any = torch.onnx.export(
             network.eval(),
-            (zeros_for(network, input_shape, batch),),
-            input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
+            tuple(inputs_for(network, input_shape, batch).values()),
+            **_names(network),
             dynamo=True,
             verbose=False,
         )
@@ -64,18 +65,37 @@ def export_onnx(
         program.save(temporary, external_data=False)
 
 
-def zeros_for(network: nn.Module, input_shape: tuple[int, ...], batch: int) -> torch.Tensor:
-    """Return a batch of zeros that a network takes: float32, or int64 where it has a ``vocabulary`` of tokens."""
-    tokens = getattr(network, "vocabulary", None) is not None
-    return torch.zeros(batch, *input_shape, dtype=torch.int64 if tokens else torch.float32)
+def inputs_for(
+    network: nn.Module, input_shape: tuple[int, ...], batch: int, *, rng: torch.Generator | None = None
+) -> dict[str, torch.Tensor]:
+    """Return what a network takes in one inference on a device, by name: zeros, or random values of a generator.
 
+    Inputs are float32 of the given shape, or int64 where the network has a ``vocabulary`` of tokens. A network with a
+    ``state_shape`` takes one token and its state, whatever the length of the sequences that it is trained on.
+    """
 
-def _random_for(network: nn.Module, input_shape: tuple[int, ...]) -> torch.Tensor:
-    rng = torch.Generator().manual_seed(0)
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.zeros(batch, *shape) if rng is None else torch.randn(batch, *shape, generator=rng)
+
     vocabulary: int | None = getattr(network, "vocabulary", None)
-    if vocabulary is not None:
-        return torch.randint(vocabulary, (1, *input_shape), generator=rng)
-    return torch.randn(1, *input_shape, generator=rng)
+    state_shape: tuple[int, ...] | None = getattr(network, "state_shape", None)
+    shape = input_shape if state_shape is None else (1,)
+    if vocabulary is None:
+        inputs = {INPUT_NAME: numbers(*shape)}
+    elif rng is None:
+        inputs = {INPUT_NAME: torch.zeros(batch, *shape, dtype=torch.int64)}
+    else:
+        inputs = {INPUT_NAME: torch.randint(vocabulary, (batch, *shape), generator=rng)}
+    return inputs if state_shape is None else {**inputs, STATE_NAME: numbers(*state_shape)}
+
+
+def _names(network: nn.Module) -> dict[str, list[str]]:
+    """Return the names of the inputs and outputs of an exported network, as the exporters take them."""
+    stateful = getattr(network, "state_shape", None) is not None
+    return {
+        "input_names": [INPUT_NAME, *[STATE_NAME] * stateful],
+        "output_names": [OUTPUT_NAME, *[NEXT_STATE_NAME] * stateful],
+    }
 
 
 def export_openvino(onnx: str | os.PathLike, path: str | os.PathLike) -> None:
@@ -90,8 +110,9 @@ def export_openvino(onnx: str | os.PathLike, path: str | os.PathLike) -> None:
     openvino.save_model(openvino.convert_model(onnx), path, compress_to_fp16=False)
 
 
-Run = Callable[[np.ndarray], np.ndarray]
-"""From inputs, shape (1, …), to logits, shape (1, classes), or (1, length, vocabulary) for tokens."""
+Run = Callable[..., Sequence[np.ndarray]]
+"""From inputs, shape (1, …), to logits, shape (1, classes), or (1, length, vocabulary) for tokens. Networks with a
+state take it as a second argument, and return the next one as a second array."""
 
 
 def run_onnx(path: str | os.PathLike) -> Run:
@@ -99,13 +120,14 @@ def run_onnx(path: str | os.PathLike) -> Run:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run([OUTPUT_NAME], {INPUT_NAME: inputs})[0]
+    names = [taken.name for taken in session.get_inputs()]
+    return lambda *inputs: session.run(None, dict(zip(names, inputs, strict=True)))
 
 
 def run_openvino(path: str | os.PathLike) -> Run:
     """Return how OpenVINO runs what :func:`export_openvino` wrote, in float32 on processors with bfloat16 too."""
     compiled = _openvino().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda inputs: compiled(inputs)[0]
+    return lambda *inputs: tuple(compiled(inputs).values())
 
 
 def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, ...], name: str) -> float:
@@ -125,12 +147,22 @@ def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, 
     ExportError
         If an output is not finite, or differs by more than ``TOLERANCE`` of the largest output (or of 1).
     """
-    inputs = _random_for(network, input_shape)
+    inputs = tuple(inputs_for(network, input_shape, 1, rng=torch.Generator().manual_seed(0)).values())
     with torch.inference_mode():
-        expected = network.eval()(inputs).numpy()
+        outputs = network.eval()(*inputs)
+    difference = 0.0
+    for output, got in zip(_several(outputs), run(*[each.numpy() for each in inputs]), strict=True):
+        difference = max(difference, _difference(output.numpy(), got, name))
+    return difference
+
+
+def _several(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
+def _difference(expected: np.ndarray, got: np.ndarray, name: str) -> float:
     if not np.isfinite(expected).all():
         raise ExportError("the network's own outputs are not finite: its weights are damaged or diverged in training")
-    got = run(inputs.numpy())
     if got.shape != expected.shape:
         raise ExportError(f"{name} is not exported: its output has the shape {got.shape}, torch's {expected.shape}")
     difference = float(np.abs(got - expected).max())
@@ -166,10 +198,9 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
     with _quiet(), torch.no_grad():
         torch.onnx.export(
             network.eval(),
-            (zeros_for(network, input_shape, batch),),
+            tuple(inputs_for(network, input_shape, batch).values()),
             buffer,  # type: ignore[arg-type]
-            input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
+            **_names(network),
             dynamo=False,
         )
     return buffer.getvalue()

@@ -15,6 +15,7 @@ SPACES = Kind(
         "nasbench201": "nagevo.spaces.nasbench201.space:NASBench201Space",
         "nasbench_graph": "nagevo.spaces.nasbench_graph:NASBenchGraphSpace",
         "dag": "nagevo.spaces.dag.space:DAGSpace",
+        "rnn_dag": "nagevo.spaces.rnn_dag.space:RNNDAGSpace",
         "catalog": "nagevo.spaces.catalog:CatalogSpace",
         "slimmed": "nagevo.spaces.slimmed.space:SlimmedSpace",
     },

@@ -142,6 +142,8 @@ def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int = BAT
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all batches
+    if not norms:
+        return network.eval()
     network.train()
     with torch.no_grad():
         for x, _ in examples.batches(batch_size):

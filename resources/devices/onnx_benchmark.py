@@ -28,7 +28,8 @@ def main() -> None:
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads
     session = onnxruntime.InferenceSession(options.model, settings, providers=["CPUExecutionProvider"])
-    feed = {entry.name: np.zeros(entry.shape, dtype=np.float32) for entry in session.get_inputs()}
+    dtypes = {"tensor(int64)": np.int64}  # tokens; all else is float32
+    feed = {entry.name: np.zeros(entry.shape, dtypes.get(entry.type, np.float32)) for entry in session.get_inputs()}
     print(min(burst_ms(session, feed, options.runs) for _ in range(options.bursts)), "ms")
 
 

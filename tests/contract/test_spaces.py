@@ -16,6 +16,7 @@ SMALL = {
     "mobilenetv3": {"resolution": 16, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
     "mobilenetv3_small": {"resolution": 16, "channels": 1, "classes": 3, "divisor": 4},
     "nasbench201": {"width": 4, "cells": 1, "resolution": 9, "channels": 1, "classes": 3},
+    "rnn_dag": {"width": 4, "vocabulary": 5, "length": 6},
     "slimmed": {"model": "resnets:resnet", "input_shape": [3, 8, 8], "round_to": 4},
 }
 """Options that make networks small enough to be built in a test."""
@@ -31,6 +32,7 @@ VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
         "slimmed",
         SMALL["slimmed"] | {"options": {"blocks": 3}, "most_choices": 8, "resolutions": [8, 12]},
     ),
+    "rnn_dag of four nodes": ("rnn_dag", SMALL["rnn_dag"] | {"nodes": 4, "activations": ["relu", "relu", "tanh"]}),
     "nasbench_graph without skip": ("nasbench_graph", {"operations": ["fc", "gcn", "gat"]}),
 }
 

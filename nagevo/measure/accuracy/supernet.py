@@ -171,9 +171,9 @@ class SupernetEvaluator(DatasetEvaluator):
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
             drawn = self.space.sample_range(self.random_networks, rng=_numpy_rng(rng))
             networks = (largest, *drawn, smallest)
-            logits, *others = pool.map(lambda row: supernet(x, row, dropout=row is largest), networks)
+            logits, *others = pool.map(lambda row: supernet(x, row, dropout=row is largest).flatten(0, -2), networks)
             targets = logits.detach().softmax(1)
-            losses = [functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)]
+            losses = [functional.cross_entropy(logits, labels.flatten(), label_smoothing=self.recipe.label_smoothing)]
             losses += [functional.cross_entropy(each, targets) for each in others]
             add_gradients(parameters, list(pool.map(gradients, losses)))
 

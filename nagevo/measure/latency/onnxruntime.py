@@ -63,8 +63,9 @@ class ONNXRuntimeDevice(TimedDevice):
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
             raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")
-        taken = session.get_inputs()[0]
-        batch = taken.shape[0] if taken.shape and isinstance(taken.shape[0], int) else self.batch
-        dtype = np.int64 if taken.type == "tensor(int64)" else np.float32
-        feed = {taken.name: np.zeros((batch, *input_shape), dtype=dtype)}
+        feed = {}
+        for taken in session.get_inputs():
+            fixed = all(isinstance(size, int) for size in taken.shape)
+            dtype = np.int64 if taken.type == "tensor(int64)" else np.float32
+            feed[taken.name] = np.zeros(taken.shape if fixed else (self.batch, *input_shape), dtype=dtype)
         return burst_of(lambda: session.run(None, feed), warmup=self.warmup, runs=self.runs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,28 +59,28 @@ class TorchDevice(TimedDevice):
     def _prepare(self, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
         import torch
 
-        from nagevo.deploy.export import zeros_for
+        from nagevo.deploy.export import inputs_for
 
         if isinstance(network, Path):
             raise DeviceError("backend torch runs no ONNX files; expected backend onnxruntime or command")
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         placed: nn.Module = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
-        inputs = zeros_for(placed, input_shape, self.batch).to(self.processor)
-        inputs = inputs.contiguous(memory_format=layout) if inputs.ndim == 4 else inputs
+        given = [each.to(self.processor) for each in inputs_for(placed, input_shape, self.batch).values()]
+        inputs = [each.contiguous(memory_format=layout) if each.ndim == 4 else each for each in given]
         if self.processor == "cuda":
             return lambda: self._time_on_gpu(placed, inputs)
-        return burst_of(lambda: placed(inputs), warmup=self.warmup, runs=self.runs)
+        return burst_of(lambda: placed(*inputs), warmup=self.warmup, runs=self.runs)
 
-    def _time_on_gpu(self, network: nn.Module, inputs: torch.Tensor) -> list[float]:
+    def _time_on_gpu(self, network: nn.Module, inputs: Sequence[torch.Tensor]) -> list[float]:
         """Return the ms between the events before and after each timed run."""
         import torch
 
         for _ in range(self.warmup):
-            network(inputs)
+            network(*inputs)
         events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(self.runs)]
         for start, end in events:
             start.record()
-            network(inputs)
+            network(*inputs)
             end.record()
             end.synchronize()
         return [start.elapsed_time(end) for start, end in events]

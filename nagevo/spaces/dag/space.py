@@ -9,29 +9,25 @@ operation each, which stays; the edges between them are searched.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, prod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
-from nagevo.foundation.errors import ConfigError, unknown
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.dag.cell import OPERATIONS, STAGES
+from nagevo.spaces.graph import GraphSpace, node_operations
 
 if TYPE_CHECKING:
     from nagevo.spaces.dag.network import DAGNetwork
 
 
-class DAGSpace(SearchSpace):
+class DAGSpace(GraphSpace):
     """Graphs of nodes in a fixed order; whether a node reads an earlier one is a choice.
 
     Notes
     -----
     A node works on all maps that it reads, concatenated; what no node reads is concatenated to the output of the cell.
-    How the paper joins maps was not checked: joined like this, every edge has a price. The text lists for each node
-    but the input, as 0 or 1, which of the nodes before it are read: ``1/01/110``. What the input does not reach does
-    not count. Nodes with the same operation are not exchanged to find out whether two graphs are the same.
+    How the paper joins maps was not checked: joined like this, every edge has a price.
     """
 
     def __init__(
@@ -49,49 +45,14 @@ class DAGSpace(SearchSpace):
         channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
         classes: Annotated[int, Option("Classes of the images.", ge=2)] = 10,
     ):
-        self.nodes, self.width, self.cells = nodes, width, cells
+        super().__init__(nodes)
+        self.width, self.cells = width, cells
         self.resolution, self.channels, self.classes = resolution, channels, classes
-        self.operations = _operations(nodes - 1, operations, operation_seed)
-        self.edges = [(source, target) for target in range(1, nodes) for source in range(target)]
-        self.n_options = (2,) * len(self.edges)
-        self.choice_names = tuple(f"node {target} reads node {source}" for source, target in self.edges)
-
-    @property
-    def size(self) -> int:
-        """Number of graphs: for each set of k reached nodes, the m-th reads any of the m before it, but not none."""
-        return sum(comb(self.nodes - 1, k) * prod(2**m - 1 for m in range(1, k + 1)) for k in range(self.nodes))
+        self.operations = node_operations("operations", operations, OPERATIONS, nodes - 1, seed=operation_seed)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         return self.channels, self.resolution, self.resolution
-
-    def canonical(self, choices: np.ndarray) -> np.ndarray:
-        """Return the graphs without the edges that leave a node which the input does not reach."""
-        reads = self.reads(choices)
-        reached = np.zeros((len(choices), self.nodes), dtype=bool)
-        reached[:, 0] = True
-        for node in range(1, self.nodes):
-            reached[:, node] = (reads[:, node] & reached).any(axis=1)
-        sources = [source for source, _ in self.edges]
-        return np.where(reached[:, sources], choices, 0).astype(np.int8)
-
-    def reads(self, choices: np.ndarray) -> np.ndarray:
-        """Return whether a node (second axis) reads another (third axis): bool, shape (n, nodes, nodes)."""
-        reads = np.zeros((len(choices), self.nodes, self.nodes), dtype=bool)
-        sources, targets = np.array(self.edges).T
-        reads[:, targets, sources] = choices
-        return reads
-
-    def to_text(self, choices: np.ndarray) -> list[str]:
-        """Return for each node which nodes before it are read: ``1/01/110/…``."""
-        ends = np.cumsum(np.arange(1, self.nodes - 1))
-        return ["/".join("".join(map(str, part)) for part in np.split(row, ends)) for row in choices]
-
-    def _parse(self, text: str) -> list[int]:
-        parts = text.split("/")
-        if [len(part) for part in parts] != list(range(1, self.nodes)) or set(text) - set("01/"):
-            raise ValueError(f"expected {self.nodes - 1} groups of 1, 2, … digits 0 or 1: 1/01/110/…")
-        return [int(digit) for part in parts for digit in part]
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return what surrogates see.
@@ -106,7 +67,7 @@ class DAGSpace(SearchSpace):
         normal = self.canonical(choices)
         reads = self.reads(normal)
         degree = reads.sum(axis=2)[:, 1:]  # (n, nodes - 1)
-        depth = self._depths(reads)[:, 1:]
+        depth = self.depths(reads)[:, 1:]
         live = degree > 0
         separable = np.array(self.operations) == OPERATIONS[0]
         costs = self.costs(normal)
@@ -114,26 +75,13 @@ class DAGSpace(SearchSpace):
             degree.sum(axis=1),
             (live & separable).sum(axis=1),
             (live & ~separable).sum(axis=1),
-            self._outputs(reads).sum(axis=1),
+            self.outputs(reads).sum(axis=1),
             depth.max(axis=1),
             depth.mean(axis=1),
             np.log10(costs["parameters"]),
             np.log10(costs["macs"]),
         ]
         return np.column_stack([normal, degree, depth, *summary]).astype(np.float32)
-
-    def _depths(self, reads: np.ndarray) -> np.ndarray:
-        """Return the most nodes on a way from the input to each node, 0 for what is not reached, shape (n, nodes)."""
-        depth = np.zeros(reads.shape[:2], dtype=int)
-        for node in range(1, self.nodes):
-            depth[:, node] = np.where(reads[:, node], depth + 1, 0).max(axis=1)
-        return depth
-
-    def _outputs(self, reads: np.ndarray) -> np.ndarray:
-        """Return which nodes make up the output: bool, shape (n, nodes). Without edges it is the input."""
-        live = np.any(reads, axis=2)
-        live[:, 0] = True
-        return live & ~np.any(reads, axis=1)
 
     def network(self, choices: np.ndarray) -> DAGNetwork:
         from nagevo.spaces.dag.network import DAGNetwork
@@ -151,7 +99,7 @@ class DAGSpace(SearchSpace):
         """Return trainable ``parameters`` and ``macs`` (of convolutions and classifier): int64, shape (n,)."""
         reads = self.reads(self.canonical(choices))
         separable = np.array([False, *(name == OPERATIONS[0] for name in self.operations)])
-        outputs, live = self._outputs(reads), reads.any(axis=2)
+        outputs, live = self.outputs(reads), reads.any(axis=2)
         stem = 9 * self.channels * self.width
         parameters = np.full(len(choices), stem + 2 * self.width)
         macs = np.full(len(choices), stem * self.resolution**2)
@@ -167,18 +115,3 @@ class DAGSpace(SearchSpace):
                 macs += weights * area
                 carried = (outputs * given).sum(axis=1)
         return {"parameters": parameters + (carried + 1) * self.classes, "macs": macs + carried * self.classes}
-
-
-def _operations(n: int, operations: Sequence[str] | None, seed: int) -> tuple[str, ...]:
-    """Return the operation of each of n nodes."""
-    if operations is None:
-        alternating = [OPERATIONS[node % len(OPERATIONS)] for node in range(n)]
-        return tuple(np.random.default_rng(seed).permutation(alternating).tolist())
-    if len(operations) != n:
-        raise ConfigError(
-            f"space.operations: expected {n} names, one for each node but the input, got {len(operations)}"
-        )
-    for name in operations:
-        if name not in OPERATIONS:
-            raise ConfigError(unknown("space.operations:", name, OPERATIONS))
-    return tuple(operations)

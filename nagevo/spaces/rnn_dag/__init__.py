@@ -1,0 +1,1 @@
+"""AutoShrink's recurrent cells: space, networks and supernet."""
