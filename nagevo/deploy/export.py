@@ -51,11 +51,13 @@ def export_onnx(
     metadata : mapping of str to str
         Written into the file's ``metadata_props``.
     """
+    input_names, output_names = _names(network)
     with _quiet():
         program: Any = torch.onnx.export(
             network.eval(),
             tuple(inputs_for(network, input_shape, batch).values()),
-            **_names(network),
+            input_names=input_names,
+            output_names=output_names,
             dynamo=True,
             verbose=False,
         )
@@ -89,13 +91,11 @@ def inputs_for(
     return inputs if state_shape is None else {**inputs, STATE_NAME: numbers(*state_shape)}
 
 
-def _names(network: nn.Module) -> dict[str, list[str]]:
-    """Return the names of the inputs and outputs of an exported network, as the exporters take them."""
-    stateful = getattr(network, "state_shape", None) is not None
-    return {
-        "input_names": [INPUT_NAME, *[STATE_NAME] * stateful],
-        "output_names": [OUTPUT_NAME, *[NEXT_STATE_NAME] * stateful],
-    }
+def _names(network: nn.Module) -> tuple[list[str], list[str]]:
+    """Return the names of the inputs and of the outputs of an exported network."""
+    if getattr(network, "state_shape", None) is None:
+        return [INPUT_NAME], [OUTPUT_NAME]
+    return [INPUT_NAME, STATE_NAME], [OUTPUT_NAME, NEXT_STATE_NAME]
 
 
 def export_openvino(onnx: str | os.PathLike, path: str | os.PathLike) -> None:
@@ -195,12 +195,14 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
         Shape of the input without the batch.
     """
     buffer = io.BytesIO()
+    input_names, output_names = _names(network)
     with _quiet(), torch.no_grad():
         torch.onnx.export(
             network.eval(),
             tuple(inputs_for(network, input_shape, batch).values()),
             buffer,  # type: ignore[arg-type]
-            **_names(network),
+            input_names=input_names,
+            output_names=output_names,
             dynamo=False,
         )
     return buffer.getvalue()

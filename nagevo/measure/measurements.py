@@ -45,6 +45,8 @@ class Measurements:
         By device, and by :data:`ACCURACY`, why measuring failed; empty text where it did not fail.
     conditions : dict of Condition
         By device that was timed, the state of its machine.
+    perplexity : ndarray, shape (n,)
+        NaN where the evaluator reads none.
     """
 
     choices: np.ndarray
@@ -54,8 +56,11 @@ class Measurements:
     quantities: dict[str, str] = field(default_factory=dict)
     failures: dict[str, np.ndarray] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
+    perplexity: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self):
+        if not len(self.perplexity):
+            object.__setattr__(self, "perplexity", np.full(len(self), np.nan))
         none = np.full(len(self), "", dtype=object)
         quantities = {device: self.quantities.get(device, LATENCY) for device in self.values}
         object.__setattr__(self, "quantities", quantities)
@@ -96,6 +101,7 @@ class Measurements:
             accuracy=self.accuracy[mask],
             values=values,
             failures=failures,
+            perplexity=self.perplexity[mask],
         )
 
     def rounds(self) -> Iterator[Measurements]:
@@ -170,6 +176,7 @@ class Measurements:
             accuracy=np.concatenate([self.accuracy, other.accuracy]),
             values=values,
             failures=failures,
+            perplexity=np.concatenate([self.perplexity, other.perplexity]),
         )
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
@@ -178,13 +185,16 @@ class Measurements:
         Returns
         -------
         DataFrame
-            ``architecture``, ``round``, ``accuracy``; for each device its values in a column named by quantity and
-            device, as in ``latency_ms_phone``; and where something failed, the reasons, as in ``failure_phone``.
+            ``architecture``, ``round``, ``accuracy``; ``perplexity`` where it was read; for each device its values in a
+            column named by quantity and device, as in ``latency_ms_phone``; and where something failed, the reasons, as
+            in ``failure_phone``.
         """
         import pandas as pd
 
         columns: dict[str, Any] = {"architecture": space.to_text(self.choices), "round": self.round}
         columns[ACCURACY] = self.accuracy
+        if np.isfinite(self.perplexity).any():
+            columns[PERPLEXITY] = self.perplexity
         columns |= {column_name(self.quantities[device], device): values for device, values in self.values.items()}
         for name, failures in self.failures.items():
             if self.failed(name).any():
@@ -239,7 +249,8 @@ class Measurements:
             elif column.startswith(FAILURE):
                 failures[column.removeprefix(FAILURE)] = frame[column].fillna("").to_numpy(dtype=object)
         rounds, accuracy = frame["round"].to_numpy(), frame[ACCURACY].to_numpy()
-        table = cls(choices, rounds.astype(int), accuracy, values, quantities, failures)
+        perplexity = frame[PERPLEXITY].to_numpy() if PERPLEXITY in frame else np.empty(0)
+        table = cls(choices, rounds.astype(int), accuracy, values, quantities, failures, perplexity=perplexity)
         table.check(where)
         return table
 
@@ -276,6 +287,9 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     whole = (rounds == np.rint(rounds)) & (rounds >= EXTRA_ROUND) & (rounds < 2**31)
     refuse(frame, "round", ~whole, f"a whole number from {EXTRA_ROUND}", where)
     refuse(frame, ACCURACY, (accuracy < 0) | (accuracy > 100), "percent from 0 to 100", where)
+    if PERPLEXITY in frame:
+        columns[PERPLEXITY] = values = number_column(frame, PERPLEXITY, where)
+        refuse(frame, PERPLEXITY, (values < 1) | np.isinf(values), "a finite number from 1", where)
     for column in map(str, frame.columns):
         if split_column_name(column)[0]:
             columns[column] = values = number_column(frame, column, where)
@@ -283,6 +297,8 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame.assign(**columns)
 
 
+PERPLEXITY = "perplexity"
+"""Column of the perplexities that evaluators read beside accuracies of tokens."""
 FAILURE = "failure_"
 """Prefix of the columns that hold why measuring failed."""
 
@@ -381,6 +397,8 @@ def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         table = shard.assign(**{quantity: number_column(shard, quantity, f"table {path}")}).set_index("architecture")
         if quantity == ACCURACY:
             add(ACCURACY, ACCURACY, table)
+            if PERPLEXITY in table:
+                columns.setdefault(PERPLEXITY, []).append(table[PERPLEXITY])
             continue
         require(table, ("device",), f"table {path}")
         for device, rows in table.groupby("device"):

@@ -141,7 +141,8 @@ class DatasetEvaluator(Evaluator):
         """Return one row for each architecture, in order; see :meth:`Evaluator.evaluate`.
 
         There are further columns: ``standard_error`` of the accuracy (percent), for examples drawn at random, and
-        the mean ``cross_entropy`` (nats), which tells networks apart that the accuracy of a few examples does not.
+        the mean ``cross_entropy`` (nats), which tells networks apart that the accuracy of a few examples does not. For
+        tokens there is also its exponential, the ``perplexity``.
         """
         import torch
 
@@ -149,7 +150,8 @@ class DatasetEvaluator(Evaluator):
         torch.set_num_threads(1)  # twice as fast for networks of this size as two threads on two cores
         rows = [self._reading(row, split) for row in track(choices, f"Scoring ({split})")]
         columns = {"accuracy": float, "standard_error": float, "cross_entropy": float, "status": object}
-        return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+        table = pd.DataFrame(rows, columns=list(columns)).astype(columns)
+        return table.assign(**self.form.readings(table["cross_entropy"].to_numpy()))
 
     def _reading(self, choices: np.ndarray, split: str) -> tuple[float, float, float, str]:
         """Return the readings of one architecture with its status."""

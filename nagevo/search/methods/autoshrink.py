@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 
+from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
+from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
+BETAS = {"accuracy": 10.0, "perplexity": 2.0}
+"""Default of ``beta`` by ``quality``."""
 MAX_PATHS = 8
 """Number of paths followed side by side to fill one round, at most."""
 
@@ -19,20 +23,26 @@ class AutoShrink(Strategy):
     """Shrink the largest architecture along paths; all that is measured on the way may enter the frontier.
 
     A step of a path draws ``candidates`` random removals (one choice, a lower option), measures each, and keeps the one
-    with the largest ``accuracy - beta * log10(latency)``. A path ends where nothing is left to remove. Every device has
+    with the largest ``quality - beta * log10(cost)``. A path ends where nothing is left to remove. Every device has
     paths of its own: the first with the given ``beta``, later ones with up to three times more or less.
+
+    The quality is the accuracy in percent, or the perplexity as -100 times its natural logarithm: changes in percent.
 
     References
     ----------
     Zhang et al. (2020), "AutoShrink: A Topology-aware NAS for Discovering Efficient Neural Architecture", AAAI, and the
     authors' code: ten random candidate edges a step, the edge whose removal scores best is removed for good, then nodes
-    that the input does not reach (``canonical`` of the space ``dag`` does this); ``score = accuracy - 0.1 *
-    (log10(MACs) - 6)`` with the accuracy as a fraction, hence the 10 here; the code too has a number of edges removed
-    at each step, 1 by default.
+    that the input does not reach (``canonical`` of the spaces ``dag`` and ``rnn_dag`` does this); ``score = accuracy -
+    0.1 * (log10(MACs) - 6)`` with the accuracy as a fraction, hence the 10 here; for recurrent cells ``score = 0.25 *
+    (200 - perplexity) - (log10(FLOPs) - 6)``; the code too has a number of edges removed at each step, 1 by default.
 
-    Deviations: latency on the device in place of MACs; on spaces other than ``dag`` the removal of an edge becomes a
-    lower option of a choice, in the order in which the space lists them; several removals at once where the space is
-    too large for one at a time; all graphs on the way are kept, and not only the best one.
+    Deviations: latency on the device in place of MACs, unless ``cost: macs``; on spaces without edges the removal of an
+    edge becomes a lower option of a choice, in the order in which the space lists them; several removals at once where
+    the space is too large for one at a time; all graphs on the way are kept, and not only the best one.
+
+    The constants of the recurrent score are for perplexities of words: ten times the FLOPs may cost 4 of them, and 200
+    is no good. They are rescaled as shares, so that they hold for characters too, whose perplexities are 3 to 10: 4 of
+    200 are 2 %, the ``beta`` of ``quality: perplexity``. The other constants leave the order of candidates as it is.
     """
 
     def __init__(
@@ -43,14 +53,32 @@ class AutoShrink(Strategy):
         seed: int = 0,
         evaluations: int = 200,
         candidates: Annotated[int, Option("Removals that are measured at each step.", ge=1)] = 10,
-        beta: Annotated[float, Option("Accuracy that a tenfold latency may cost.", "points", gt=0)] = 10.0,
+        quality: Annotated[
+            Literal["accuracy", "perplexity"],
+            Option("Whether accuracy or (of text) perplexity says what is missed least."),
+        ] = "accuracy",
+        cost: Annotated[
+            Literal["device", "macs"], Option("What is saved: what the device measures, or multiply–accumulates.")
+        ] = "device",
+        beta: Annotated[
+            float | None,
+            Option(
+                "Quality worth a tenfold cost: points of accuracy, null for 10; percent of perplexity, null for 2.",
+                gt=0,
+            ),
+        ] = None,
         removals: Annotated[
             int | None,
             Option("Removals that a step keeps; null for as many as let a path fit into the evaluations.", ge=1),
         ] = None,
     ):
         super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.candidates, self.beta = candidates, beta
+        self.candidates, self.quality, self.cost = candidates, quality, cost
+        self.beta = BETAS[quality] if beta is None else beta
+        if cost == "macs" and "macs" not in space.costs(space.extremes()):
+            raise ConfigError(
+                f"search.cost: {space} does not know the multiply–accumulates of its networks: take device"
+            )
         self.removals = removals or self._affordable_removals()
         self._n_finished = dict.fromkeys(self.devices, 0)
 
@@ -63,6 +91,12 @@ class AutoShrink(Strategy):
             if (np.minimum(left, self.candidates).sum() + combined) * len(self.devices) <= self.evaluations:
                 return removals
         return max(total, 1)
+
+    def tell(self, measurements: Measurements) -> None:
+        super().tell(measurements)
+        read = np.isfinite(measurements.accuracy)
+        if self.quality == "perplexity" and read.any() and np.isnan(measurements.perplexity[read]).all():
+            raise ConfigError("search.quality: the evaluator reads no perplexity: take accuracy")
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
@@ -125,8 +159,9 @@ class AutoShrink(Strategy):
         return self.space.normal(rows)
 
     def _scores(self, candidates: np.ndarray, device: str, beta: float) -> np.ndarray:
-        """Return accuracy less ``beta`` points for each tenfold latency in ms; what failed scores lowest."""
+        """Return the quality less ``beta`` for each tenfold cost; what failed scores lowest."""
         table = self.measurements
-        position = {row.tobytes(): i for i, row in enumerate(table.choices)}
-        rows = [position[candidate.tobytes()] for candidate in candidates]
-        return np.nan_to_num(table.accuracy[rows] - beta * np.log10(table.values[device][rows]), nan=-np.inf)
+        rows = RowIndex(table.choices).rows(candidates)
+        quality = table.accuracy[rows] if self.quality == "accuracy" else -100 * np.log(table.perplexity[rows])
+        cost = table.values[device][rows] if self.cost == "device" else self.space.costs(candidates)["macs"]
+        return np.nan_to_num(quality - beta * np.log10(cost), nan=-np.inf)

@@ -36,6 +36,8 @@ class RNNDAGSpace(GraphSpace):
     Every edge costs the same, ``2 width²`` weights and multiplications. Without edges the cell is node 0 alone.
     """
 
+    vocabulary: int
+
     def __init__(
         self,
         *,

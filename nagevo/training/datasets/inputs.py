@@ -76,6 +76,10 @@ class Inputs(ABC):
         """
         return inputs
 
+    def readings(self, cross_entropy: np.ndarray) -> dict[str, np.ndarray]:
+        """Return further columns of scores: what follows of mean cross-entropies (nats), shape (n,)."""
+        return {}
+
     def describe(self) -> dict[str, Any]:
         """Return how inputs are prepared, as plain values, beside their shape."""
         return {"inputs": self.kind}
@@ -273,6 +277,9 @@ class TokenInputs(Inputs):
 
     def prepared(self, inputs: torch.Tensor) -> torch.Tensor:
         return inputs
+
+    def readings(self, cross_entropy: np.ndarray) -> dict[str, np.ndarray]:
+        return {"perplexity": np.exp(cross_entropy)}
 
     def sentences(self) -> Iterator[str]:
         yield "An input is a sequence of tokens, each the index of its class below. For each of them, an output has"

@@ -11,6 +11,9 @@ from nagevo.foundation.errors import DataError
 from nagevo.foundation.options import Option
 from nagevo.training.datasets.base import Pool, Source
 
+OTHER = "\N{REPLACEMENT CHARACTER}"
+"""Class of the tokens that a smaller vocabulary does not tell apart."""
+
 
 def text(
     *,
@@ -20,6 +23,10 @@ def text(
     ] = None,
     tokens: Annotated[Literal["characters", "bytes"], Option("Pieces that the text is cut into.")] = "characters",
     length: Annotated[int, Option("Tokens in a sequence.", ge=1)] = 64,
+    vocabulary: Annotated[
+        int | None,
+        Option("Different tokens: the most frequent ones, and one for all others; null for all that occur.", ge=2),
+    ] = None,
 ) -> Source:
     """Return the consecutive sequences of a text; the label of each token is the next one.
 
@@ -38,11 +45,22 @@ def text(
     else:
         codes, indices = np.unique(np.array([ord(sign) for sign in content]), return_inverse=True)
         classes = tuple(map(chr, codes.tolist()))
+    if vocabulary is not None and vocabulary < len(classes):
+        indices, classes = _most_frequent(indices, classes, vocabulary)
     n = (len(indices) - 1) // length
     if n < 10:
         raise DataError(f"dataset {name}: expected at least ten sequences of {length} tokens, got {max(n, 0)}")
     inputs, following = (indices[start : start + n * length].reshape(n, length) for start in (0, 1))
     return Source(name, classes, {"train": Pool(inputs, following)}, kind="tokens")
+
+
+def _most_frequent(indices: np.ndarray, classes: tuple[str, ...], n: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return tokens and classes with the n - 1 most frequent classes, in their order, and a last one for all others."""
+    counts = np.bincount(indices, minlength=len(classes))
+    kept = np.sort(np.argsort(-counts, kind="stable")[: n - 1])
+    number = np.full(len(classes), n - 1)
+    number[kept] = np.arange(n - 1)
+    return number[indices], (*(classes[index] for index in kept), OTHER)
 
 
 def _content(path: str | None) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from nagevo.measure.measurements import Measurements
 from nagevo.search import create_strategy
 from nagevo.search.methods.autoshrink import AutoShrink
 from nagevo.spaces.dag.space import DAGSpace
+from nagevo.spaces.rnn_dag.space import RNNDAGSpace
+from nagevo.testing import LadderSpace
 
 SPACE = DAGSpace(nodes=4)  # six edges
 WORTH = np.array([5.0, 4.0, 3.0, 0.0, 2.0, 1.0])  # points of accuracy of each edge; the fourth is useless
@@ -83,3 +85,37 @@ def test_a_whole_path_fits_into_the_evaluations(evaluations, removals):
 def test_no_candidates_are_refused():
     with pytest.raises(ConfigError, match="candidates: expected at least 1, got 0"):
         create_strategy("autoshrink", SPACE, ["phone"], seed=0, evaluations=9, candidates=0)
+
+
+THREE_EDGES = np.array([[1, 1, 1], [0, 1, 0], [1, 0, 1], [1, 1, 0]], dtype=np.int8)
+
+
+def test_perplexity_and_operations_choose_in_the_place_of_accuracy_and_latency():
+    space = RNNDAGSpace(nodes=3, width=8, vocabulary=4)
+    # each edge has 128 multiply–accumulates, and all cells another 288: 672, 416, 544, 544
+    table = Measurements(
+        THREE_EDGES,
+        np.zeros(4, dtype=int),
+        np.array([30.0, 50.0, 40.0, 20.0]),
+        {"phone": np.array([4.0, 1.0, 2.0, 3.0])},
+        perplexity=np.array([5.0, 5.4, 5.3, 5.2]),
+    )
+    kept = {}
+    for beta in (None, 50.0):
+        strategy = AutoShrink(space, ["phone"], quality="perplexity", cost="macs", beta=beta, removals=1)
+        strategy.tell(table)
+        kept[beta] = strategy.path("phone")[1].tolist()
+    # -100 ln: -168.6, -166.8, -164.9; log10 of the operations: 2.619, 2.736, 2.736. At 2 for a tenfold the third is
+    # best (-170.3 against -173.9), at 50 the first is (-299.6 against -301.7)
+    assert kept == {None: [1, 1, 0], 50.0: [0, 1, 0]}
+
+
+def test_an_evaluator_without_perplexities_is_refused_in_one_line():
+    strategy = AutoShrink(SPACE, ["phone"], quality="perplexity")
+    with pytest.raises(ConfigError, match="the evaluator reads no perplexity: take accuracy"):
+        search(strategy, [7])
+
+
+def test_a_space_without_operations_is_refused_in_one_line():
+    with pytest.raises(ConfigError, match=r"search\.cost: space LadderSpace does not know .*: take device"):
+        AutoShrink(LadderSpace(), ["phone"], cost="macs")

@@ -85,6 +85,14 @@ def test_texts_that_cannot_be_learned_are_one_clear_line(tmp_path, content, mess
         load(tmp_path)
 
 
+def test_a_smaller_vocabulary_keeps_the_most_frequent_tokens(tmp_path):
+    (tmp_path / "text.txt").write_text("abacabad" * 20)  # a 80 times, b 40, c and d 20 each
+    dataset = load(tmp_path / "text.txt", vocabulary=3)
+    assert dataset.classes == ("a", "b", "\ufffd")
+    assert dataset.split("train").inputs[0].tolist() == [0, 1, 0, 2, 0, 1, 0, 2]
+    assert load(tmp_path / "text.txt", vocabulary=9).classes == tuple("abcd")
+
+
 def test_options_of_other_data_are_refused(alphabet):
     with pytest.raises(ConfigError, match=r"dataset\.mean: the dataset text holds tokens, which have none"):
         load(alphabet, mean=[0.5])
