@@ -103,6 +103,8 @@ def _train_epoch(
                 group["lr"] = recipe.rate(epoch + batch / n_batches)
             optimizer.zero_grad()
             step(x, labels, rng)
+            if recipe.clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), recipe.clip)
             optimizer.step()
 
 

@@ -21,6 +21,7 @@ class Recipe:
     momentum: Annotated[float, Option("Nesterov momentum.", ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Option("Weight decay, except of batch normalization and biases.", ge=0)] = 1e-4
     label_smoothing: Annotated[float, Option("Share of the target spread over all classes.", ge=0, lt=1)] = 0.1
+    clip: Annotated[float | None, Option("Longest gradient of all weights together; null for any.", gt=0)] = None
     shift_pixels: Annotated[int, Option("Of images: largest random shift.", "pixels", ge=0)] = 2
     flip: Annotated[bool, Option("Of images: whether half of them are mirrored.")] = False
     rotate_degrees: Annotated[

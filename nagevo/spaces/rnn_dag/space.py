@@ -85,14 +85,18 @@ class RNNDAGSpace(GraphSpace):
     def network(self, choices: np.ndarray) -> RNNDAGNetwork:
         from nagevo.spaces.rnn_dag.network import RNNDAGNetwork
 
-        reads = self.reads(self.canonical(choices[None]))[0]
+        reads = self._reads_of(choices)
         return RNNDAGNetwork(reads, self.activations, width=self.width, vocabulary=self.vocabulary)
+
+    def _reads_of(self, choices: np.ndarray) -> np.ndarray:
+        """Return which node reads which in one architecture, bool, shape (nodes, nodes)."""
+        return self.reads(self.canonical(choices[None]))[0]
 
     def supernet(self, *, kernel_transform: bool = True) -> RNNDAGSupernet:
         """Return the network with all edges, of which the others have some; there are no kernels to transform."""
         from nagevo.spaces.rnn_dag.supernet import RNNDAGSupernet
 
-        return RNNDAGSupernet(self)
+        return RNNDAGSupernet(self.network(self.extremes()[1]), self._reads_of)
 
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return trainable ``parameters`` and the ``macs`` of one token: int64, shape (n,)."""
