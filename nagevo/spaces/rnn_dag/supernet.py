@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from nagevo.spaces.rnn_dag.network import RNNDAGNetwork, leaves_of, sources_of
