@@ -263,3 +263,13 @@ def test_other_spaces_are_drawn_too(opened, name, selector):
     )
     # The largest MobileNetV3 has 20 layers, and a line through each of its 5 stages; the graph has 8 * 7 / 2 edges.
     assert count == {"mobilenetv3": 20, "dag": 28}[name]
+
+
+def test_failed_measurements_are_told_above_what_was_measured_again(page, browser, tmp_path):
+    sentence = "2 of 30 failed on board: out of memory (2)"
+    html = page.read_text(encoding="utf-8")
+    assert html.count('"failures":[]') == 1
+    changed = tmp_path / "report.html"
+    changed.write_text(html.replace('"failures":[]', f'"failures":["{sentence}"]'), encoding="utf-8")
+    browser.get(changed.as_uri())
+    assert sentence in by_id(browser, "again-metrics").text
