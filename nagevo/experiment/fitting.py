@@ -7,7 +7,7 @@ from dataclasses import replace
 from nagevo.foundation.errors import DataError
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
-from nagevo.measure.measurements import Measurements
+from nagevo.measure.measurements import STANDARD_ERROR, Measurements
 from nagevo.spaces.base import SearchSpace
 
 
@@ -22,7 +22,8 @@ def fit_accuracies(
         If fewer than two are known.
     """
     features = space.features(measurements.choices)
-    return fit_accuracy(features, measurements.accuracy, surrogate=surrogate, seed=seed)
+    error = measurements.readings[STANDARD_ERROR]
+    return fit_accuracy(features, measurements.accuracy, standard_error=error, surrogate=surrogate, seed=seed)
 
 
 def fit_device(

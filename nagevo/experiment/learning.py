@@ -51,7 +51,7 @@ def learn(
     """
     space, devices = experiment.create_space(), list(experiment.devices)
     exact = experiment.exact
-    measurements = measurements.for_devices(devices)
+    measurements = measurements.for_devices(devices).expected()
     accuracy = fit_accuracies(space, measurements, surrogate=experiment.search.surrogate, seed=experiment.seed)
     latency = {
         name: fit_device(

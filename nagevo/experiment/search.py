@@ -89,7 +89,7 @@ def run_search(
             told.add(extra, [profile(space, name, device, extra)])
     sizes = type(strategy).round_sizes(evaluations, rounds)
     for number, n in enumerate(track(sizes, f"searching with {evaluations} evaluations")):
-        strategy.tell(told.measurements())
+        strategy.tell(told.measurements().expected())
         proposed = strategy.ask(n)
         scores = score(space, evaluator, proposed, first=not number)
         tables = [profile(space, name, device, proposed, first=not number) for name, device in devices.items()]

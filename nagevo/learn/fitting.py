@@ -42,7 +42,12 @@ WITHIN_ONE_STD = 0.683
 
 
 def fit_accuracy(
-    features: np.ndarray, accuracy: np.ndarray, *, surrogate: SurrogateName = "mix", seed: int = 0
+    features: np.ndarray,
+    accuracy: np.ndarray,
+    *,
+    standard_error: np.ndarray | None = None,
+    surrogate: SurrogateName = "mix",
+    seed: int = 0,
 ) -> AccuracySurrogate:
     """Return a surrogate of accuracy.
 
@@ -52,6 +57,8 @@ def fit_accuracy(
         As returned by :meth:`SearchSpace.features`.
     accuracy : ndarray, shape (n,)
         Percent; rows with NaN are left out.
+    standard_error : ndarray, shape (n,), optional
+        Of each accuracy, in points; NaN where unknown. It is noise to the Gaussian processes, and not to the trees.
     surrogate : {"mix", "pairs", "xgboost"}
         See :data:`SurrogateName`.
     seed : int
@@ -62,16 +69,18 @@ def fit_accuracy(
     DataError
         If fewer than two accuracies are known.
     """
+    uncertain = np.zeros(len(accuracy)) if standard_error is None else np.nan_to_num(standard_error)
+    uncertain = uncertain[np.isfinite(accuracy)]
     features, accuracy = _known(features, accuracy, "accuracies")
     rows = _representative(len(accuracy), seed)
-    features, accuracy = features[rows], accuracy[rows]
+    features, accuracy, uncertain = features[rows], accuracy[rows], uncertain[rows]
     scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
-    target = scale.transformed(accuracy)
+    target, noise = scale.transformed(accuracy), (uncertain / (scale.ceiling - accuracy)) ** 2
     fits: list[Fit] = []
     if surrogate == "mix":
-        fits.append(regression.fit_smooth(features, target, folds))
+        fits.append(regression.fit_smooth(features, target, folds, noise))
     if surrogate == "pairs":
-        fits.append(regression.fit_pairs(features, target, folds))
+        fits.append(regression.fit_pairs(features, target, folds, noise))
     if surrogate != "pairs":
         fits.append(trees.fit(features, target, folds, seed=seed))
     members, out_of_fold, deviations = zip(*fits, strict=True)

@@ -46,7 +46,7 @@ class ProcessRegression:
     center, spread : ndarray, shape (n_features,)
         Subtracted from the features, and what they are divided by then.
     noise : float
-        Variance of the noise of a standardized target.
+        Variance of the noise of a standardized target; the mean one, where each row has its own.
     """
 
     process: GaussianProcess
@@ -83,7 +83,9 @@ Fit = tuple[ProcessRegression, np.ndarray, np.ndarray]
 process without the row's fold, with the hyperparameters of all rows."""
 
 
-def fit_smooth(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -> Fit:
+def fit_smooth(
+    features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray], known: np.ndarray | float = 0.0
+) -> Fit:
     """Return a process with a linear and a smooth part, in which each feature has a length of its own.
 
     Parameters
@@ -92,11 +94,15 @@ def fit_smooth(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndar
     target : ndarray, shape (n,)
     folds : sequence of ndarray of int
         Row numbers of each fold; they cover the rows.
+    known : ndarray, shape (n,), or float
+        Variance of each row's noise as far as it is known; the rest of it is learned.
     """
-    return _fit(features, target, folds, feature_scale(features), _smooth_kernel)
+    return _fit(features, target, folds, known, feature_scale(features), _smooth_kernel)
 
 
-def fit_pairs(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray]) -> Fit:
+def fit_pairs(
+    features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarray], known: np.ndarray | float = 0.0
+) -> Fit:
     """Return a process with linear parts of choices and of costs, and a part of the products of all pairs of choices.
 
     Features that are 0 or 1 are taken for choices and all others for costs. There are only four hyperparameters, so
@@ -104,31 +110,34 @@ def fit_pairs(features: np.ndarray, target: np.ndarray, folds: Sequence[np.ndarr
 
     Parameters
     ----------
-    features, target, folds
+    features, target, folds, known
         As of :func:`fit_smooth`.
     """
     choices = is_binary(features)
     groups = [_normalized(features, columns) for columns in (choices, ~choices)]
     center, spread = groups[0][0], np.where(choices, groups[0][1], groups[1][1])
-    return _fit(features, target, folds, (center, spread), partial(_pairs_kernel, choices))
+    return _fit(features, target, folds, known, (center, spread), partial(_pairs_kernel, choices))
 
 
 def _fit(
     features: np.ndarray,
     target: np.ndarray,
     folds: Sequence[np.ndarray],
+    known: np.ndarray | float,
     scale: tuple[np.ndarray, np.ndarray],
-    most_probable: Callable[[np.ndarray, np.ndarray], tuple[Kernel, float]],
+    most_probable: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[Kernel, float]],
 ) -> Fit:
     """Return the process on scaled features with the kernel and noise that are most probable."""
     center, spread = scale
     points = (features - center) / spread
     target_center, target_spread = float(target.mean()), float(target.std()) or 1.0
     standardized = (target - target_center) / target_spread
+    known = np.broadcast_to(known, target.shape) / target_spread**2
     every = -(-len(points) // MAX_FITTED_ROWS)
-    kernel, noise = most_probable(points[::every], standardized[::every])
-    process = GaussianProcess.conditioned(kernel, points, standardized, noise)
+    kernel, noise = most_probable(points[::every], standardized[::every], known[::every])
+    process = GaussianProcess.conditioned(kernel, points, standardized, noise + known)
     residual, deviation = process.left_out(folds)
+    noise += float(known.mean())
     regression = ProcessRegression(process, center, spread, noise, target_center, target_spread)
     return regression, target - target_spread * residual, target_spread * deviation
 
@@ -157,8 +166,8 @@ def _normalized(features: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, 
     return center, np.where(varies, spread * norm, np.inf)
 
 
-def _smooth_kernel(points: np.ndarray, target: np.ndarray) -> tuple[Kernel, float]:
-    """Return the kernel and the variance of the noise with the largest posterior density."""
+def _smooth_kernel(points: np.ndarray, target: np.ndarray, known: np.ndarray) -> tuple[Kernel, float]:
+    """Return the kernel and the variance of the noise beyond the known one with the largest posterior density."""
     from scipy.optimize import minimize
 
     varying = np.flatnonzero(np.ptp(points, axis=0))
@@ -168,7 +177,7 @@ def _smooth_kernel(points: np.ndarray, target: np.ndarray) -> tuple[Kernel, floa
     found = minimize(
         loss,
         expected,
-        (points[:, varying], target, expected, spread),
+        (points[:, varying], target, known, expected, spread),
         jac=True,
         method="L-BFGS-B",
         bounds=[RANGE[name] for name in names],
@@ -181,8 +190,10 @@ def _smooth_kernel(points: np.ndarray, target: np.ndarray) -> tuple[Kernel, floa
     return Kernel(np.full(n_inputs, linear), np.zeros(n_inputs), variance, lengths), noise + JITTER
 
 
-def _pairs_kernel(choices: np.ndarray, points: np.ndarray, target: np.ndarray) -> tuple[Kernel, float]:
-    """Return the most probable kernel of linear parts and pairs, and the variance of the noise."""
+def _pairs_kernel(
+    choices: np.ndarray, points: np.ndarray, target: np.ndarray, known: np.ndarray
+) -> tuple[Kernel, float]:
+    """Return the most probable kernel of linear parts and pairs, and the variance of the noise beyond the known one."""
     from scipy.optimize import minimize
 
     of_choices, of_costs = points * choices, points * ~choices
@@ -191,7 +202,7 @@ def _pairs_kernel(choices: np.ndarray, points: np.ndarray, target: np.ndarray) -
     found = minimize(
         additive_loss,
         np.log(PAIRS_EXPECTED),
-        (parts, target),
+        (parts, target, known),
         jac=True,
         method="L-BFGS-B",
         bounds=[RANGE["linear"], RANGE["linear"], RANGE["linear"], RANGE["noise"]],
@@ -205,7 +216,9 @@ def _pairs_kernel(choices: np.ndarray, points: np.ndarray, target: np.ndarray) -
     )
 
 
-def additive_loss(hyperparameters: np.ndarray, parts: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
+def additive_loss(
+    hyperparameters: np.ndarray, parts: np.ndarray, target: np.ndarray, known: np.ndarray
+) -> tuple[float, np.ndarray]:
     """Return the negative logarithm of the posterior density of the variances of a sum of kernels, and its gradient.
 
     Parameters
@@ -214,10 +227,12 @@ def additive_loss(hyperparameters: np.ndarray, parts: np.ndarray, target: np.nda
         Logarithms of the variances of the parts; the last one is the noise.
     parts : ndarray, shape (4, n, n)
     target : ndarray, shape (n,)
+    known : ndarray, shape (n,)
+        Variance of each row's noise that is known beforehand.
     """
     variances = np.exp(hyperparameters)
     covariance = np.tensordot(variances, parts, axes=1)
-    covariance[np.diag_indices(len(target))] += JITTER
+    covariance[np.diag_indices(len(target))] += known + JITTER
     factor = np.linalg.cholesky(covariance)
     whitener = inverse_of_lower(factor)
     precision = whitener.T @ whitener
@@ -230,7 +245,12 @@ def additive_loss(hyperparameters: np.ndarray, parts: np.ndarray, target: np.nda
 
 
 def loss(
-    hyperparameters: np.ndarray, points: np.ndarray, target: np.ndarray, expected: np.ndarray, spread: np.ndarray
+    hyperparameters: np.ndarray,
+    points: np.ndarray,
+    target: np.ndarray,
+    known: np.ndarray,
+    expected: np.ndarray,
+    spread: np.ndarray,
 ) -> tuple[float, np.ndarray]:
     """Return the negative logarithm of the posterior density of the hyperparameters, and its gradient.
 
@@ -239,7 +259,8 @@ def loss(
     hyperparameters : ndarray, shape (3 + n_features,)
         Logarithms: see :data:`LINEAR`.
     points : ndarray, shape (n, n_features)
-    target : ndarray, shape (n,)
+    target, known : ndarray, shape (n,)
+        Values, and the variance of each one's noise that is known beforehand.
     expected, spread : ndarray, shape (3 + n_features,)
         Centers and standard deviations of their normal prior.
     """
@@ -248,7 +269,7 @@ def loss(
     scaled = points / np.exp(hyperparameters[LENGTHS])
     squared = distances(scaled, scaled)
     smooth = variance * matern(squared)
-    factor = np.linalg.cholesky(products + smooth + (noise + JITTER) * np.eye(len(target)))
+    factor = np.linalg.cholesky(products + smooth + np.diag(noise + known + JITTER))
     whitener = inverse_of_lower(factor)
     precision = whitener.T @ whitener
     weights = precision @ target

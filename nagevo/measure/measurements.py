@@ -12,6 +12,7 @@ import numpy as np
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
 from nagevo.foundation.tables import number_column, read_table, refuse, require
+from nagevo.measure.expectation import expected_accuracy
 from nagevo.measure.latency.condition import Condition, conditions, restated
 from nagevo.measure.status import ACCURACY, OK, reasons, refuse_all_failed
 from nagevo.measure.tables import parse_architectures
@@ -45,8 +46,8 @@ class Measurements:
         By device, and by :data:`ACCURACY`, why measuring failed; empty text where it did not fail.
     conditions : dict of Condition
         By device that was timed, the state of its machine.
-    perplexity : ndarray, shape (n,)
-        NaN where the evaluator reads none.
+    readings : dict of ndarray, shape (n,)
+        What the evaluator read beside accuracies, by column, a key of :data:`READINGS`; NaN where it was not read.
     """
 
     choices: np.ndarray
@@ -56,12 +57,11 @@ class Measurements:
     quantities: dict[str, str] = field(default_factory=dict)
     failures: dict[str, np.ndarray] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
-    perplexity: np.ndarray = field(default_factory=lambda: np.empty(0))
+    readings: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
-        if not len(self.perplexity):
-            object.__setattr__(self, "perplexity", np.full(len(self), np.nan))
-        none = np.full(len(self), "", dtype=object)
+        none, unread = np.full(len(self), "", dtype=object), np.full(len(self), np.nan)
+        object.__setattr__(self, "readings", {name: self.readings.get(name, unread) for name in READINGS})
         quantities = {device: self.quantities.get(device, LATENCY) for device in self.values}
         object.__setattr__(self, "quantities", quantities)
         object.__setattr__(self, "failures", {name: self.failures.get(name, none) for name in (ACCURACY, *self.values)})
@@ -93,7 +93,8 @@ class Measurements:
 
     def rows(self, mask: np.ndarray) -> Measurements:
         """Return the rows that a boolean mask or an index array selects."""
-        values, failures = ({name: of[mask] for name, of in table.items()} for table in (self.values, self.failures))
+        tables = (self.values, self.failures, self.readings)
+        values, failures, readings = ({name: of[mask] for name, of in table.items()} for table in tables)
         return replace(
             self,
             choices=self.choices[mask],
@@ -101,7 +102,7 @@ class Measurements:
             accuracy=self.accuracy[mask],
             values=values,
             failures=failures,
-            perplexity=self.perplexity[mask],
+            readings=readings,
         )
 
     def rounds(self) -> Iterator[Measurements]:
@@ -120,6 +121,17 @@ class Measurements:
     def objectives(self, device: str) -> np.ndarray:
         """Return error (percent) and the device's value of every row, shape (n, 2), both minimized."""
         return np.column_stack([100.0 - self.accuracy, self.values[device]])
+
+    def expected(self) -> Measurements:
+        """Return the rows with the accuracy that is expected of each in the place of the one that was read.
+
+        See :func:`nagevo.measure.expectation.expected_accuracy`; the standard error is that of the expected accuracy.
+        Accuracies that were read without a standard error and a cross-entropy, as those of tables, stay as they are.
+        """
+        error, loss = self.readings[STANDARD_ERROR], self.readings[CROSS_ENTROPY]
+        accuracy, error = expected_accuracy(self.accuracy, error, loss)
+        unread = np.full(len(self), np.nan)
+        return replace(self, accuracy=accuracy, readings=self.readings | {STANDARD_ERROR: error, CROSS_ENTROPY: unread})
 
     def for_devices(self, devices: Sequence[str]) -> Measurements:
         """Return the same rows with just these devices; one that was never measured is NaN throughout."""
@@ -165,9 +177,9 @@ class Measurements:
 
     def extended(self, other: Measurements) -> Measurements:
         """Return these rows followed by the other's; both must know the same devices."""
-        values, failures = (
-            {name: np.concatenate([of, others[name]]) for name, of in table.items()}
-            for table, others in ((self.values, other.values), (self.failures, other.failures))
+        tables = ((self.values, other.values), (self.failures, other.failures), (self.readings, other.readings))
+        values, failures, readings = (
+            {name: np.concatenate([of, others[name]]) for name, of in table.items()} for table, others in tables
         )
         return replace(
             self,
@@ -176,7 +188,7 @@ class Measurements:
             accuracy=np.concatenate([self.accuracy, other.accuracy]),
             values=values,
             failures=failures,
-            perplexity=np.concatenate([self.perplexity, other.perplexity]),
+            readings=readings,
         )
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
@@ -185,16 +197,15 @@ class Measurements:
         Returns
         -------
         DataFrame
-            ``architecture``, ``round``, ``accuracy``; ``perplexity`` where it was read; for each device its values in a
-            column named by quantity and device, as in ``latency_ms_phone``; and where something failed, the reasons, as
-            in ``failure_phone``.
+            ``architecture``, ``round``, ``accuracy``; those of :data:`READINGS` that were read; for each device its
+            values in a column named by quantity and device, as in ``latency_ms_phone``; and where something failed, the
+            reasons, as in ``failure_phone``.
         """
         import pandas as pd
 
         columns: dict[str, Any] = {"architecture": space.to_text(self.choices), "round": self.round}
         columns[ACCURACY] = self.accuracy
-        if np.isfinite(self.perplexity).any():
-            columns[PERPLEXITY] = self.perplexity
+        columns |= {name: read for name, read in self.readings.items() if np.isfinite(read).any()}
         columns |= {column_name(self.quantities[device], device): values for device, values in self.values.items()}
         for name, failures in self.failures.items():
             if self.failed(name).any():
@@ -249,8 +260,8 @@ class Measurements:
             elif column.startswith(FAILURE):
                 failures[column.removeprefix(FAILURE)] = frame[column].fillna("").to_numpy(dtype=object)
         rounds, accuracy = frame["round"].to_numpy(), frame[ACCURACY].to_numpy()
-        perplexity = frame[PERPLEXITY].to_numpy() if PERPLEXITY in frame else np.empty(0)
-        table = cls(choices, rounds.astype(int), accuracy, values, quantities, failures, perplexity=perplexity)
+        readings = {name: frame[name].to_numpy() for name in READINGS if name in frame}
+        table = cls(choices, rounds.astype(int), accuracy, values, quantities, failures, readings=readings)
         table.check(where)
         return table
 
@@ -287,9 +298,10 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     whole = (rounds == np.rint(rounds)) & (rounds >= EXTRA_ROUND) & (rounds < 2**31)
     refuse(frame, "round", ~whole, f"a whole number from {EXTRA_ROUND}", where)
     refuse(frame, ACCURACY, (accuracy < 0) | (accuracy > 100), "percent from 0 to 100", where)
-    if PERPLEXITY in frame:
-        columns[PERPLEXITY] = values = number_column(frame, PERPLEXITY, where)
-        refuse(frame, PERPLEXITY, (values < 1) | np.isinf(values), "a finite number from 1", where)
+    for column, least in READINGS.items():
+        if column in frame:
+            columns[column] = values = number_column(frame, column, where)
+            refuse(frame, column, (values < least) | np.isinf(values), f"a finite number from {least}", where)
     for column in map(str, frame.columns):
         if split_column_name(column)[0]:
             columns[column] = values = number_column(frame, column, where)
@@ -297,8 +309,9 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame.assign(**columns)
 
 
-PERPLEXITY = "perplexity"
-"""Column of the perplexities that evaluators read beside accuracies of tokens."""
+STANDARD_ERROR, CROSS_ENTROPY, PERPLEXITY = "standard_error", "cross_entropy", "perplexity"
+READINGS = {STANDARD_ERROR: 0, CROSS_ENTROPY: 0, PERPLEXITY: 1}
+"""Columns that evaluators may read beside accuracies (points, nats, and of tokens the perplexity), by their minimum."""
 FAILURE = "failure_"
 """Prefix of the columns that hold why measuring failed."""
 
@@ -397,8 +410,9 @@ def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         table = shard.assign(**{quantity: number_column(shard, quantity, f"table {path}")}).set_index("architecture")
         if quantity == ACCURACY:
             add(ACCURACY, ACCURACY, table)
-            if PERPLEXITY in table:
-                columns.setdefault(PERPLEXITY, []).append(table[PERPLEXITY])
+            for name in READINGS:
+                if name in table:
+                    columns.setdefault(name, []).append(table[name])
             continue
         require(table, ("device",), f"table {path}")
         for device, rows in table.groupby("device"):

@@ -18,6 +18,7 @@ from nagevo.foundation.frontier import VALUE, frontier
 from nagevo.foundation.options import Option
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
+from nagevo.measure.measurements import STANDARD_ERROR
 from nagevo.measure.tables import read_architectures
 from nagevo.search.base import Strategy
 from nagevo.search.config import RangeConfig, StopConfig
@@ -164,7 +165,8 @@ class SurrogateEvolution(Strategy):
             for device, latency_ms in told.values.items()
             if np.isfinite(latency_ms).sum() < self.space.size
         }
-        accuracy = fit_accuracy(features, told.accuracy, surrogate=self.surrogate, seed=self.seed)
+        error = told.readings[STANDARD_ERROR]
+        accuracy = fit_accuracy(features, told.accuracy, standard_error=error, surrogate=self.surrogate, seed=self.seed)
         return Predictor(self.space, told, accuracy, latency, exact=self.devices)
 
     def _error(self, predictor: Predictor, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,7 @@ def run(
 
     experiment = load_config(config)
     space = experiment.create_space()
-    measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
+    measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices)).expected()
     measured = replace(measured, conditions=read_conditions(conditions))
     files = surrogate_files(surrogates, experiment.devices)
     predictor = Predictor.from_files(space, measured, files, list(experiment.devices), experiment.exact)

@@ -30,7 +30,7 @@ def run(
 
     experiment = load_config(config)
     space = experiment.create_space()
-    measurements = read_rounds(rounds, space).for_devices([device])
+    measurements = read_rounds(rounds, space).for_devices([device]).expected()
     settings = experiment.device(device)
     exact = [device] if settings.exact else []
     predictor = Predictor.from_files(space, measurements, surrogate_files(surrogates, [device]), [device], exact)

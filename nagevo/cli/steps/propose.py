@@ -32,7 +32,7 @@ def run(
     names = tuple(devices.split(","))
     strategy = experiment.create_strategy(space, names)
     if rounds:
-        strategy.tell(read_rounds(rounds, space).for_devices(names))
+        strategy.tell(read_rounds(rounds, space).for_devices(names).expected())
     sizes = experiment.search.round_sizes()
     if round_number >= len(sizes):
         raise ConfigError(f"expected --round from 0 to {len(sizes) - 1}, got {round_number}")

@@ -27,7 +27,7 @@ def run(
 
     experiment = load_config(config)
     space = experiment.create_space()
-    measurements, surrogate, seed = read_rounds(rounds, space), experiment.search.surrogate, experiment.seed
+    measurements, surrogate, seed = read_rounds(rounds, space).expected(), experiment.search.surrogate, experiment.seed
     if quantity == "accuracy":
         accuracies = fit_accuracies(space, measurements, surrogate=surrogate, seed=seed)
         quality = validation_table(accuracies.left_out)

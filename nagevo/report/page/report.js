@@ -441,6 +441,7 @@ function measurements() {
     { name: "architecture", label: "Architecture", text: true, long: true },
     { name: "round", label: "Round", format: (round) => String(round + 1) },
     { name: "accuracy", label: "Accuracy (%)", format: (value) => fixed(value) },
+    ...(data.measurements.standard_error ? [{ name: "standard_error", label: "Its standard error (points)", format: (value) => fixed(value) }] : []),
     ...data.devices.map(({ name, quantity: { name: quantity, words, unit } }) => ({ name: `${quantity}_${name}`, label: `${capital(words)} on ${name} (${unit})`, format: (value) => significant(value) })),
   ];
   const rows = rowsOf(data.measurements);

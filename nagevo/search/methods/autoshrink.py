@@ -9,7 +9,7 @@ import numpy as np
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
-from nagevo.measure.measurements import Measurements
+from nagevo.measure.measurements import PERPLEXITY, Measurements
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
@@ -95,7 +95,7 @@ class AutoShrink(Strategy):
     def tell(self, measurements: Measurements) -> None:
         super().tell(measurements)
         read = np.isfinite(measurements.accuracy)
-        if self.quality == "perplexity" and read.any() and np.isnan(measurements.perplexity[read]).all():
+        if self.quality == "perplexity" and read.any() and np.isnan(measurements.readings[PERPLEXITY][read]).all():
             raise ConfigError("search.quality: the evaluator reads no perplexity: take accuracy")
 
     def ask(self, n: int) -> np.ndarray:
@@ -162,6 +162,8 @@ class AutoShrink(Strategy):
         """Return the quality less ``beta`` for each tenfold cost; what failed scores lowest."""
         table = self.measurements
         rows = RowIndex(table.choices).rows(candidates)
-        quality = table.accuracy[rows] if self.quality == "accuracy" else -100 * np.log(table.perplexity[rows])
+        quality = (
+            table.accuracy[rows] if self.quality == "accuracy" else -100 * np.log(table.readings[PERPLEXITY][rows])
+        )
         cost = table.values[device][rows] if self.cost == "device" else self.space.costs(candidates)["macs"]
         return np.nan_to_num(quality - beta * np.log10(cost), nan=-np.inf)

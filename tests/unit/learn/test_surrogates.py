@@ -131,10 +131,10 @@ def test_predictions_of_a_fold_left_out_are_those_of_a_process_without_it():
 def test_the_gradient_of_the_fit_is_right():
     rng = np.random.default_rng(0)
     points, target = rng.normal(size=(20, 3)), rng.normal(size=20)
-    at, center, spread = rng.normal(size=6) * 0.3, np.zeros(6), np.ones(6)
+    at, center, spread, known = rng.normal(size=6) * 0.3, np.zeros(6), np.ones(6), rng.random(20)
 
     def loss(parameters):
-        return regression.loss(parameters, points, target, center, spread)
+        return regression.loss(parameters, points, target, known, center, spread)
 
     steps = 1e-5 * np.eye(6)
     numeric = [(loss(at + step)[0] - loss(at - step)[0]) / 2e-5 for step in steps]
@@ -298,10 +298,25 @@ def test_the_gradient_of_the_variances_of_kernels_is_right():
     rng = np.random.default_rng(0)
     rows, target = rng.normal(size=(3, 20, 4)), rng.normal(size=20)
     parts = np.stack([*(each @ each.T for each in rows), np.eye(20)])
-    at, steps = rng.normal(size=4) * 0.3, 1e-5 * np.eye(4)
-    losses = [regression.additive_loss(at + sign * step, parts, target)[0] for step in steps for sign in (1, -1)]
+    at, steps, known = rng.normal(size=4) * 0.3, 1e-5 * np.eye(4), rng.random(20)
+    losses = [regression.additive_loss(at + sign * step, parts, target, known)[0] for step in steps for sign in (1, -1)]
     numeric = -np.diff(np.reshape(losses, (4, 2)), axis=1).ravel() / 2e-5
-    np.testing.assert_allclose(regression.additive_loss(at, parts, target)[1], numeric, rtol=1e-5)
+    np.testing.assert_allclose(regression.additive_loss(at, parts, target, known)[1], numeric, rtol=1e-5)
+
+
+@pytest.mark.parametrize("fit", [regression.fit_smooth, regression.fit_pairs])
+def test_what_is_known_to_be_noisy_counts_less(fit):
+    # A quarter of the rows is off by some 3; a process that is told so is nearer to the function there.
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(80, 3))
+    function = features @ [1.0, 0.5, 0.2]
+    std = np.where(np.arange(80) % 4 == 0, 3.0, 0.05)
+    target, folds = function + std * rng.normal(size=80), make_folds(80, 0)
+    told, _, _ = fit(features, target, folds, std**2)
+    untold, _, _ = fit(features, target, folds)
+    errors = [np.abs(fitted.predict(features) - function).mean() for fitted in (told, untold)]
+    assert errors[0] < 0.5 * errors[1]
+    assert told.noise * told.target_spread**2 >= (std**2).mean()
 
 
 @pytest.mark.parametrize("name", ["pairs", "xgboost"])

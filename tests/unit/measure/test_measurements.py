@@ -31,6 +31,16 @@ def test_a_table_reads_back_as_it_was_written(space, measured):
     assert again.devices == ("a", "b")
 
 
+def test_what_was_read_beside_accuracies_stays_with_its_rows(space, measured):
+    read = {"standard_error": np.array([np.nan, 1.0, 2.0, 3.0]), "cross_entropy": np.array([np.nan, 0.1, 0.2, 0.3])}
+    frame = replace(measured, readings=read).to_frame(space)
+    assert frame.columns.tolist()[2:5] == ["accuracy", "standard_error", "cross_entropy"]
+    again = Measurements.from_frame(frame, space)
+    np.testing.assert_array_equal(again.rows(again.round == 0).readings["standard_error"], [1.0, 2.0])
+    longer = again.extended(measured.rows(measured.round < 0))
+    np.testing.assert_array_equal(longer.readings["cross_entropy"], [np.nan, 0.1, 0.2, 0.3, np.nan])
+
+
 def test_each_column_is_named_by_the_quantity_of_its_device(space, measured):
     frame = replace(measured, quantities={"b": "energy_mj"}).to_frame(space)
     assert frame.columns.tolist() == ["architecture", "round", "accuracy", "latency_ms_a", "energy_mj_b"]

@@ -98,7 +98,7 @@ def test_perplexity_and_operations_choose_in_the_place_of_accuracy_and_latency()
         np.zeros(4, dtype=int),
         np.array([30.0, 50.0, 40.0, 20.0]),
         {"phone": np.array([4.0, 1.0, 2.0, 3.0])},
-        perplexity=np.array([5.0, 5.4, 5.3, 5.2]),
+        readings={"perplexity": np.array([5.0, 5.4, 5.3, 5.2])},
     )
     kept = {}
     for beta in (None, 50.0):
