@@ -121,7 +121,8 @@ class Deployment:
             differences = {ONNX: self.export_onnx(temporary / ONNX)}
             if openvino:
                 differences[OPENVINO] = self._export_openvino(temporary)
-            (temporary / CARD).write_text(model_card(self.description, differences))
+            state_shape = getattr(self.network, "state_shape", None)
+            (temporary / CARD).write_text(model_card(self.description, differences, state_shape))
         return differences
 
     def export_onnx(self, path: str | os.PathLike) -> float:

@@ -20,7 +20,9 @@ ACCURACIES = {
 """Split that each accuracy of a description was read on."""
 
 
-def model_card(description: Mapping[str, Any], differences: Mapping[str, float]) -> str:
+def model_card(
+    description: Mapping[str, Any], differences: Mapping[str, float], state_shape: Sequence[int] | None = None
+) -> str:
     """Return a model card in Markdown, with the front matter that Hugging Face reads.
 
     Parameters
@@ -29,11 +31,15 @@ def model_card(description: Mapping[str, Any], differences: Mapping[str, float])
         The description of a :class:`nagevo.deploy.deployment.Deployment`.
     differences : mapping of str to float
         By exported file, the largest difference of an output from torch's.
+    state_shape : sequence of int, optional
+        Of a network that runs token by token.
     """
-    return "\n".join(_lines(description, differences)) + "\n"
+    return "\n".join(_lines(description, differences, state_shape)) + "\n"
 
 
-def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterator[str]:
+def _lines(
+    known: Mapping[str, Any], differences: Mapping[str, float], state_shape: Sequence[int] | None
+) -> Iterator[str]:
     space = known["space"]["name"]
     form = described_inputs(known["input_shape"], known)
     task = [f"pipeline_tag: {form.task}"] if form is not None and form.task else []
@@ -68,13 +74,20 @@ def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterat
     yield f"| experiment | {known['experiment']}, seed {known['seed']} |"
     yield f"| versions | {', '.join(f'{name} {version}' for name, version in known['versions'].items())} |"
     yield from ("", "## Input and output", "")
-    numbers = "int64" if form is not None and form.kind == "tokens" else "float32"
-    yield f"`inputs`: {numbers} of shape (1, {', '.join(map(str, known['input_shape']))})."
+    tokens = form is not None and form.kind == "tokens"
+    shape = list(known["input_shape"] if state_shape is None else [1])
+    yield f"`inputs`: {'int64' if tokens else 'float32'} of shape (1, {', '.join(map(str, shape))})."
     if form is not None:
         yield from form.sentences()
-    yield f"`logits`: float32 of shape (1, {len(known['classes'])})." if "classes" in known else "`logits`: float32."
+    if state_shape is not None:
+        yield f"`state`: float32 of shape (1, {', '.join(map(str, state_shape))}), zeros before the first token; exported"
+        yield "files take one token at a time, and return the state for the next one as `next_state`."
     if "classes" in known:
-        yield f"Classes in order: {', '.join(known['classes'])}."
+        outputs = [*shape * tokens, len(known["classes"])]
+        yield f"`logits`: float32 of shape (1, {', '.join(map(str, outputs))})."
+        yield f"Classes in order: {', '.join(map(_visible, known['classes']))}."
+    else:
+        yield "`logits`: float32."
     yield from ("", "## Files", "")
     yield "- `weights.safetensors`, `network.json`: read by `nagevo.deploy.deployment.Deployment.load`."
     for name, difference in differences.items():
@@ -84,5 +97,6 @@ def _lines(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterat
         yield "otherwise computes in that type, and outputs differ by more."
 
 
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.6g}" for value in values)
+def _visible(name: str) -> str:
+    """Return the name of a class, in quotes where it is a space or a control character."""
+    return name if name.strip() and name.isprintable() else repr(name)

@@ -50,7 +50,6 @@ class RNNDAGNetwork(nn.Module):
         self.reads, self.activations, self.width, self.vocabulary = reads, tuple(activations), width, vocabulary
         self.state_shape = (width,)
         self.sources = sources_of(reads)
-        scale = width**-0.5
         self.embedding = nn.Embedding(vocabulary, width)
         self.token = nn.Parameter(torch.empty(width, 2 * width))
         self.state = nn.Parameter(torch.empty(width, 2 * width))
@@ -58,8 +57,10 @@ class RNNDAGNetwork(nn.Module):
             {str(node): torch.empty(len(sources), width, 2 * width) for node, sources in self.sources.items()}
         )
         self.bias = nn.Parameter(torch.zeros(vocabulary))
-        for parameter in (self.embedding.weight, self.token, self.state, *self.edges.values()):
-            nn.init.uniform_(parameter, -scale, scale)
+        nn.init.uniform_(self.embedding.weight, -1.0, 1.0)
+        bound = (3 / width) ** 0.5  # of a variance of 1 / width
+        for weights in (self.token, self.state, *self.edges.values()):
+            nn.init.uniform_(weights, -bound, bound)
 
     def forward(self, tokens: Tensor, state: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Return the logits of the token after each, shape (batch, length, vocabulary); with a state also the next one.

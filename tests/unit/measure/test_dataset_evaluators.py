@@ -8,9 +8,11 @@ from torch import nn
 
 from nagevo.deploy.deployment import Deployment
 from nagevo.deploy.model_card import model_card
+from nagevo.experiment.measuring import score
 from nagevo.foundation.errors import ConfigError
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.measure.latency import create_device
+from nagevo.measure.measurements import Measurements, join_rounds
 from nagevo.spaces import create_space
 from nagevo.spaces.base import SearchSpace
 
@@ -117,18 +119,56 @@ def test_networks_of_windows_are_trained_scored_and_deployed(windows, tmp_path):
 def test_networks_of_text_are_trained_scored_and_deployed(letters, tmp_path):
     scores = letters.evaluate(np.array([[1]], dtype=np.int8))
     assert scores["accuracy"].item() > 80  # the first of eight tokens is hard to tell from nothing
-    assert math.exp(scores["cross_entropy"].item()) < 3  # of twelve letters
+    assert math.exp(scores["cross_entropy"].item()) == pytest.approx(scores["perplexity"].item())
+    assert scores["perplexity"].item() < 3  # of twelve letters
     card = model_card(deployed(letters, tmp_path), {})
     assert "`inputs`: int64 of shape (1, 8)." in card
+    assert "`logits`: float32 of shape (1, 8, 12)." in card
     assert "pipeline_tag: text-generation" in card
+
+
+def cells(letters, evaluator: str, **training):
+    """Return an evaluator of recurrent cells on the same text."""
+    space = create_space("rnn_dag", nodes=3, width=12, vocabulary=12, length=8)
+    recipe = RECIPE | {"learning_rate": 2.0, "epochs": 20, "label_smoothing": 0.0, "clip": 0.5, **training}
+    return create_evaluator(evaluator, space, dataset=letters.dataset_options, training=recipe)
+
+
+def test_recurrent_cells_learn_the_next_letter_alone_and_in_their_supernet(letters, tmp_path):
+    alone, shared = cells(letters, "training"), cells(letters, "supernet")
+    shared.train(tmp_path / "supernet.safetensors")
+    again = cells(letters, "supernet")
+    again.load(tmp_path / "supernet.safetensors")
+    everything = alone.space.extremes()
+    for evaluator in (alone, again):
+        scores = evaluator.evaluate(everything)
+        assert scores["accuracy"].min() > 80
+        assert scores["perplexity"].max() < 3
+
+
+def test_networks_with_a_state_are_deployed_token_by_token(letters, tmp_path):
+    card = model_card(deployed(cells(letters, "training", epochs=2), tmp_path), {}, (12,))
+    assert "`inputs`: int64 of shape (1, 1)." in card
+    assert "`state`: float32 of shape (1, 12), zeros before the first token" in card
+    assert "`logits`: float32 of shape (1, 1, 12)." in card
+
+
+def test_perplexities_reach_the_table_of_measurements(letters):
+    space, rows = Letters(), np.array([[0], [1]], dtype=np.int8)
+    scores = score(space, letters, rows)
+    known = Measurements.from_frame(join_rounds([["0", "1"]], {"scores": scores}), space)
+    np.testing.assert_array_equal(known.perplexity, scores["perplexity"])
+    np.testing.assert_array_equal(Measurements.from_frame(known.to_frame(space), space).perplexity, known.perplexity)
+    both = known.rows(np.array([True, False])).extended(known.rows(np.array([False, True])))
+    np.testing.assert_array_equal(both.perplexity, known.perplexity)
 
 
 def deployed(evaluator, folder) -> dict:
     """Export the network of an evaluator's first architecture, time it on two devices, and return its description."""
-    space, choices = evaluator.space, np.zeros((1, 1), dtype=np.int8)
+    space, choices = evaluator.space, evaluator.space.extremes()[:1]
     description = {
         **dict.fromkeys(("experiment", "device", "measured_latency_ms", "versions"), None),
-        **{"architecture": "0", "space": {"name": "own"}, "budget_ms": 1.0, "latency_ms": 0.5, "latency_bound_ms": 0.6},
+        **{"architecture": "?", "space": {"name": "own"}, "budget_ms": 1.0, "latency_ms": 0.5, "latency_bound_ms": 0.6},
         **{"confidence": 0.9, "accuracy": {}, "seed": 0, "versions": {}, "input_shape": list(space.input_shape)},
         **{"machine": {"processor": "a processor", "system": "a system"}, **evaluator.preprocessing()},
     }
