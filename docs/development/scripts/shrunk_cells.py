@@ -103,7 +103,7 @@ def shrink(space: RNNDAGSpace, evaluator: TrainingEvaluator, candidates: int, se
                 np.full(len(proposed), table.n_rounds),
                 scores["accuracy"].to_numpy(),
                 {"macs": space.costs(proposed)["macs"].astype(float)},
-                perplexity=scores["perplexity"].to_numpy(),
+                readings={"perplexity": scores["perplexity"].to_numpy()},
             )
         )
         strategy.tell(table)
