@@ -305,7 +305,7 @@ def _check_confidence(experiment: Experiment) -> None:
     if confidence > n / (n + 1):
         raise ConfigError(
             f"evaluation.confidence: expected at most {n / (n + 1):.4g}, which {n} of {experiment.search.evaluations}"
-            f" evaluations near the frontier can support, got {confidence:g}"
+            f" evaluations can support, got {confidence:g}"
         )
 
 

@@ -1,10 +1,21 @@
-"""One-sided conformal bounds: what holds for a known share of the architectures that a surrogate has not seen.
+"""One-sided conformal bounds: what holds for a known share of the architectures that are chosen as answers.
+
+Whoever chooses the most accurate of many architectures that seem fast enough finds those that seem faster than they
+are. A bound that holds for a share of all architectures is therefore broken more often by answers, and the residuals
+that calibrate it have to be those of architectures that were chosen in the same way: from left-out ones, of which
+neither their latency nor the fit to it is known to the prediction.
 
 References
 ----------
 Vovk, Gammerman, Shafer 2005, "Algorithmic Learning in a Random World", chapter 2: the rank of a residual among the
 calibration residuals. Barber, Candès, Ramdas, Tibshirani 2021, "Predictive inference with the jackknife+", section 3:
-the residuals of folds left out serve, so that no architecture is kept from the fit.
+the residuals of folds left out serve, so that no architecture is kept from the fit. Benjamini and Yekutieli 2005,
+"False Discovery Rate-Adjusted Multiple Confidence Intervals for Selected Parameters": the share that counts is that of
+the selected ones. Jin and Candès 2023, "Selection by Prediction with Conformal p-values": left-out examples stand in
+for candidates in the selection itself. Tibshirani, Barber, Candès, Ramdas 2019, "Conformal Prediction Under Covariate
+Shift": residuals with weights. Taken are these ideas; the weights, the chance of being chosen among a random part of
+the left-out architectures, are our own: see :func:`chosen_weights`. No guarantee is claimed, since candidates are not
+exchangeable with what a search measures.
 """
 
 from __future__ import annotations
@@ -15,7 +26,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 CALIBRATION = 60
-"""Minimum number of architectures, in whole layers of nondominated ones, that bounds are calibrated on."""
+"""Maximum number of residuals that a bound is taken from; fewer where fewer were measured."""
 
 DRIFT_CONFIDENCES = np.linspace(0.5, 0.999, 500)
 """Between them the drift is interpolated, so that answering needs no distribution of Student."""
@@ -38,7 +49,7 @@ class Residuals:
     drifts: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     @classmethod
-    def of(cls, residuals: np.ndarray, occasions: np.ndarray, calibration: np.ndarray) -> Residuals:
+    def of(cls, residuals: np.ndarray, occasions: np.ndarray, weights: np.ndarray | None = None) -> Residuals:
         """Return the residuals that a bound is taken from, each less the shift of its occasion, and the drift.
 
         The shift is the median over the architectures of an occasion that was left out as a whole: how much slower the
@@ -52,17 +63,18 @@ class Residuals:
             Residuals of all architectures.
         occasions : ndarray of int, shape (n_all,)
             When each was measured.
-        calibration : ndarray of int
-            Rows that calibrate the bound.
+        weights : ndarray, shape (n_all,), optional
+            How much each counts for the bound: see :func:`chosen_weights`. All count alike by default.
         """
         from scipy.special import stdtrit
 
         names, occasion = np.unique(occasions, return_inverse=True)
         if len(names) < 2:
-            return cls(np.sort(residuals[calibration]))
+            return cls(np.sort(residuals) if weights is None else weighted(residuals, weights))
         shifts = np.array([np.median(residuals[occasion == number]) for number in range(len(names))])
         drifts = stdtrit(len(shifts) - 1, DRIFT_CONFIDENCES) * shifts.std(ddof=1)
-        return cls(np.sort((residuals - shifts[occasion])[calibration]), drifts)
+        within = residuals - shifts[occasion]
+        return cls(np.sort(within) if weights is None else weighted(within, weights), drifts)
 
     def widened(self, states: np.ndarray) -> Residuals:
         """Return the residuals of the sum of the truth and a state that is drawn independently of it.
@@ -101,6 +113,52 @@ class Residuals:
     def drift(self, confidence: float) -> float:
         """Return by how much the machine is slower on another occasion at most, with the given confidence."""
         return float(np.interp(confidence, DRIFT_CONFIDENCES, self.drifts)) if len(self.drifts) else 0.0
+
+
+def chosen_weights(objectives: np.ndarray) -> np.ndarray:
+    """Return how likely each architecture is to be chosen, in relative terms, shape (n,); at most 1.
+
+    An answer is an architecture that no other candidate dominates, whatever the budget. Among a random sample of the
+    architectures, as many as there are and drawn with replacement, one that k others dominate is present without any
+    of these with a probability that falls as exp(−k).
+
+    Parameters
+    ----------
+    objectives : ndarray, shape (n, n_objectives)
+        Minimized, as known to whoever chooses; rows with NaN have weight 0.
+
+    Examples
+    --------
+    >>> chosen_weights(np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0], [np.nan, 0.0]])).round(3).tolist()
+    [1.0, 1.0, 0.135, 0.0]
+    """
+    dominating = [
+        ((objectives <= row).all(axis=1) & (objectives < row).any(axis=1)).sum(dtype=float) for row in objectives
+    ]
+    return np.where(np.isnan(objectives).any(axis=1), 0.0, np.exp(-np.array(dominating)))
+
+
+def weighted(residuals: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return at most :data:`CALIBRATION` residuals, ascending, that are distributed as the weighted ones.
+
+    Parameters
+    ----------
+    residuals, weights : ndarray, shape (n,)
+        Only residuals with a positive weight count. Equal weights of few give back all.
+
+    Examples
+    --------
+    >>> weighted(np.array([3.0, 1.0, 2.0, 9.0]), np.array([1.0, 1.0, 1.0, 0.0])).tolist()
+    [1.0, 2.0, 3.0]
+    >>> weighted(np.array([3.0, 1.0, 2.0, 9.0]), np.array([0.1, 1.0, 1.0, 2.0])).tolist()
+    [1.0, 2.0, 9.0, 9.0]
+    """
+    counted = np.flatnonzero(weights)
+    order = counted[np.argsort(residuals[counted], kind="stable")]
+    n = min(CALIBRATION, len(order))
+    reached = np.cumsum(weights[order])
+    places = np.searchsorted(reached, (np.arange(n) + 0.5) / max(n, 1) * weights[order].sum())
+    return residuals[order][np.minimum(places, len(order) - 1)]
 
 
 def near_frontier(objectives: np.ndarray, n: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.learn import regression, trees
-from nagevo.learn.conformal import CALIBRATION, Residuals, near_frontier
+from nagevo.learn.conformal import Residuals, chosen_weights
 from nagevo.learn.surrogate import (
     AccuracySurrogate,
     ErrorScale,
@@ -108,8 +108,9 @@ def fit_latency(
     latency_ms : ndarray, shape (n,)
         Rows with NaN are left out.
     accuracy : ndarray, shape (n,), optional
-        Percent, NaN where unknown. With it the bound is calibrated on architectures near the frontier, among which
-        answers are chosen: what looks fast there was often underestimated.
+        Percent, NaN where unknown. With it the bound is calibrated, on architectures that are chosen as answers are,
+        and predicted by a fit in which they had no part: see :mod:`nagevo.learn.conformal`. It takes five further
+        fits.
     occasions : ndarray of int, shape (n,), optional
         Which rows were measured at the same time. With it an occasion is left out as a whole, so that the bound holds
         on another one: the speed of a machine drifts.
@@ -122,6 +123,7 @@ def fit_latency(
     DataError
         If fewer than two latencies are known.
     """
+    apart = accuracy is not None
     accuracy = np.full(len(latency_ms), np.nan) if accuracy is None else accuracy
     occasions = np.zeros(len(latency_ms), dtype=int) if occasions is None else occasions
     accuracy, occasions = accuracy[np.isfinite(latency_ms)], occasions[np.isfinite(latency_ms)]
@@ -133,11 +135,11 @@ def fit_latency(
     out_of_fold = []
     if surrogate != "xgboost":  # the latency itself adds up over layers
         fit = regression.fit_smooth if surrogate == "mix" else regression.fit_pairs
-        additive, additive_ms, _ = fit(features, latency_ms, folds)
+        additive, additive_ms, _ = fit(features, latency_ms, folds, apart=apart)
         members.append(LogOf(additive, floor))
         out_of_fold.append(np.log(np.maximum(additive_ms, floor)))
     if surrogate == "mix":
-        relative, by_relative, _ = regression.fit_smooth(features, logarithm, folds)
+        relative, by_relative, _ = regression.fit_smooth(features, logarithm, folds, apart=apart)
         members.append(relative)
         out_of_fold.append(by_relative)
     if surrogate != "pairs":
@@ -146,17 +148,14 @@ def fit_latency(
         out_of_fold.append(by_trees)
     shares = best_shares(np.array(out_of_fold), logarithm)
     predicted = shares @ np.array(out_of_fold)
-    calibration = np.flatnonzero(np.isfinite(accuracy))
-    if len(calibration):
-        near = near_frontier(np.column_stack([-accuracy, predicted])[calibration], CALIBRATION)
-        calibration = calibration[near]
-    else:
-        calibration = np.arange(len(predicted))
+    weights = np.ones(len(predicted))
+    if np.isfinite(accuracy).any():
+        weights = chosen_weights(np.column_stack([-accuracy, predicted]))
     return LatencySurrogate(
         tuple(members),
         shares,
         floor,
-        Residuals.of(logarithm - predicted, occasions, calibration),
+        Residuals.of(logarithm - predicted, occasions, weights),
         np.array([latency_ms, np.exp(predicted)]),
         row_hashes(features),
     )

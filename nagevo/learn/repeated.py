@@ -54,7 +54,7 @@ class RepeatedValues:
         residuals = logs - others
         known = np.isfinite(residuals)
         occasions = np.broadcast_to(np.arange(len(values))[:, None], values.shape)
-        return cls(np.exp(mean), Residuals.of(residuals[known], occasions[known], np.arange(known.sum())))
+        return cls(np.exp(mean), Residuals.of(residuals[known], occasions[known]))
 
     @property
     def highest_confidence(self) -> float:

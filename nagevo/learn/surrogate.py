@@ -153,7 +153,7 @@ class LatencySurrogate:
     floor_ms : float
         Smallest latency that is predicted.
     residuals : Residuals
-        Logarithms of the ratio of truth and cross-validated prediction, of architectures near the frontier.
+        Logarithms of the ratio of truth and cross-validated prediction, of architectures chosen as answers are.
     left_out : ndarray, shape (2, n)
         Measured latencies, and the cross-validated predictions of the mix, in ms.
     fitted : ndarray of uint64, shape (n,)

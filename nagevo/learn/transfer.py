@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.learn.conformal import CALIBRATION, Residuals, near_frontier
+from nagevo.learn.conformal import Residuals, chosen_weights, weighted
 from nagevo.learn.device_process import PRIORS, Basis, DeviceProcess, Prior
 
 MIN_MEASUREMENTS = 2
@@ -110,12 +110,12 @@ class HeldOutDevice:
     accuracy: np.ndarray
 
     def residuals(self, prior: Prior) -> np.ndarray:
-        """Return the errors of the predicted logarithms near the frontier, in units of their scaled deviation."""
+        """Return errors of the predicted logarithms of what is chosen as answers are, in their scaled deviations."""
         process = DeviceProcess.of(self.basis, prior, self.described, self.latency_ms)
         predicted, std = process.predict(self.tested)
-        near = near_frontier(np.column_stack([-self.accuracy, predicted]), CALIBRATION)
-        residuals = np.log(self.tested_ms / predicted) / (process.error_scale(self.latency_ms) * std)
-        return residuals[near]
+        spread = process.error_scale(self.latency_ms) * std
+        weights = chosen_weights(np.column_stack([-self.accuracy, predicted * np.exp(spread)]))
+        return weighted(np.log(self.tested_ms / predicted) / spread, weights)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class AdaptedLatency:
         See :meth:`DeviceProcess.error_scale`.
     residuals : Residuals
         Logarithms of the ratio of truth and prediction, over the predicted relative deviation times the error scale, of
-        architectures near the frontier of held-out devices.
+        architectures chosen as answers on held-out devices.
     n_devices : int
         Number of these devices.
     left_out : ndarray, shape (2, n)

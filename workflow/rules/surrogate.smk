@@ -22,7 +22,7 @@ rule surrogate_accuracy:
 
 
 rule surrogate_latency:
-    """Fit and cross-validate the latency surrogate of a device, and calibrate its bound near the frontier."""
+    """Fit and cross-validate the latency surrogate of a device, and calibrate its bound for answers."""
     input:
         rounds=plan.rounds_of_device,
     output:

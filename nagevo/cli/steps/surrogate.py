@@ -17,7 +17,7 @@ def run(
     validation: Annotated[Path, typer.Option(help="Where its cross-validated quality is written.")],
     rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
 ) -> None:
-    """Fit a surrogate, cross-validate it, and for a latency calibrate its bound near the frontier."""
+    """Fit a surrogate, cross-validate it, and for a latency calibrate its bound for answers."""
     from nagevo.experiment.config import load_config
     from nagevo.experiment.fitting import fit_accuracies, fit_device
     from nagevo.foundation.tables import write_table
