@@ -148,9 +148,8 @@ def fit_latency(
         out_of_fold.append(by_trees)
     shares = best_shares(np.array(out_of_fold), logarithm)
     predicted = shares @ np.array(out_of_fold)
-    weights = np.ones(len(predicted))
-    if np.isfinite(accuracy).any():
-        weights = chosen_weights(np.column_stack([-accuracy, predicted]))
+    known = np.isfinite(accuracy).any()
+    weights = chosen_weights(np.column_stack([-accuracy, predicted])) if known else None
     return LatencySurrogate(
         tuple(members),
         shares,
