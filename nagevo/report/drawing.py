@@ -67,7 +67,7 @@ def _(space: MobileNetV3Space, choices: np.ndarray) -> dict[str, Any]:
     return {
         "kind": "stages",
         "summary": summary,
-        "input": f"{layout.channels} × {layout.resolution} × {layout.resolution}",
+        "input": f"{layout.channels} × {layout.input_size} × {layout.input_size}",
         "stem": {"width": layout.blocks[0].out_width, "size": layout.sizes[0]},
         "stages": stages,
         "head": {"width": layout.feature_width, "classes": layout.classes},

@@ -14,6 +14,7 @@ SPACES = Kind(
         "mobilenetv3_small": "nagevo.spaces.mobilenetv3.small:MobileNetV3SmallSpace",
         "nasbench201": "nagevo.spaces.nasbench201.space:NASBench201Space",
         "nasbench_graph": "nagevo.spaces.nasbench_graph:NASBenchGraphSpace",
+        "conv1d": "nagevo.spaces.conv1d.space:Conv1dSpace",
         "dag": "nagevo.spaces.dag.space:DAGSpace",
         "rnn_dag": "nagevo.spaces.rnn_dag.space:RNNDAGSpace",
         "catalog": "nagevo.spaces.catalog:CatalogSpace",

@@ -235,6 +235,14 @@ class SearchSpace(ABC):
         return f"space {type(self).__name__}"
 
 
+def option_index(what: str, value: float, options: Sequence[float] | np.ndarray) -> int:
+    """Return the place of a value among options; raise ValueError if it is not among them."""
+    found = np.flatnonzero(np.asarray(options) == value)
+    if not len(found):
+        raise ValueError(f"{what} {value:g} is not one of {', '.join(f'{option:g}' for option in options)}")
+    return int(found[0])
+
+
 def unique(choices: np.ndarray) -> np.ndarray:
     """Return the distinct rows in the order in which they first appear."""
     _, first = np.unique(row_keys(choices), return_index=True)

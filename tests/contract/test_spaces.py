@@ -12,6 +12,7 @@ from nagevo.testing import CHECKS, check_space
 
 SMALL = {
     "catalog": {"build": "resnets:named", "networks": ["resnet-4", "resnet-8"], "input_shape": [3, 8, 8]},
+    "conv1d": {"length": 64, "channels": 2, "classes": 3, "widths": [[2, 4], [4, 8]], "head_width": 8},
     "dag": {"width": 2, "resolution": 9, "channels": 1, "classes": 3},
     "mobilenetv3": {"resolution": 16, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
     "mobilenetv3_small": {"resolution": 16, "channels": 1, "classes": 3, "divisor": 4},
@@ -21,6 +22,10 @@ SMALL = {
 }
 """Options that make networks small enough to be built in a test."""
 VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
+    "conv1d of one stage, odd length": (
+        "conv1d",
+        {"length": 37, "channels": 1, "widths": [[3, 5, 9]], "stem_stride": 2, "strides": [3, 2], "dropout": 0.5},
+    ),
     "dag of four nodes": ("dag", SMALL["dag"] | {"nodes": 4, "cells": 2}),
     "mobilenetv3 elastic": ("mobilenetv3", SMALL["mobilenetv3"] | {"resolutions": [8, 16], "widths": [0.5, 1, 1.1, 2]}),
     "mobilenetv3 elastic by stage": (

@@ -73,7 +73,7 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("fuzzing")
 
 
-SPACES = {name: create_space(name) for name in ("mobilenetv3", "nasbench201", "dag")}
+SPACES = {name: create_space(name) for name in ("mobilenetv3", "nasbench201", "dag", "conv1d")}
 
 
 @pytest.mark.parametrize("name", SPACES)

@@ -12,7 +12,7 @@ from typing import Any
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.files import load_yaml
-from nagevo.spaces.mobilenetv3.layout import rounded_width
+from nagevo.spaces.separable.layout import rounded_width
 
 BLOCK, STEM, HEAD, POOLING, FEATURES, CLASSIFIER = "block", "stem", "head", "pooling", "features", "classifier"
 KINDS = {

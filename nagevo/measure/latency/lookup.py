@@ -15,8 +15,8 @@ from nagevo.foundation.options import Option
 from nagevo.measure.latency.base import Device, known_values
 from nagevo.measure.latency.block_table import BlockTable, read_block_table
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.mobilenetv3.layout import Block, Layout, reduced_size
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
+from nagevo.spaces.separable.layout import Block, Layout, reduced_size
 
 OVERHEAD = "overhead"
 """Entry of a table for what a whole network costs beside its blocks; absent in tables of Once-for-All."""
@@ -130,7 +130,7 @@ class BlockSums:
         self.slots = space.table_of_slots(lambda resolution, *block: self.means[resolution][block_name(*block)])
 
     def _end(self, layout: Layout) -> float:
-        means = self.means[layout.resolution]
+        means = self.means[layout.input_size]
         return sum(means[name] for name in end_names(layout)) + means.get(OVERHEAD, 0.0)
 
     def of(self, choices: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ def block_name(block: Block, size: int) -> str:
 
 def end_names(layout: Layout) -> tuple[str, str, str, str, str, str]:
     """Return the names of what surrounds the stages: stem, first block, head, pooling, features, classifier."""
-    image, (stem, *_, last) = layout.resolution, layout.sizes
+    image, (stem, *_, last) = layout.input_size, layout.sizes
     head, feature = layout.head_width, layout.feature_width
     return (
         f"Conv-input:{image}x{image}x{layout.channels}-output:{stem}x{stem}x{layout.stem_width}",

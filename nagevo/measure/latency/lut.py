@@ -149,14 +149,14 @@ def parts(space: MobileNetV3Space) -> dict[str, Part]:
     """Return every block of a space and whatever else its networks consist of, by name; one computes nothing."""
     from torch import nn
 
-    from nagevo.spaces.mobilenetv3.network import InvertedResidual, MobileNetV3
+    from nagevo.spaces.separable.network import InvertedResidual, SeparableNetwork
 
     found: dict[str, Part] = {}
     for _, layout in space.ends():
-        network, first, last = MobileNetV3(layout), layout.sizes[0], layout.sizes[-1]
+        network, first, last = SeparableNetwork(layout), layout.sizes[0], layout.sizes[-1]
         features = nn.Sequential(network.feature_mix_layer, nn.Hardswish(), nn.Flatten())
         ends: list[Part] = [
-            (partial(_given, network.first_conv), (layout.channels, layout.resolution, layout.resolution)),
+            (partial(_given, network.first_conv), (layout.channels, layout.input_size, layout.input_size)),
             (partial(_given, network.blocks[0]), (layout.stem_width, first, first)),
             (partial(_given, network.final_expand_layer), (layout.blocks[-1].out_width, last, last)),
             (_pooling, (layout.head_width, last, last)),

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
 import numpy as np
 
+from nagevo.spaces.base import option_index
 from nagevo.spaces.mobilenetv3.layout import N_LAYER_CHOICES, N_STAGES, SLOTS, Widths
-
-
-def option_index(what: str, value: float, options: Sequence[float] | np.ndarray) -> int:
-    """Return the place of a value among options; raise ValueError if it is not among them."""
-    found = np.flatnonzero(np.asarray(options) == value)
-    if not len(found):
-        raise ValueError(f"{what} {value:g} is not one of {', '.join(f'{option:g}' for option in options)}")
-    return int(found[0])
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ import numpy as np
 
 from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION, Block, Layout, rounded_width
+from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION
+from nagevo.spaces.separable.layout import Block, Layout, rounded_width
 
 if TYPE_CHECKING:
-    from nagevo.spaces.mobilenetv3.network import MobileNetV3
+    from nagevo.spaces.separable.network import SeparableNetwork
 
 WIDTHS = tuple(np.round(np.arange(0.05, 2.0001, 0.05), 2).tolist())
 """Width multipliers."""
@@ -80,10 +81,10 @@ class MobileNetV3SmallSpace(SearchSpace):
     def _parse(self, text: str) -> list[int]:
         return [WIDTHS.index(float(text))]
 
-    def network(self, choices: np.ndarray) -> MobileNetV3:
-        from nagevo.spaces.mobilenetv3.network import MobileNetV3
+    def network(self, choices: np.ndarray) -> SeparableNetwork:
+        from nagevo.spaces.separable.network import SeparableNetwork
 
-        return MobileNetV3(self.layout(choices))
+        return SeparableNetwork(self.layout(choices))
 
     def layout(self, choices: np.ndarray) -> Layout:
         """Return the layers at one width; ``choices`` has shape (1,)."""
@@ -100,7 +101,7 @@ class MobileNetV3SmallSpace(SearchSpace):
             blocks.append(Block(before, hidden_width, scaled(width), kernel, step, activation, squeeze))
             before = scaled(width)
         return Layout(
-            resolution=self.resolution,
+            input_size=self.resolution,
             channels=self.channels,
             stem_width=scaled(STEM_WIDTH),
             stem_stride=self.stem_stride,

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.mobilenetv3.elastic import Elastic, option_index
+from nagevo.spaces.base import SearchSpace, option_index
+from nagevo.spaces.mobilenetv3.elastic import Elastic
 from nagevo.spaces.mobilenetv3.layout import (
     DEPTHS,
     EXPANSIONS,
@@ -29,12 +29,9 @@ from nagevo.spaces.mobilenetv3.layout import (
     N_STAGES,
     SLOTS,
     SQUEEZE_REDUCTION,
-    Block,
-    Layout,
     Widths,
-    reduced_sizes,
-    rounded_width,
 )
+from nagevo.spaces.separable.layout import Block, Layout, reduced_sizes, rounded_width
 from nagevo.spaces.suffixes import joined, split
 
 if TYPE_CHECKING:
@@ -240,14 +237,15 @@ class MobileNetV3Space(SearchSpace):
         return super().crossover(completed_first, completed_second, rng=rng)
 
     def network(self, choices: np.ndarray) -> nn.Module:
-        from nagevo.spaces.mobilenetv3.network import MobileNetV3
+        from nagevo.spaces.separable.network import SeparableNetwork
 
-        return MobileNetV3(self.layout(choices))
+        return SeparableNetwork(self.layout(choices))
 
     def supernet(self, *, kernel_transform: bool = True) -> nn.Module:
-        from nagevo.spaces.mobilenetv3.supernet import ElasticMobileNetV3
+        from nagevo.spaces.separable.supernet import ElasticNetwork
 
-        return ElasticMobileNetV3(self.layout(self.extremes()[1]), self.layout, kernel_transform=kernel_transform)
+        largest = self.layout(self.extremes()[1])
+        return ElasticNetwork(largest, self.layout, kernels=KERNELS.tolist(), kernel_transform=kernel_transform)
 
     def layout(self, choices: np.ndarray) -> Layout:
         """Return the layers of one architecture; ``choices`` has shape (n_choices,)."""
@@ -260,7 +258,7 @@ class MobileNetV3Space(SearchSpace):
         ]
         first, last = self.elastic.widths[factors[0]], self.elastic.widths[factors[-1]]
         return Layout(
-            resolution=self.input_shape_of(choices)[-1],
+            input_size=self.input_shape_of(choices)[-1],
             channels=self.channels,
             stem_width=first.stem,
             stem_stride=self.stem_stride,

@@ -13,8 +13,8 @@ from nagevo.measure.latency.lookup import LookupDevice
 from nagevo.measure.latency.lut import measure_blocks, parts
 from nagevo.measure.latency.table import TableDevice
 from nagevo.measure.latency.timing import TimedDevice
-from nagevo.spaces.mobilenetv3.network import MobileNetV3
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
+from nagevo.spaces.separable.network import SeparableNetwork
 
 SPACE = MobileNetV3Space(resolution=16, channels=1, classes=3, width_multiplier=0.25, divisor=4)
 
@@ -32,7 +32,7 @@ class ByParameters(TimedDevice):
         yield self._prepare
 
     def _prepare(self, network, input_shape):
-        factor = self.slowdown if isinstance(network, MobileNetV3) else 1.0
+        factor = self.slowdown if isinstance(network, SeparableNetwork) else 1.0
         parameters = sum(parameter.numel() for parameter in network.parameters())
         return lambda: [0.5 + factor * parameters / 1000]
 
@@ -93,7 +93,7 @@ def test_the_parts_of_a_network_fit_together_to_the_whole():
 def test_a_part_that_fails_is_named():
     class Picky(ByParameters):
         def _prepare(self, network, input_shape):
-            if isinstance(network, MobileNetV3):
+            if isinstance(network, SeparableNetwork):
                 raise RuntimeError("too large")
             return super()._prepare(network, input_shape)
 

@@ -11,8 +11,8 @@ from nagevo.measure.accuracy.dataset import readings
 from nagevo.measure.accuracy.supernet import add_gradients
 from nagevo.measure.accuracy.validation import Agreement, spread, validate_supernet
 from nagevo.spaces import create_space
-from nagevo.spaces.mobilenetv3.layout import Block
-from nagevo.spaces.mobilenetv3.supernet import part
+from nagevo.spaces.separable.layout import Block
+from nagevo.spaces.separable.supernet import part
 from nagevo.training import loop
 from nagevo.training.datasets import SPLITS, Pool, Source
 from nagevo.training.datasets.inputs import ImageInputs
@@ -169,7 +169,7 @@ def test_trained_weights_give_networks_where_the_dataset_is_not(tmp_path):
     images = torch.randn(4, *SPACE.input_shape)
     torch.testing.assert_close(network(images), trained.network(SPACE.extremes()[0])(images))
     assert not network.training
-    assert type(network).__name__ == "MobileNetV3"
+    assert type(network).__name__ == "SeparableNetwork"
 
 
 def test_weights_of_another_space_are_refused(tmp_path):

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from nagevo.spaces.mobilenetv3.network import SqueezeExcite
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
+from nagevo.spaces.separable.network import SqueezeExcite
 
 SMALL = {
     "resolution": 28,

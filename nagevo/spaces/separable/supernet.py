@@ -1,4 +1,4 @@
-"""The weights of all MobileNetV3 architectures in one network.
+"""The weights of all networks of a space in one: the largest, of which every other one is a part.
 
 References
 ----------
@@ -11,19 +11,19 @@ sub-networks take the first channels of all layers, and each sees the images at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from nagevo.spaces.mobilenetv3.depthwise import depthwise_conv2d
-from nagevo.spaces.mobilenetv3.layout import KERNELS, Block, Layout
-from nagevo.spaces.mobilenetv3.network import ACTIVATIONS, Layers, MobileNetV3, excite
+from nagevo.spaces.separable.depthwise import conv, depthwise_conv
+from nagevo.spaces.separable.layout import Block, Layout
+from nagevo.spaces.separable.network import ACTIVATIONS, Layers, SeparableNetwork, excite, means
 
 
-class ElasticMobileNetV3(Layers):
+class ElasticNetwork(Layers):
     """The largest architecture of a space, of which every other one is a part.
 
     Batch normalization always uses the statistics of the batch: sub-networks have none in common. Blocks with a
@@ -35,43 +35,55 @@ class ElasticMobileNetV3(Layers):
         The layers of the largest architecture.
     layout_of : callable
         From the choices of an architecture, shape (n_choices,), to its layers.
+    kernels : sequence of int
+        Kernels that there are in the layer slots, in increasing order.
     kernel_transform : bool
         Whether smaller kernels are the center of the larger one passed through a learned matrix, or the center itself.
     """
 
-    def __init__(self, largest: Layout, layout_of: Callable[[np.ndarray], Layout], *, kernel_transform: bool = True):
+    def __init__(
+        self,
+        largest: Layout,
+        layout_of: Callable[[np.ndarray], Layout],
+        *,
+        kernels: Sequence[int],
+        kernel_transform: bool = True,
+    ):
         super().__init__(largest)
         self.layout_of = layout_of
         self.apply(_forget_statistics)
+        n_fixed = len(largest.blocks) - len(largest.slots)
         for i, (module, block) in enumerate(zip(self.blocks, largest.blocks, strict=True)):
             if block.has_shortcut:
                 nn.init.zeros_(module.get_parameter("point_linear.bn.weight"))
-            if kernel_transform and i > 0:
-                matrices = {_transform(kernel): torch.eye(kernel**2) for kernel in KERNELS[:-1].tolist()}
+            if kernel_transform and i >= n_fixed:
+                matrices = {_transform(kernel): torch.eye(kernel**largest.dims) for kernel in kernels[:-1]}
                 module.transforms = nn.ParameterDict(matrices)
 
-    def forward(self, images: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
         """Return the logits of one architecture, shape (batch, classes); ``choices`` has shape (n_choices,).
 
         Images of another size than the architecture takes are scaled.
         """
         layout = self.layout_of(choices)
-        weights = self._weights(layout)
-        x = _normalized(_resized(images, layout.resolution), weights, "first_conv", "hswish", stride=layout.stem_stride)
+        weights, activation = self._weights(layout), layout.activation
+        x = _resized(x, layout.input_size)
+        x = _normalized(x, weights, "first_conv", activation, stride=layout.stem_stride)
         for i, block in enumerate(layout.blocks):
-            x = _block(x, weights, f"blocks.{i}", block)  # (batch, width, height, width)
-        pooled = _normalized(x, weights, "final_expand_layer", "hswish").mean((2, 3), keepdim=True)
-        features = functional.hardswish(functional.conv2d(pooled, weights["feature_mix_layer.weight"])).flatten(1)
-        features = self.dropout(features) if dropout else features
+            x = _block(x, weights, f"blocks.{i}", block)  # (batch, width, …)
+        features = means(_normalized(x, weights, "final_expand_layer", activation))  # (batch, head, 1, …)
+        if layout.feature_width:
+            features = ACTIVATIONS[activation](conv(features, weights["feature_mix_layer.weight"]))
+        features = self.dropout(features.flatten(1)) if dropout else features.flatten(1)
         return functional.linear(features, weights["classifier.weight"], weights["classifier.bias"])
 
-    def subnetwork(self, choices: np.ndarray) -> MobileNetV3:
+    def subnetwork(self, choices: np.ndarray) -> SeparableNetwork:
         """Return one architecture as a plain network with a copy of its weights.
 
         Its batch normalization knows no statistics yet: recalibrate it before use.
         """
         layout = self.layout_of(choices)
-        network, weights = MobileNetV3(layout), self._weights(layout)
+        network, weights = SeparableNetwork(layout), self._weights(layout)
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 parameter.copy_(weights[name])
@@ -82,12 +94,13 @@ class ElasticMobileNetV3(Layers):
         own = dict(self.named_parameters())
         head, feature = layout.head_width, layout.feature_width
         weights = _first(own, "first_conv", layout.stem_width, layout.channels)
-        for i, (slot, block) in enumerate(zip((-1, *layout.slots), layout.blocks, strict=True)):
-            taken = part(dict(self.blocks[1 + slot].named_parameters()), block)
+        for i, (place, block) in enumerate(zip(layout.places, layout.blocks, strict=True)):
+            taken = part(dict(self.blocks[place].named_parameters()), block)
             weights |= {f"blocks.{i}.{name}": weight for name, weight in taken.items()}
         weights |= _first(own, "final_expand_layer", head, layout.blocks[-1].out_width)
-        weights["feature_mix_layer.weight"] = own["feature_mix_layer.weight"][:feature, :head]
-        weights["classifier.weight"] = own["classifier.weight"][:, :feature]
+        if feature:
+            weights["feature_mix_layer.weight"] = own["feature_mix_layer.weight"][:feature, :head]
+        weights["classifier.weight"] = own["classifier.weight"][:, : layout.last_width]
         weights["classifier.bias"] = own["classifier.bias"]
         return weights
 
@@ -120,10 +133,11 @@ def part(own: Mapping[str, torch.Tensor], block: Block) -> dict[str, torch.Tenso
 
 
 def _kernels(own: Mapping[str, torch.Tensor], block: Block) -> torch.Tensor:
-    """Return the depthwise kernels, shape (hidden, 1, kernel, kernel), cut out of the larger ones size by size."""
+    """Return the depthwise kernels, shape (hidden, 1, kernel, …), cut out of the larger ones size by size."""
     weight = own["depth_conv.conv.weight"][: block.hidden_width]
     while weight.shape[-1] > block.kernel:
-        weight = weight[:, :, 1:-1, 1:-1]
+        for dim in range(2, weight.ndim):
+            weight = weight.narrow(dim, 1, weight.shape[dim] - 2)
         matrix = own.get(f"transforms.{_transform(weight.shape[-1])}")
         if matrix is not None:
             weight = functional.linear(weight.flatten(1), matrix).view(weight.shape)
@@ -135,10 +149,8 @@ def _normalized(
 ) -> torch.Tensor:
     """Return what a convolution, batch normalization by the batch's statistics and an activation make of x."""
     weight = weights[f"{name}.conv.weight"]
-    if x.shape[1] > weight.shape[1]:  # each channel by itself
-        out = depthwise_conv2d(x, weight, stride)
-    else:
-        out = functional.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
+    each_by_itself = x.shape[1] > weight.shape[1]
+    out = depthwise_conv(x, weight, stride) if each_by_itself else conv(x, weight, stride)
     scale, shift = weights[f"{name}.bn.weight"], weights[f"{name}.bn.bias"]
     out = functional.batch_norm(out, None, None, scale, shift, training=True)
     return ACTIVATIONS[activation](out, inplace=True) if activation else out
@@ -165,11 +177,11 @@ def _resized(images: torch.Tensor, resolution: int) -> torch.Tensor:
 
 def _forget_statistics(module: nn.Module) -> None:
     """Make a batch normalization use and keep no statistics but those of the current batch."""
-    if isinstance(module, nn.BatchNorm2d):
+    if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         module.running_mean = module.running_var = module.num_batches_tracked = None
         module.track_running_stats = False
 
 
 def _transform(kernel: int) -> str:
-    """Return the name that Once-for-All gives the matrix from the next larger kernel to this one."""
+    """Return the name that Once-for-All gives the matrix from the center of a larger kernel to this one."""
     return f"{kernel + 2}to{kernel}_matrix"

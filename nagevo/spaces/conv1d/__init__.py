@@ -1,0 +1,1 @@
+"""Elastic networks for windows of signals."""

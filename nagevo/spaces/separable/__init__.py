@@ -1,0 +1,1 @@
+"""Networks of depthwise-separable convolutions in one or two dimensions, and the weights that they share."""
