@@ -20,6 +20,20 @@ def test_gradients_are_those_of_the_ordinary_convolution(size, kernel, stride, m
     )
 
 
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(16, 5, 1), (31, 9, 2), (5, 7, 4)])
+def test_gradients_of_sequences_are_those_of_the_ordinary_convolution(size, kernel, stride):
+    torch.manual_seed(0)
+    x, weight = torch.randn(6, 8, size, requires_grad=True), torch.randn(8, 1, kernel, requires_grad=True)
+    expected = torch.nn.functional.conv1d(x, weight, stride=stride, padding=kernel // 2, groups=8)
+    out = depthwise_conv(x, weight, stride)
+    assert "_DepthwiseConv" in type(out.grad_fn).__name__
+    gradient = torch.randn_like(out)
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(out, (x, weight), gradient), torch.autograd.grad(expected, (x, weight), gradient)
+    )
+
+
 def test_large_maps_and_evaluation_take_the_ordinary_convolution():
     layer = DepthwiseConv2d(2, 5)
     assert "_DepthwiseConv" not in type(layer(torch.zeros(1, 2, 32, 32)).grad_fn).__name__
