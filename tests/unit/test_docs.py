@@ -31,9 +31,13 @@ def test_the_page_on_spaces_shows_an_example_that_keeps_its_promises(monkeypatch
 
 def test_the_config_on_the_page_on_spaces_is_an_experiment(monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "examples")
-    elastic, text = blocks("spaces.md", "yaml")
+    elastic, windows, recurrent, text = blocks("spaces.md", "yaml")
     sections = {"accuracy": {"evaluator": "ofa_predictor", "path": "p.pth"}, "devices": {"cpu": {"backend": "torch"}}}
     assert parse_config(sections | yaml.safe_load(elastic)).create_space().resolutions == (128, 160, 192, 224)
+    space = parse_config(sections | yaml.safe_load(windows)).create_space()
+    assert space.costs(space.extremes())["parameters"].tolist() == [3022, 42526]
+    assert space.costs(space.extremes())["macs"].tolist() == [23712, 5139840]
+    assert parse_config(sections | yaml.safe_load(recurrent)).create_space().size == 11586
     space = parse_config(yaml.safe_load(text)).create_space()
     assert (type(space).__name__, space.patch, space.width) == ("MixerSpace", 4, 32)
 

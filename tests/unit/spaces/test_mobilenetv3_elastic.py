@@ -79,7 +79,7 @@ def test_each_part_has_the_width_of_its_stage():
     first = BY_STAGE.layout(BY_STAGE.from_text([f"{LAYERS}@r128@w0.5,1,1,0.75,0.5"])[0])
     half, three_quarters, full = BY_STAGE.elastic.widths
     assert full == Widths(24, 24, (32, 48, 96, 136, 192), 1152, 1536)
-    assert (first.resolution, first.stem_width, first.blocks[0].out_width) == (128, half.stem, half.first)
+    assert (first.input_size, first.stem_width, first.blocks[0].out_width) == (128, half.stem, half.first)
     ends = [block.out_width for block in first.blocks[1:]]
     assert ends == [half.stages[0]] * 2 + [48] * 2 + [96] * 3 + [three_quarters.stages[3]] * 3 + [half.stages[4]] * 3
     assert (first.head_width, first.feature_width) == (half.head, half.feature)
