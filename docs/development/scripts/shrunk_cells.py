@@ -41,23 +41,24 @@ def main() -> None:
     """Print the perplexities at each number of edges."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="searches of either kind")
-    parser.add_argument("--candidates", type=int, default=5, help="removals that are tried at each step")
+    parser.add_argument("--candidates", type=int, default=4, help="removals that are tried at each step")
     parser.add_argument("--width", type=int, default=16, help="units of a node")
     parser.add_argument("--vocabulary", type=int, default=48, help="different characters")
     parser.add_argument("--length", type=int, default=16, help="characters in a sequence")
-    parser.add_argument("--train", type=int, default=6000, help="sequences for training")
+    parser.add_argument("--train", type=int, default=4000, help="sequences for training")
     parser.add_argument("--epochs", type=int, default=2, help="passes over them")
     parser.add_argument("--batch-size", type=int, default=64, help="sequences in a step")
     parser.add_argument("--learning-rate", type=float, default=6.0, help="its peak")
     parser.add_argument("--output", help="CSV file of all readings")
     parser.add_argument("--jobs", type=int, default=2, help="seeds at a time")
     options = parser.parse_args()
+    tables: list[pd.DataFrame] = []
     with ProcessPoolExecutor(options.jobs) as pool:
-        tables = list(pool.map(partial(compared, options), range(options.seeds)))
-    table = pd.concat(tables, ignore_index=True)
-    if options.output:
-        table.to_csv(options.output, index=False)
-    report(table)
+        for table in pool.map(partial(compared, options), range(options.seeds)):
+            tables.append(table)
+            if options.output:
+                pd.concat(tables).to_csv(options.output, index=False)
+    report(pd.concat(tables, ignore_index=True))
 
 
 def compared(options: argparse.Namespace, seed: int) -> pd.DataFrame:
