@@ -252,7 +252,7 @@ class Signature:
     def _refusals(self, values: Mapping[str, Any], where: str) -> list[str]:
         """Return the refusal of a dataclass whose options do not go together: it is created once to find out."""
         declared = all(parameter.option.text for parameter in self.parameters.values())
-        if not dataclasses.is_dataclass(self.function) or not declared:
+        if not dataclasses.is_dataclass(self.function) or not declared or self.provided:
             return []
         try:
             self.function(**{name: values[name] for name in self.parameters if name in values})
@@ -450,7 +450,9 @@ def _annotations(function: Callable) -> dict[str, Any]:
     """Return the annotations of a signature, evaluated one by one; those that cannot be are ``Any``."""
     holders = [function]
     if inspect.isclass(function):
-        holders = [*reversed(function.__mro__)] if dataclasses.is_dataclass(function) else [function.__init__]
+        owner = next(each for each in function.__mro__ if "__init__" in vars(each))
+        declared = "__dataclass_fields__" in vars(owner)
+        holders = [*reversed(function.__mro__)] if declared else [function.__init__]
     found = {}
     for holder in holders:
         names = vars(sys.modules[holder.__module__]) if hasattr(holder, "__module__") else {}

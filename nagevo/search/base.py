@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace, unique, without
 
 
+@dataclass(eq=False, repr=False)
 class Strategy(ABC):
     """Proposes architectures round by round.
 
@@ -20,7 +22,7 @@ class Strategy(ABC):
 
     Parameters
     ----------
-    devices : sequence of str
+    devices : tuple of str
         Names of the devices whose frontiers are searched, all from the same accuracies.
     evaluations : int
         Number of architectures evaluated in all rounds together.
@@ -31,11 +33,17 @@ class Strategy(ABC):
         Number of rounds that the evaluations are split into where the config does not say.
     """
 
-    default_rounds = 25
+    space: SearchSpace
+    devices: tuple[str, ...]
+    _: KW_ONLY
+    seed: int = 0
+    evaluations: int = 200
 
-    def __init__(self, space: SearchSpace, devices: Sequence[str], *, seed: int = 0, evaluations: int = 200):
-        self.space, self.devices, self.seed, self.evaluations = space, tuple(devices), seed, evaluations
-        Strategy.tell(self, Measurements.empty(space, devices))
+    default_rounds: ClassVar[int] = 25
+
+    def __post_init__(self):
+        self.devices = tuple(self.devices)
+        Strategy.tell(self, Measurements.empty(self.space, self.devices))
 
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:

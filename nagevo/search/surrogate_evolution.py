@@ -9,7 +9,8 @@ Field Metamodels": expected improvement of the hypervolume; see :mod:`nagevo.sea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 
@@ -39,57 +40,52 @@ RECOMPUTED = 200
 """Expected improvements that are computed anew after each choice of a round, the largest ones."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SurrogateEvolution(Strategy):
     """Fit surrogates, evolve on them, and propose what promises the largest hypervolumes of all devices together."""
 
-    default_rounds = 40
+    default_rounds: ClassVar[int] = 40
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        population: Annotated[int, Option("Architectures in a generation on the surrogates.", ge=4)] = 200,
-        generations: Annotated[int, Option("Generations on the surrogates in each round.", ge=1)] = 100,
-        optimism: Annotated[
-            float,
-            Option("Factor of the standard deviation of predicted accuracies; a higher one explores more.", ge=0),
-        ] = 1.0,
-        surrogate: Annotated[
-            SurrogateName,
-            Option(
-                "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
-                "and boosted trees by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
-                "choices; or `xgboost`, boosted trees alone."
-            ),
-        ] = "mix",
-        range: Annotated[
-            Mapping[str, Sequence[float] | None] | None,
-            Option("Limits of what devices measure; evaluations are spent between them.", of=RangeConfig),
-        ] = None,
-        candidates: Annotated[
-            str | None,
-            Option("Table whose architectures alone are proposed, such as measured networks; null for all.", path=True),
-        ] = None,
-        stop: Annotated[
-            Mapping[str, float] | None,
-            Option("When the search ends early; null for when its evaluations are spent.", of=StopConfig),
-        ] = None,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.stop = None if stop is None else StopConfig(**stop)
-        limits = {name: each for name, each in (range or {}).items() if each is not None}
-        self.range = {name: _limits(name, each) for name, each in limits.items()}
-        self.candidates = None if candidates is None else unique(space.normal(read_architectures(candidates, space)))
-        if self.candidates is not None and len(self.candidates) < evaluations:
-            raise ConfigError(
-                f"search.evaluations: expected at most {len(self.candidates)}, the architectures of {candidates}, "
-                f"got {evaluations}"
-            )
-        self.population, self.generations, self.optimism = population, generations, optimism
-        self.surrogate: SurrogateName = surrogate
+    population: Annotated[int, Option("Architectures in a generation on the surrogates.", ge=4)] = 200
+    generations: Annotated[int, Option("Generations on the surrogates in each round.", ge=1)] = 100
+    optimism: Annotated[
+        float,
+        Option("Factor of the standard deviation of predicted accuracies; a higher one explores more.", ge=0),
+    ] = 1.0
+    surrogate: Annotated[
+        SurrogateName,
+        Option(
+            "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
+            "and boosted trees by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
+            "choices; or `xgboost`, boosted trees alone."
+        ),
+    ] = "mix"
+    range: Annotated[
+        Mapping[str, Sequence[float] | None] | None,
+        Option("Limits of what devices measure; evaluations are spent between them.", of=RangeConfig),
+    ] = None
+    candidates: Annotated[
+        str | None,
+        Option("Table whose architectures alone are proposed, such as measured networks; null for all.", path=True),
+    ] = None
+    stop: Annotated[
+        Mapping[str, float] | None,
+        Option("When the search ends early; null for when its evaluations are spent.", of=StopConfig),
+    ] = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.ending = None if self.stop is None else StopConfig(**cast(dict[str, Any], self.stop))
+        limits = {name: each for name, each in (self.range or {}).items() if each is not None}
+        self.limits = {name: _limits(name, each) for name, each in limits.items()}
+        self.allowed: np.ndarray | None = None
+        if self.candidates is not None:
+            self.allowed = unique(self.space.normal(read_architectures(self.candidates, self.space)))
+            if len(self.allowed) < self.evaluations:
+                raise ConfigError(
+                    f"search.evaluations: expected at most {len(self.allowed)}, the architectures of "
+                    f"{self.candidates}, got {self.evaluations}"
+                )
 
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
@@ -117,20 +113,20 @@ class SurrogateEvolution(Strategy):
         The answer is the same until something is measured, so that all later rounds are empty.
         """
         told = self.measurements
-        if self.stop is None or told.n_rounds <= self.stop.rounds:
+        if self.ending is None or told.n_rounds <= self.ending.rounds:
             return False
-        earlier = told.rows(told.round < told.n_rounds - self.stop.rounds)
+        earlier = told.rows(told.round < told.n_rounds - self.ending.rounds)
         frontiers = {device: self._frontier(device) for device in self.devices}
         gained = sum(each.gain_over(earlier.complete(device).objectives(device)) for device, each in frontiers.items())
-        most = self.stop.gain * sum(each.hypervolume for each in frontiers.values())
-        return max(gained, self.stop.rounds * expected) < most
+        most = self.ending.gain * sum(each.hypervolume for each in frontiers.values())
+        return max(gained, self.ending.rounds * expected) < most
 
     def _design(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return architectures that cover the space, first those of which no known latency is out of range."""
-        design = initial_design(self.space, n, rng=rng) if self.candidates is None else rng.permutation(self.candidates)
-        if not self.range:
+        design = initial_design(self.space, n, rng=rng) if self.allowed is None else rng.permutation(self.allowed)
+        if not self.limits:
             return design
-        if self.candidates is None:
+        if self.allowed is None:
             design = unique(np.concatenate([design, rng.permutation(self.measurements.choices)]))
         rows = RowIndex(self.measurements.choices).rows(design)
         outside = np.zeros(len(design), dtype=bool)
@@ -141,14 +137,14 @@ class SurrogateEvolution(Strategy):
 
     def _proposed(self, ranked: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return the first n of the ranked architectures that are new, completed by random ones, or by candidates."""
-        if self.candidates is None:
+        if self.allowed is None:
             return self.first_new(ranked, n, rng=rng)
-        ranked = np.concatenate([ranked, rng.permutation(self.candidates)])
+        ranked = np.concatenate([ranked, rng.permutation(self.allowed)])
         return without(unique(ranked), self.evaluated())[:n]
 
     def _within(self, device: str, values: np.ndarray) -> np.ndarray:
         """Return which values of a device are in range, bool."""
-        low, high = self.range.get(self.measurements.quantities[device], (0.0, np.inf))
+        low, high = self.limits.get(self.measurements.quantities[device], (0.0, np.inf))
         return (low <= values) & (values <= high)
 
     def _frontier(self, device: str) -> Frontier:
@@ -180,8 +176,8 @@ class SurrogateEvolution(Strategy):
         They are what evolves from the measured frontier of each device, its neighbors, and whatever has a known
         latency; or the candidates of the config.
         """
-        if self.candidates is not None:
-            return without(self.candidates, self.evaluated())
+        if self.allowed is not None:
+            return without(self.allowed, self.evaluated())
         only_latency = self.measurements.choices[self.measurements.round < 0]
         found = [only_latency if len(only_latency) <= MAX_KNOWN else rng.permutation(only_latency)[:MAX_KNOWN]]
         for device in self.devices:

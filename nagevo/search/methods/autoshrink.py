@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
 from nagevo.measure.measurements import PERPLEXITY, Measurements
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
+from nagevo.spaces.base import RowIndex, unique, without
 
 BETAS = {"accuracy": 10.0, "perplexity": 2.0}
 """Default of ``beta`` by ``quality``."""
@@ -19,6 +19,7 @@ MAX_PATHS = 8
 """Number of paths followed side by side to fill one round, at most."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class AutoShrink(Strategy):
     """Shrink the largest architecture along paths; all that is measured on the way may enter the frontier.
 
@@ -45,41 +46,34 @@ class AutoShrink(Strategy):
     200 are 2 %, the ``beta`` of ``quality: perplexity``. The other constants leave the order of candidates as it is.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        candidates: Annotated[int, Option("Removals that are measured at each step.", ge=1)] = 10,
-        quality: Annotated[
-            Literal["accuracy", "perplexity"],
-            Option("Whether accuracy or (of text) perplexity says what is missed least."),
-        ] = "accuracy",
-        cost: Annotated[
-            Literal["device", "macs"], Option("What is saved: what the device measures, or multiply–accumulates.")
-        ] = "device",
-        beta: Annotated[
-            float | None,
-            Option(
-                "Quality worth a tenfold cost: points of accuracy, null for 10; percent of perplexity, null for 2.",
-                gt=0,
-            ),
-        ] = None,
-        removals: Annotated[
-            int | None,
-            Option("Removals that a step keeps; null for as many as let a path fit into the evaluations.", ge=1),
-        ] = None,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.candidates, self.quality, self.cost = candidates, quality, cost
-        self.beta = BETAS[quality] if beta is None else beta
-        if cost == "macs" and "macs" not in space.costs(space.extremes()):
+    candidates: Annotated[int, Option("Removals that are measured at each step.", ge=1)] = 10
+    quality: Annotated[
+        Literal["accuracy", "perplexity"],
+        Option("Whether accuracy or (of text) perplexity says what is missed least."),
+    ] = "accuracy"
+    cost: Annotated[
+        Literal["device", "macs"], Option("What is saved: what the device measures, or multiply–accumulates.")
+    ] = "device"
+    beta: Annotated[
+        float | None,
+        Option(
+            "Quality worth a tenfold cost: points of accuracy, null for 10; percent of perplexity, null for 2.",
+            gt=0,
+        ),
+    ] = None
+    removals: Annotated[
+        int | None,
+        Option("Removals that a step keeps; null for as many as let a path fit into the evaluations.", ge=1),
+    ] = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.points = BETAS[self.quality] if self.beta is None else self.beta
+        if self.cost == "macs" and "macs" not in self.space.costs(self.space.extremes()):
             raise ConfigError(
-                f"search.cost: {space} does not know the multiply–accumulates of its networks: take device"
+                f"search.cost: {self.space} does not know the multiply–accumulates of its networks: take device"
             )
-        self.removals = removals or self._affordable_removals()
+        self.removals = self.removals or self._affordable_removals()
         self._n_finished = dict.fromkeys(self.devices, 0)
 
     def _affordable_removals(self) -> int:
@@ -124,7 +118,7 @@ class AutoShrink(Strategy):
     def _follow(self, device: str, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what a path has kept as far as all is measured, and what its next step needs measured."""
         rng = np.random.default_rng([self.seed, self.devices.index(device), number])
-        beta = self.beta * 3.0 ** (rng.uniform(-1, 1) if number else 0.0)
+        beta = self.points * 3.0 ** (rng.uniform(-1, 1) if number else 0.0)
         kept = self.space.extremes()[1:]
         for _ in range(int(kept.sum())):
             columns, options = self._removals_from(kept, rng=rng)

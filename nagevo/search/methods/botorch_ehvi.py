@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ KNOWN_STD = 1e-4
 """Standard deviation of a known latency, on the scale of the frontier: the formula divides by it."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class BotorchEHVI(Strategy):
     """Propose the largest analytic expected hypervolume improvement of BoTorch's Gaussian processes.
 
@@ -35,20 +37,13 @@ class BotorchEHVI(Strategy):
     the other, each as if those before it had been measured with their predicted values.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        n_startup: Annotated[int, Option("Evaluations before the processes take over from random search.", ge=2)] = 20,
-        candidates: Annotated[int, Option("Random architectures among the candidates of a round.", ge=1)] = 2000,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
+    n_startup: Annotated[int, Option("Evaluations before the processes take over from random search.", ge=2)] = 20
+    candidates: Annotated[int, Option("Random architectures among the candidates of a round.", ge=1)] = 2000
+
+    def __post_init__(self):
+        super().__post_init__()
         with optional_packages('strategy "botorch_ehvi"'):
             import botorch  # noqa: F401 -- refused before anything is measured
-        self.n_startup, self.candidates = n_startup, candidates
 
     def ask(self, n: int) -> np.ndarray:
         import torch

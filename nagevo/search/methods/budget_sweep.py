@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
@@ -20,7 +21,7 @@ from nagevo.search.base import Strategy
 from nagevo.search.methods.learning import single_thread, torch_generator
 from nagevo.search.methods.relaxation import Mixture, RelaxedSurrogate, Simplices
 from nagevo.search.methods.weight_sharing import SupernetRecipe, frontier_cells
-from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.spaces.base import unique, without
 from nagevo.spaces.nasbench201.space import NASBench201Space
 
 
@@ -31,6 +32,7 @@ class Budget(NamedTuple):
     ms: float
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class RelaxedStrategy(Strategy):
     """Search mixtures by gradient, in one of two modes.
 
@@ -50,44 +52,32 @@ class RelaxedStrategy(Strategy):
     n_draws: ClassVar[int] = 16
     rates: ClassVar[Mapping[str, float]]
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        mode: Annotated[
-            Literal["surrogate", "weight_sharing"],
-            Option(
-                "Source of gradients: a surrogate of the measurements, or a weight-sharing network (nasbench201 only)."
-            ),
-        ] = "surrogate",
-        initial: Annotated[int, Option("Random architectures before the first surrogate.", ge=2)] = 40,
-        steps: Annotated[int, Option("Gradient steps for each budget (mode surrogate).", ge=1)] = 50,
-        rate: Annotated[
-            float | None,
-            Option(
-                "Learning rate of the mixtures; null for 0.1, and for 0.0003 of na_darts with weight sharing.", gt=0
-            ),
-        ] = None,
-        penalty: Annotated[
-            float,
-            Option("Weight of the logarithm of latency over budget (mode surrogate).", ge=0),
-        ] = 10.0,
-        supernet: Annotated[
-            Mapping[str, Any] | None,
-            Option("How the weight-sharing network is trained (mode weight_sharing).", of=SupernetRecipe),
-        ] = None,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        if mode == "weight_sharing" and not isinstance(space, NASBench201Space):
-            raise ConfigError(f"search.mode weight_sharing is for the space nasbench201, got {space}")
-        self.rate = self.rates[mode] if rate is None else rate
-        self.mode, self.steps, self.penalty = mode, steps, penalty
-        self.initial = min(initial, max(evaluations // 4, 2))
-        self.supernet = dict(supernet or {})
-        self.simplices = Simplices(space.n_options)
+    mode: Annotated[
+        Literal["surrogate", "weight_sharing"],
+        Option("Source of gradients: a surrogate of the measurements, or a weight-sharing network (nasbench201 only)."),
+    ] = "surrogate"
+    initial: Annotated[int, Option("Random architectures before the first surrogate.", ge=2)] = 40
+    steps: Annotated[int, Option("Gradient steps for each budget (mode surrogate).", ge=1)] = 50
+    rate: Annotated[
+        float | None,
+        Option("Learning rate of the mixtures; null for 0.1, and for 0.0003 of na_darts with weight sharing.", gt=0),
+    ] = None
+    penalty: Annotated[
+        float,
+        Option("Weight of the logarithm of latency over budget (mode surrogate).", ge=0),
+    ] = 10.0
+    supernet: Annotated[
+        Mapping[str, Any] | None,
+        Option("How the weight-sharing network is trained (mode weight_sharing).", of=SupernetRecipe),
+    ] = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.mode == "weight_sharing" and not isinstance(self.space, NASBench201Space):
+            raise ConfigError(f"search.mode weight_sharing is for the space nasbench201, got {self.space}")
+        self.step_size = self.rates[self.mode] if self.rate is None else self.rate
+        self.initial = min(self.initial, max(self.evaluations // 4, 2))
+        self.simplices = Simplices(self.space.n_options)
 
     @abstractmethod
     def mixture(self, n_operations: int, *, edge_weights: bool, generator: torch.Generator) -> Mixture:
@@ -121,7 +111,7 @@ class RelaxedStrategy(Strategy):
 
     def _cells_of_supernets(self) -> np.ndarray:
         """Return what weight sharing finds, the best first."""
-        recipe = create("search.supernet", SupernetRecipe, **self.supernet)
+        recipe = create("search.supernet", SupernetRecipe, **(self.supernet or {}))
         return frontier_cells(
             recipe, cast(NASBench201Space, self.space), self.measurements, self.mixture, seed=self.seed
         )

@@ -11,8 +11,8 @@ Jin 2019, "A Classification-Based Surrogate-Assisted Evolutionary Algorithm for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import moocore
 import numpy as np
@@ -203,6 +203,7 @@ class ParetoClassifier:
         return network
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class CENAS(Strategy):
     """Search by classification-wise Pareto evolution.
 
@@ -217,29 +218,21 @@ class CENAS(Strategy):
     one, so that a round needs nothing but the measurements; and a latency predictor is used to spread the proposals.
     """
 
-    first_share = 0.25
-    round_size = 8
+    first_share: ClassVar[float] = 0.25
+    round_size: ClassVar[int] = 8
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        pool: Annotated[int, Option("Children for each architecture to measure.", ge=1)] = 10,
-        generations: Annotated[int, Option("Generations of children in each round.", ge=1)] = 1,
-        epochs: Annotated[int, Option("Passes of the classifier over its pairs in each round.", ge=1)] = 200,
-        hidden: Annotated[int, Option("Width of the classifier.", ge=1)] = 128,
-        learning_rate: Annotated[float, Option("Learning rate of the classifier.", gt=0)] = 1e-3,
-        predictor_steps: Annotated[
-            int,
-            Option("Updates of the latency predictor that spreads the proposals.", ge=1),
-        ] = 100,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.pool, self.generations, self.predictor_steps = pool, generations, predictor_steps
-        self.options: dict[str, Any] = {"epochs": epochs, "hidden": hidden, "learning_rate": learning_rate}
+    pool: Annotated[int, Option("Children for each architecture to measure.", ge=1)] = 10
+    generations: Annotated[int, Option("Generations of children in each round.", ge=1)] = 1
+    epochs: Annotated[int, Option("Passes of the classifier over its pairs in each round.", ge=1)] = 200
+    hidden: Annotated[int, Option("Width of the classifier.", ge=1)] = 128
+    learning_rate: Annotated[float, Option("Learning rate of the classifier.", gt=0)] = 1e-3
+    predictor_steps: Annotated[
+        int,
+        Option("Updates of the latency predictor that spreads the proposals.", ge=1),
+    ] = 100
+
+    def _options(self) -> dict[str, Any]:
+        return {"epochs": self.epochs, "hidden": self.hidden, "learning_rate": self.learning_rate}
 
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
@@ -257,7 +250,7 @@ class CENAS(Strategy):
         if len(known) < 2:
             return self.first_new(np.concatenate([self.space.extremes(), self.space.sample(n, rng=rng)]), n, rng=rng)
         with single_thread():
-            classifier = ParetoClassifier(self.space, known, device, **self.options, rng=rng)
+            classifier = ParetoClassifier(self.space, known, device, **self._options(), rng=rng)
             candidates = self._evolved(classifier, known, device, n, rng=rng)
             latency = fit_latency(self.space, known, device, rng=rng, steps=self.predictor_steps)
             ranked = _spread(candidates, classifier(candidates), latency(candidates), n)
@@ -281,7 +274,7 @@ class CENAS(Strategy):
             if len(part) == 0 or len(known) < 2:
                 continue
             with single_thread():
-                classifier = ParetoClassifier(self.space, known, device, **self.options, rng=rng)
+                classifier = ParetoClassifier(self.space, known, device, **self._options(), rng=rng)
                 probability = classifier(part.choices)
             labels = classifier.labels(part.objectives(device))
             auc = roc_auc_score(labels, probability) if len(set(labels.tolist())) == 2 else np.nan

@@ -10,7 +10,8 @@ memory and count as design choices here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import moocore
 import numpy as np
@@ -124,6 +125,7 @@ class RecurrentEnsemble:
         return self.low + self.range * (np.mean(outputs, axis=0) - 0.1) / 0.8
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class DPPNet(Strategy):
     """Search by progressive growth with Pareto selection.
 
@@ -141,29 +143,16 @@ class DPPNet(Strategy):
     measured.
     """
 
-    default_rounds = 6
+    default_rounds: ClassVar[int] = 6
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        start: Annotated[
-            Literal["measured", "smallest"],
-            Option(
-                "Start of the growth: the best of a random first round, or (as published) the smallest architectures."
-            ),
-        ] = "measured",
-        members: Annotated[int, Option("Recurrent regressors of accuracy.", ge=1)] = 3,
-        steps: Annotated[int, Option("Updates of each regressor in each round.", ge=1)] = 100,
-        predictor_steps: Annotated[int, Option("Updates of the latency predictors in each round.", ge=1)] = 200,
-        learning_rate: Annotated[float, Option("Learning rate of the regressors.", gt=0)] = 1e-2,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.start, self.members, self.steps, self.predictor_steps = start, members, steps, predictor_steps
-        self.learning_rate = learning_rate
+    start: Annotated[
+        Literal["measured", "smallest"],
+        Option("Start of the growth: the best of a random first round, or (as published) the smallest architectures."),
+    ] = "measured"
+    members: Annotated[int, Option("Recurrent regressors of accuracy.", ge=1)] = 3
+    steps: Annotated[int, Option("Updates of each regressor in each round.", ge=1)] = 100
+    predictor_steps: Annotated[int, Option("Updates of the latency predictors in each round.", ge=1)] = 200
+    learning_rate: Annotated[float, Option("Learning rate of the regressors.", gt=0)] = 1e-2
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()

@@ -35,11 +35,11 @@ class GAEA(RelaxedStrategy):
             mixtures = mixtures.detach().requires_grad_()
             error, log_latency = surrogate(mixtures, budget.device)
             (gradient,) = torch.autograd.grad((error + self.excess(log_latency, budget)).sum(), mixtures)
-            mixtures = self.simplices.exponentiated_step(mixtures.detach(), gradient, self.rate)
+            mixtures = self.simplices.exponentiated_step(mixtures.detach(), gradient, self.step_size)
         return mixtures
 
     def mixture(self, n_operations: int, *, edge_weights: bool, generator: torch.Generator) -> Mixture:
-        return ExponentiatedMixture(n_operations, rate=self.rate, edge_weights=edge_weights)
+        return ExponentiatedMixture(n_operations, rate=self.step_size, edge_weights=edge_weights)
 
 
 class ExponentiatedMixture(Mixture):

@@ -9,8 +9,9 @@ the rewards and the hyper-parameters are from memory and count as design choices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.controller import Controller, policy_step, reinforce
 from nagevo.search.methods.learning import fit_accuracy, fit_latency, seeded, single_thread, torch_generator
-from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.spaces.base import unique, without
 
 Scaled = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From accuracy, latency and the trade-off, all scaled, to the reward."""
@@ -49,6 +50,7 @@ REWARDS: dict[str, Scaled] = {
 }
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class MONAS(Strategy):
     """Search by one policy for each device and trade-off, with an equal share of the evaluations.
 
@@ -58,44 +60,29 @@ class MONAS(Strategy):
     space. Energy is the latency. The first round is random, with the smallest and the largest architecture.
     """
 
-    default_rounds = 4
+    default_rounds: ClassVar[int] = 4
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        reward: Annotated[
-            Literal["mixed", "latency_constraint", "accuracy_constraint"],
-            Option("Reward: weighted sum, or accuracy or latency under a constraint on the other."),
-        ] = "mixed",
-        trade_offs: Annotated[int, Option("Policies of each device: weights or limits, evenly spaced.", ge=2)] = 11,
-        rewards_from: Annotated[
-            Literal["predictors", "measurements"],
-            Option("Source of rewards; `measurements` is the published method, with one update in each round."),
-        ] = "predictors",
-        iterations: Annotated[int, Option("Updates of the policies in each round.", ge=1)] = 100,
-        batch: Annotated[int, Option("Architectures of each policy in one update.", ge=1)] = 16,
-        predictor_steps: Annotated[int, Option("Updates of each predictor in each round.", ge=1)] = 200,
-        hidden: Annotated[int, Option("Size of the controllers' state.", ge=1)] = 64,
-        learning_rate: Annotated[float, Option("Learning rate of the policies.", gt=0)] = 1e-2,
-        entropy: Annotated[float, Option("Weight of the policies' entropy.", ge=0)] = 1e-3,
-        decay: Annotated[
-            float, Option("Decay of the moving average of rewards that serves as baseline.", ge=0, lt=1)
-        ] = 0.9,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.reward, self.rewards_from = REWARDS[reward], rewards_from
-        self.trade_offs = np.linspace(0.0, 1.0, trade_offs)
-        self.iterations, self.batch, self.predictor_steps = iterations, batch, predictor_steps
-        self.hidden, self.learning_rate, self.entropy, self.decay = hidden, learning_rate, entropy, decay
+    reward: Annotated[
+        Literal["mixed", "latency_constraint", "accuracy_constraint"],
+        Option("Reward: weighted sum, or accuracy or latency under a constraint on the other."),
+    ] = "mixed"
+    trade_offs: Annotated[int, Option("Policies of each device: weights or limits, evenly spaced.", ge=2)] = 11
+    rewards_from: Annotated[
+        Literal["predictors", "measurements"],
+        Option("Source of rewards; `measurements` is the published method, with one update in each round."),
+    ] = "predictors"
+    iterations: Annotated[int, Option("Updates of the policies in each round.", ge=1)] = 100
+    batch: Annotated[int, Option("Architectures of each policy in one update.", ge=1)] = 16
+    predictor_steps: Annotated[int, Option("Updates of each predictor in each round.", ge=1)] = 200
+    hidden: Annotated[int, Option("Size of the controllers' state.", ge=1)] = 64
+    learning_rate: Annotated[float, Option("Learning rate of the policies.", gt=0)] = 1e-2
+    entropy: Annotated[float, Option("Weight of the policies' entropy.", ge=0)] = 1e-3
+    decay: Annotated[float, Option("Decay of the moving average of rewards that serves as baseline.", ge=0, lt=1)] = 0.9
 
     @property
     def n_policies(self) -> int:
         """Number of policies, those of the first device before those of the next."""
-        return len(self.devices) * len(self.trade_offs)
+        return len(self.devices) * self.trade_offs
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
@@ -148,12 +135,13 @@ class MONAS(Strategy):
         accuracy, latency_ms : ndarray, shape (n_devices, n_trade_offs * n)
             Those of the policies of each device, one policy after the other.
         """
-        rewards = []
+        rewards, trade_offs = [], np.linspace(0.0, 1.0, self.trade_offs)[:, None]
         for device, percent, milliseconds in zip(self.devices, accuracy, latency_ms, strict=True):
             objectives = self.measurements.objectives(device)
             scaled = scale(np.column_stack([100.0 - percent, milliseconds]), objectives[frontier(objectives)])
-            of_policy = scaled.reshape(len(self.trade_offs), -1, 2)
-            rewards.append(self.reward(1.0 - of_policy[..., ERROR], of_policy[..., VALUE], self.trade_offs[:, None]))
+            of_policy = scaled.reshape(self.trade_offs, -1, 2)
+            reward = REWARDS[self.reward](1.0 - of_policy[..., ERROR], of_policy[..., VALUE], trade_offs)
+            rewards.append(reward)
         return np.concatenate(rewards)
 
     def _from_predictors(self, rng: np.random.Generator) -> Controller:
@@ -206,7 +194,7 @@ class MONAS(Strategy):
         choices = np.zeros((self.n_policies, longest, self.space.n_choices), dtype=np.int8)
         accuracy, latency_ms = np.full((2, self.n_policies, longest), np.nan)
         for policy, rows in blocks:
-            device = self.devices[policy // len(self.trade_offs)]
+            device = self.devices[policy // self.trade_offs]
             choices[policy, : len(rows)] = part.choices[rows]
             accuracy[policy, : len(rows)] = part.accuracy[rows]
             latency_ms[policy, : len(rows)] = part.values[device][rows]

@@ -40,13 +40,13 @@ class NADARTS(RelaxedStrategy):
     def mixture(self, n_operations: int, *, edge_weights: bool, generator: torch.Generator) -> Mixture:
         if edge_weights:
             raise ConfigError("search.supernet.edge_weights is for gaea; na_darts has none")
-        return NeighborhoodMixture(n_operations, rate=self.rate, n_neighbors=N_NEIGHBORS, generator=generator)
+        return NeighborhoodMixture(n_operations, rate=self.step_size, n_neighbors=N_NEIGHBORS, generator=generator)
 
     def descend(
         self, surrogate: RelaxedSurrogate, mixtures: Tensor, budget: Budget, *, generator: torch.Generator
     ) -> Tensor:
         logits = torch.log(mixtures).requires_grad_()
-        optimizer = torch.optim.Adam([logits], lr=self.rate)
+        optimizer = torch.optim.Adam([logits], lr=self.step_size)
         for _ in range(self.steps):
             mixtures = self.simplices.softmax(logits)
             near = perturbed(self.simplices, mixtures, N_NEIGHBORS, generator=generator)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ AGGREGATES: dict[str, Callable[..., Any]] = {"mean": np.nanmean, "median": np.na
 """Statistic of the errors of a neighborhood."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class NeighborhoodRandomSearch(Strategy):
     """Draw architectures at random and judge each by the errors of its neighborhood, itself included.
 
@@ -31,28 +33,21 @@ class NeighborhoodRandomSearch(Strategy):
     evaluations on centers only and leaves their neighborhoods to the surrogates of the default strategy.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        mode: Annotated[
-            Literal["surrogate", "measured"],
-            Option("Whether the errors of neighborhoods are predicted, or measured as published."),
-        ] = "surrogate",
-        aggregate: Annotated[
-            Literal["mean", "median", "worst"],
-            Option("Statistic of the errors of a neighborhood."),
-        ] = "mean",
-        n_neighbors: Annotated[int, Option("Random neighbors that represent a neighborhood.", ge=1)] = 10,
-        draws: Annotated[int, Option("Architectures drawn in a round (mode surrogate).", ge=1)] = 1000,
-        initial: Annotated[int, Option("Random architectures before the first surrogate.", ge=4)] = 40,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.mode, self.aggregate, self.n_neighbors = mode, AGGREGATES[aggregate], n_neighbors
-        self.draws, self.initial = draws, min(initial, max(evaluations // 4, 4))
+    mode: Annotated[
+        Literal["surrogate", "measured"],
+        Option("Whether the errors of neighborhoods are predicted, or measured as published."),
+    ] = "surrogate"
+    aggregate: Annotated[
+        Literal["mean", "median", "worst"],
+        Option("Statistic of the errors of a neighborhood."),
+    ] = "mean"
+    n_neighbors: Annotated[int, Option("Random neighbors that represent a neighborhood.", ge=1)] = 10
+    draws: Annotated[int, Option("Architectures drawn in a round (mode surrogate).", ge=1)] = 1000
+    initial: Annotated[int, Option("Random architectures before the first surrogate.", ge=4)] = 40
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.initial = min(self.initial, max(self.evaluations // 4, 4))
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
@@ -85,7 +80,7 @@ class NeighborhoodRandomSearch(Strategy):
         near = random_neighbors(self.space, centers, self.n_neighbors, rng=rng)
         around = np.concatenate([centers[:, None], near], axis=1)  # (n_centers, 1 + n_neighbors, n_choices)
         seen = self.space.features(around.reshape(-1, self.space.n_choices))
-        error = self.aggregate(100.0 - accuracy.predict(seen).reshape(around.shape[:2]), axis=1)
+        error = AGGREGATES[self.aggregate](100.0 - accuracy.predict(seen).reshape(around.shape[:2]), axis=1)
         ranked = []
         for device, share in self.shares(n).items():
             latency = fit_latency(features, self.measurements.values[device], seed=self.seed)
@@ -106,7 +101,7 @@ class NeighborhoodRandomSearch(Strategy):
             near = [position[key] for key in map(bytes, neighbors) if key in position]
             if len(near) >= min(self.n_neighbors, len(neighbors)):
                 centers.append(row)
-                errors.append(self.aggregate(100.0 - table.accuracy[[row, *near]]))
+                errors.append(AGGREGATES[self.aggregate](100.0 - table.accuracy[[row, *near]]))
         objectives = np.column_stack([errors, table.values[device][centers]])
         return table.choices[centers][frontier(objectives)]
 

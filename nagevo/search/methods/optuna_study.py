@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -15,7 +15,7 @@ from optuna.trial import create_trial
 from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import SearchSpace, without
+from nagevo.spaces.base import without
 
 optuna.logging.get_logger("optuna").setLevel(optuna.logging.WARNING)
 
@@ -23,6 +23,7 @@ MAX_ASKED = 10
 """How often the sampler is asked for one new architecture before a random one takes its place."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class OptunaStudies(Strategy):
     """Let a sampler of Optuna propose, in a study for each device.
 
@@ -30,19 +31,12 @@ class OptunaStudies(Strategy):
     each study is told what was measured for the other devices as well; the sampler is seeded anew each round.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        n_startup: Annotated[int, Option("Evaluations before the sampler takes over from random search.", ge=1)] = 10,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.n_startup = n_startup
+    n_startup: Annotated[int, Option("Evaluations before the sampler takes over from random search.", ge=1)] = 10
+
+    def __post_init__(self):
+        super().__post_init__()
         self._distributions: dict[str, optuna.distributions.BaseDistribution] = {
-            f"{i}": CategoricalDistribution(tuple(range(options))) for i, options in enumerate(space.n_options)
+            f"{i}": CategoricalDistribution(tuple(range(options))) for i, options in enumerate(self.space.n_options)
         }
         self._studies = {device: optuna.create_study(directions=["minimize"] * 2) for device in self.devices}
         self._n_told = 0

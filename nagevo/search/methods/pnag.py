@@ -11,7 +11,8 @@ memory and is a design choice here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -295,6 +296,7 @@ def _conditioned(features: torch.Tensor, condition: torch.Tensor) -> torch.Tenso
     return torch.cat([features, condition.expand(len(features), -1)], dim=1)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class PNAG(Strategy):
     """Search by PNAG: measure what its generator answers to evenly spaced budgets.
 
@@ -303,45 +305,38 @@ class PNAG(Strategy):
     and asked for as many budgets, most of them between trained ones, as the device has proposals.
     """
 
-    default_rounds = 4
+    default_rounds: ClassVar[int] = 4
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        budgets: Annotated[int, Option("Budgets of each device that the controller is trained for.", ge=1)] = 5,
-        samples: Annotated[
-            int,
-            Option("Architectures sampled for each budget asked, of which the best are measured.", ge=2),
-        ] = 10,
-        reward: Annotated[
-            Literal["ranking", "mnasnet", "tunas"],
-            Option("Reward: a learned judge of Pareto dominance, or those of MnasNet and TuNAS."),
-        ] = "ranking",
-        iterations: Annotated[int, Option("Updates of the policy in each round.", ge=1)] = 160,
-        batch: Annotated[int, Option("Architectures in each update of the policy.", ge=1)] = 64,
-        evaluator_steps: Annotated[int, Option("Updates of the judge in each round.", ge=1)] = 200,
-        predictor_steps: Annotated[int, Option("Updates of each predictor in each round.", ge=1)] = 200,
-        hidden: Annotated[int, Option("Width of judge and predictors.", ge=1)] = 256,
-        learning_rate: Annotated[float, Option("Learning rate of the policy.", gt=0)] = 1e-2,
-        entropy: Annotated[float, Option("Weight of the policy's entropy.", ge=0)] = 0.05,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.budgets, self.samples = budgets, samples
-        self.options: dict[str, Any] = {
-            "reward": reward,
-            "iterations": iterations,
-            "batch": batch,
-            "evaluator_steps": evaluator_steps,
-            "predictor_steps": predictor_steps,
-            "hidden": hidden,
-            "learning_rate": learning_rate,
-            "entropy": entropy,
-        }
-        PNAGGenerator(space, **self.options)
+    budgets: Annotated[int, Option("Budgets of each device that the controller is trained for.", ge=1)] = 5
+    samples: Annotated[
+        int,
+        Option("Architectures sampled for each budget asked, of which the best are measured.", ge=2),
+    ] = 10
+    reward: Annotated[
+        Literal["ranking", "mnasnet", "tunas"],
+        Option("Reward: a learned judge of Pareto dominance, or those of MnasNet and TuNAS."),
+    ] = "ranking"
+    iterations: Annotated[int, Option("Updates of the policy in each round.", ge=1)] = 160
+    batch: Annotated[int, Option("Architectures in each update of the policy.", ge=1)] = 64
+    evaluator_steps: Annotated[int, Option("Updates of the judge in each round.", ge=1)] = 200
+    predictor_steps: Annotated[int, Option("Updates of each predictor in each round.", ge=1)] = 200
+    hidden: Annotated[int, Option("Width of judge and predictors.", ge=1)] = 256
+    learning_rate: Annotated[float, Option("Learning rate of the policy.", gt=0)] = 1e-2
+    entropy: Annotated[float, Option("Weight of the policy's entropy.", ge=0)] = 0.05
+
+    def __post_init__(self):
+        super().__post_init__()
+        names = (
+            "reward",
+            "iterations",
+            "batch",
+            "evaluator_steps",
+            "predictor_steps",
+            "hidden",
+            "learning_rate",
+            "entropy",
+        )
+        self.options: dict[str, Any] = {name: getattr(self, name) for name in names}
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -21,6 +21,7 @@ from nagevo.search.base import Strategy
 from nagevo.spaces.base import RowIndex, SearchSpace, among
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class PymooNSGA2(Strategy):
     """Let pymoo's NSGA-II propose, one population for each device.
 
@@ -33,19 +34,12 @@ class PymooNSGA2(Strategy):
     that every child counts; each population is told what was measured for the other devices as well.
     """
 
-    default_rounds = 10
+    default_rounds: ClassVar[int] = 10
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        devices: Sequence[str],
-        *,
-        seed: int = 0,
-        evaluations: int = 200,
-        population: Annotated[int, Option("Architectures that survive a generation.", ge=2)] = 20,
-    ):
-        super().__init__(space, devices, seed=seed, evaluations=evaluations)
-        self.population = population
+    population: Annotated[int, Option("Architectures that survive a generation.", ge=2)] = 20
+
+    def __post_init__(self):
+        super().__post_init__()
         self.searches = {device: Generations(self, device) for device in self.devices}
 
     def ask(self, n: int) -> np.ndarray:
