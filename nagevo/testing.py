@@ -40,6 +40,8 @@ def choices_are_described(space: SearchSpace, rng: np.random.Generator) -> None:
     """Every choice has a name and options that an int8 can number."""
     _require(len(space.choice_names) == space.n_choices, "there is one choice_name for each of n_options")
     _require(all(1 <= n <= np.iinfo(np.int8).max for n in space.n_options), "every choice has 1 to 127 options")
+    for row in space.sample(N, rng=rng):
+        _require(len(space.words(row)) == space.n_choices, "words says what an architecture takes for each choice")
 
 
 def texts_round_trip(space: SearchSpace, rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ from nagevo.foundation.errors import NagevoError, optional_packages
 
 COMMANDS = {
     "Begin": ("init", "list"),
-    "Ask a generator": ("generate", "show", "adapt", "export", "finetune"),
+    "Ask a generator": ("generate", "explain", "show", "adapt", "export", "finetune"),
     "Search and compare": ("catalog", "search", "compare", "benchmark", "report"),
     "Measure": ("sample", "score", "profile", "measure", "train", "lut"),
 }

@@ -19,6 +19,7 @@ def run(
     frontiers: Annotated[Path, typer.Option(help="Folder with what `nagevo step evolve` wrote for each device.")],
     benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
     output: Output,
+    networks: Annotated[Path, typer.Option(help="Folder with what `nagevo step deploy` wrote for each device.")],
     figures: Annotated[Path, typer.Option(help="Folder for the figures, each as SVG and as PNG.")],
 ) -> None:
     """Write the interactive page of an experiment, and its figures for papers."""
@@ -34,6 +35,7 @@ def run(
     from nagevo.measure.accuracy.validation import Agreement
     from nagevo.measure.measurements import Measurements
     from nagevo.report.content import content
+    from nagevo.report.delivered import delivered
     from nagevo.report.figures import FIGURES, REPORTED, write_figures
     from nagevo.report.page import write_page
     from nagevo.report.timing import stages
@@ -60,6 +62,7 @@ def run(
         {device: read_table(frontiers / f"{device}.log.csv") for device in devices},
         evaluated,
         stages(benchmarks, devices),
+        networks=delivered(generator, networks, devices),
         supernet=str(Agreement.of(read_table(validation))) if validation.is_file() else None,
     )
     write_figures(shown, figures, REPORTED)

@@ -12,10 +12,12 @@ import numpy as np
 from nagevo.deploy.config import USUAL, DeployConfig
 from nagevo.deploy.deployment import ONNX, Deployment
 from nagevo.deploy.export import onnx_for_timing
+from nagevo.experiment.profiling import LAYERS, profiles
 from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.files import write_json
-from nagevo.foundation.quantities import QUANTITIES
+from nagevo.foundation.quantities import LATENCY, QUANTITIES
 from nagevo.foundation.rounding import rounded_up
+from nagevo.foundation.tables import write_table
 from nagevo.foundation.writing import replacing_folder
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ def deliver(
         "device": name,
         "quantity": quantity,
         "confidence": confidence,
+        "place": device.place,
         "networks": [],
         "refused": [
             {"asked": refusal.budget, "minimum": refusal.minimum}
@@ -92,6 +95,8 @@ def deliver(
                     "difference_from_torch": differences[ONNX],
                 }
             )
+        timed = [answer.architecture for answer in answers] if quantity == LATENCY else []
+        write_table(profiles(space, device, measured, timed), new / LAYERS)
         (new / REFERENCES).mkdir()
         for number, text in enumerate(references):
             shape = space.input_shape_of(space.from_text([text])[0])

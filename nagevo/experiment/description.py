@@ -39,6 +39,10 @@ def describe(
         "space": {"name": experiment.space.name, **experiment.space.options},
         "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
         "evaluations": evaluations,
+        "backends": {
+            name: {"backend": device.backend.name, **device.backend.options}
+            for name, device in experiment.devices.items()
+        },
         "conditions": {device: condition.described(references) for device, condition in conditions.items()},
         "machine": describe_machine(),
         "versions": {"python": platform.python_version(), **_versions()},

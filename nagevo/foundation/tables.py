@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PARQUET = (".parquet", ".pq")
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 """By ending of the name, the separator with which a table is written. Reading takes the one that its heading has."""
-TEXTS = ("architecture", "device", "status", "method", "strategy")
+TEXTS = ("architecture", "device", "status", "method", "strategy", "layer")
 """Columns that are texts even where every cell looks like a number: ``0111`` is an architecture."""
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-"}
 """Cells without a value, in any capitals."""

@@ -5,7 +5,7 @@ Its values are plain lists, numbers and texts, ready for JSON; tables are dictio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -44,6 +44,7 @@ def content(
     evaluation: Mapping[str, Any],
     stages: pd.DataFrame,
     *,
+    networks: Sequence[Mapping[str, Any]] = (),
     supernet: str | None = None,
 ) -> dict[str, Any]:
     """Return all that the report shows.
@@ -58,6 +59,8 @@ def content(
         Content of ``evaluation.json``.
     stages : DataFrame
         As returned by :func:`nagevo.report.timing.stages`.
+    networks : sequence of mapping
+        As returned by :func:`nagevo.report.delivered.delivered`.
     supernet : str, optional
         How far the supernet agrees with training alone, in a sentence.
     """
@@ -100,6 +103,7 @@ def content(
         "failures": description["failures"],
         "verdicts": verdicts(evaluation),
         "devices": devices,
+        "networks": list(networks),
         "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),
         "measurements": _columns(searched.rows(searched.round != EXTRA_ROUND).to_frame(generator.space)),
         "stages": _columns(stages),

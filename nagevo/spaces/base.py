@@ -75,6 +75,25 @@ class SearchSpace(ABC):
     def to_text(self, choices: np.ndarray) -> list[str]:
         """Return the text form of each architecture."""
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        """Return what one architecture takes for each choice, as shown to people; ``choices``: shape (n_choices,).
+
+        A choice that does not matter is "–".
+
+        Examples
+        --------
+        >>> from nagevo.spaces import create_space
+        >>> space = create_space("nasbench201")
+        >>> space.words(space.extremes()[1])[0], space.choice_names[0]
+        ('nor_conv_3x3', 'operation from node 0 to node 1')
+        """
+        return [f"option {option + 1} of {n}" for option, n in zip(choices.tolist(), self.n_options, strict=True)]
+
+    def differences(self, before: np.ndarray, after: np.ndarray) -> list[str]:
+        """Return a phrase for each choice in which two architectures, of shape (n_choices,), differ."""
+        pairs = zip(self.choice_names, self.words(before), self.words(after), strict=True)
+        return [f"{name}: {old} → {new}" for name, old, new in pairs if old != new]
+
     @abstractmethod
     def _parse(self, text: str) -> Sequence[int]:
         """Return the option indices of one text; raise ValueError saying what is wrong with it."""

@@ -77,6 +77,9 @@ class CatalogSpace(SearchSpace):
     def to_text(self, choices: np.ndarray) -> list[str]:
         return [self.names[option] for option in choices[:, 0]]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        return self.to_text(choices[None])
+
     def _parse(self, text: str) -> list[int]:
         if text not in self.names:
             raise ValueError("it has no network of that name")

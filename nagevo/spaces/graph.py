@@ -64,6 +64,9 @@ class GraphSpace(SearchSpace):
         ends = np.cumsum(np.arange(1, self.nodes - 1))
         return ["/".join("".join(map(str, part)) for part in np.split(row, ends)) for row in choices]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        return ["yes" if read else "no" for read in choices]
+
     def _parse(self, text: str) -> list[int]:
         parts = text.split("/")
         if [len(part) for part in parts] != list(range(1, self.nodes)) or set(text) - set("01/"):

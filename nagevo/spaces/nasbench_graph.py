@@ -129,6 +129,10 @@ class NASBenchGraphSpace(SearchSpace):
         """Return ``0,l,l,l:op,op,op,op`` for each architecture."""
         return [f"{','.join(map(str, link))}:{','.join(operations)}" for link, operations in self._parts(choices)]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        links, operations = np.split(choices, [N_LINKS])
+        return [*map(str, links), *(self.operations[option] for option in operations)]
+
     def _parse(self, text: str) -> list[int]:
         sources, operations = (part.split(",") for part in text.split(":"))
         link = [int(node) for node in sources]

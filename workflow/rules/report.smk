@@ -12,6 +12,7 @@ rule report:
         evaluation="results/{experiment}/evaluation.json",
         frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
         logs=expand("results/{{experiment}}/frontiers/{device}.log.csv", device=plan.devices),
+        networks=plan.delivered,
     output:
         page=report(
             "results/{experiment}/report.html",
@@ -67,8 +68,9 @@ rule report:
         bundle=subpath(input.model, parent=True),
         frontiers=plan.frontiers_folder,
         benchmarks="results/{experiment}/benchmarks",
+        networks="results/{experiment}/networks",
         figures=subpath(output.frontier, parent=True),
     shell:
         "nagevo report --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
         " --random {input.random} --evaluation {input.evaluation} --frontiers {params.frontiers}"
-        " --benchmarks {params.benchmarks} --figures {params.figures} --output {output.page} 2>&1 | tee {log} >&2"
+        " --benchmarks {params.benchmarks} --networks {params.networks} --figures {params.figures} --output {output.page} 2>&1 | tee {log} >&2"

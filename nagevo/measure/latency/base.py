@@ -9,7 +9,9 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.quantities import LATENCY
+from nagevo.measure.latency.layers import Layer
 from nagevo.measure.status import OK, UNKNOWN
 from nagevo.spaces.base import SearchSpace
 
@@ -48,6 +50,21 @@ class Device(ABC):
         DeviceError
             If the device cannot be opened at all; one architecture that fails is a row with a status.
         """
+
+    def layers(self, space: SearchSpace, choices: np.ndarray) -> list[Layer]:
+        """Return the ms of each layer of an architecture, in their order; ``choices``: shape (n_choices,).
+
+        Raises
+        ------
+        DeviceError
+            If the device has no profile of layers.
+        """
+        raise DeviceError("the device has no profile of layers; backends onnxruntime and torch have")
+
+    @property
+    def place(self) -> str:
+        """Where all layers are expected to run, as :attr:`Layer.place` names it."""
+        return ""
 
 
 def known_values(values: np.ndarray, path: str | os.PathLike, quantity: str = LATENCY) -> pd.DataFrame:

@@ -287,7 +287,17 @@ def read_conditions(path: str | os.PathLike) -> dict[str, Condition]:
     DataError
         If the file is absent, or does not hold them.
     """
-    entries = read_json(path)
+    return parsed_conditions(read_json(path), str(path))
+
+
+def parsed_conditions(entries: Any, where: str) -> dict[str, Condition]:
+    """Return the conditions by device in :meth:`Condition.described` entries; ``where`` is named in errors.
+
+    Raises
+    ------
+    DataError
+        If they are something else.
+    """
     try:
         return {
             str(device): Condition(
@@ -302,7 +312,7 @@ def read_conditions(path: str | os.PathLike) -> dict[str, Condition]:
             for device, entry in dict(entries).items()
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} does not hold the conditions of devices: {error!r}") from None
+        raise DataError(f"{where} does not hold the conditions of devices: {error!r}") from None
 
 
 def judged(table: pd.DataFrame, known: Mapping[str, Condition]) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
-from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
+from nagevo.measure.latency.layers import PROFILED_RUNS, Layer, onnxruntime_layers
+from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, built, burst_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from onnxruntime import InferenceSession
     from torch import nn
+
+    from nagevo.spaces.base import SearchSpace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +54,33 @@ class ONNXRuntimeDevice(TimedDevice):
             raise DeviceError(f"provider {self.provider} is not in this onnxruntime; it has {', '.join(available)}")
         yield self._prepare
 
+    def layers(self, space: SearchSpace, choices: np.ndarray) -> list[Layer]:
+        network, input_shape = built(space, choices), space.input_shape_of(choices)
+        with self.opened(), tempfile.TemporaryDirectory(prefix="nagevo-") as folder:
+            session, feed = self._session(network, input_shape, profile=Path(folder) / "profile")
+            for _ in range(self.warmup + PROFILED_RUNS):
+                session.run(None, feed)
+            events = json.loads(Path(session.end_profiling()).read_text())
+        return onnxruntime_layers(events, warmup=self.warmup)
+
+    @property
+    def place(self) -> str:
+        return self.provider
+
     def _prepare(self, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
+        session, feed = self._session(network, input_shape)
+        return burst_of(lambda: session.run(None, feed), warmup=self.warmup, runs=self.runs)
+
+    def _session(
+        self, network: nn.Module | Path, input_shape: tuple[int, ...], *, profile: Path | None = None
+    ) -> tuple[InferenceSession, dict[str, np.ndarray]]:
+        """Return what runs a network, and its inputs; with ``profile`` it begins a file of that name."""
         import numpy as np
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3  # errors only
         if isinstance(network, Path):
@@ -68,4 +97,4 @@ class ONNXRuntimeDevice(TimedDevice):
             fixed = all(isinstance(size, int) for size in taken.shape)
             dtype = np.int64 if taken.type == "tensor(int64)" else np.float32
             feed[taken.name] = np.zeros(taken.shape if fixed else (self.batch, *input_shape), dtype=dtype)
-        return burst_of(lambda: session.run(None, feed), warmup=self.warmup, runs=self.runs)
+        return session, feed

@@ -113,7 +113,7 @@ class TimedDevice(Device):
             If the space has no networks.
         """
         every = [*space.extremes(), *choices]
-        builders = [partial(_built, space, row) for row in every]
+        builders = [partial(built, space, row) for row in every]
         shapes = [space.input_shape_of(row) for row in every]
         n_references = len(space.extremes())
         return self.time_networks(builders, shapes, n_references=n_references)
@@ -154,7 +154,7 @@ class TimedDevice(Device):
         return table.assign(**(self.machine or {}))
 
 
-def _built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path:
+def built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path:
     """Return the network of an architecture, or the ONNX file that it is."""
     return space.onnx_file(choices) or space.network(choices)
 

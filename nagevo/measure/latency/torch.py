@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
-from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, burst_of
+from nagevo.measure.latency.layers import PROFILED_RUNS, Layer, timed_modules
+from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, built, burst_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import nn
+
+    from nagevo.spaces.base import SearchSpace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,19 @@ class TorchDevice(TimedDevice):
                 yield self._prepare
         finally:
             torch.set_num_threads(threads)
+
+    def layers(self, space: SearchSpace, choices: np.ndarray) -> list[Layer]:
+        with self.opened():
+            network = built(space, choices)
+            burst = replace(self, runs=PROFILED_RUNS)._prepare(network, space.input_shape_of(choices))
+            assert not isinstance(network, Path)
+            with timed_modules(network.eval(), gpu=self.processor == "cuda") as layers:
+                burst()
+            return layers(self.warmup)
+
+    @property
+    def place(self) -> str:
+        return self.processor
 
     def _prepare(self, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
         import torch

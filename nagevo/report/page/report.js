@@ -378,6 +378,34 @@ function againAccuracy(device) {
   };
 }
 
+// ---- The layers of the delivered networks ----
+
+const signed = (value) => `${value < 0 ? "−" : "+"}${significant(Math.abs(value), 3)}`;
+
+function layers() {
+  byId("layers").hidden = byId("layers-link").hidden = !data.networks.length;
+  const change = (words, device, other) => other && element("p", {},
+    `${words}: ${signed(other.ms)} ${device.quantity.unit}, ${signed(other.points)} points. ${other.changes.join("; ")}`);
+  byId("layer-tables").append(...data.networks.map((network) => {
+    const device = data.devices.find(({ name }) => name === network.device), rows = network.layers;
+    const kept = network.kept ? "" : ", budget broken";
+    return element("div", {},
+      sortableTable({
+        caption: `${network.device}, budget ${own(network.asked, device)}: measured ${own(network.measured, device)}${kept}; ${rows.length} of ${network.n_layers} layers`,
+        columns: [
+          { name: "layer", label: "Layer", text: true, long: true },
+          { name: "operator", label: "Operator", text: true },
+          { name: "ms", label: `Time (${device.quantity.unit})`, format: (value) => significant(value, 3) },
+          { name: "share", label: "Share (%)", format: (value) => fixed(value, 1) },
+        ],
+        rows: rows.map((row) => ({ ...row, share: 100 * row.ms / network.measured })),
+      }),
+      network.elsewhere.length ? element("p", { class: "verdict" }, `Not where ${network.device} runs networks: ${network.elsewhere.join(", ")}`) : null,
+      change("Next faster", device, network.faster),
+      change("Next more accurate", device, network.better));
+  }));
+}
+
 // ---- The search, the surrogates, the measurements, the stages ----
 
 function searchCharts() {
@@ -496,6 +524,7 @@ themeButton(byId("theme"));
 lead();
 ask();
 measuredAgain();
+layers();
 searchCharts();
 predictions();
 measurements();

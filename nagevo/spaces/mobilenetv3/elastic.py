@@ -106,6 +106,13 @@ class Elastic:
         if len(self.multipliers) > 1:
             yield np.log2(self.multipliers)[self.multiplier(choices)][:, : N_STAGES if self.by_stage else 1]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        """Return the value of each choice of one architecture, as shown to people; ``choices``: shape (n_options,)."""
+        return [
+            f"{self.resolutions[option]} pixels" if name == "resolution" else f"{self.multipliers[option]:g}"
+            for name, option in zip(self.options, choices, strict=True)
+        ]
+
     def suffixes(self, choices: np.ndarray) -> Iterator[dict[str, list[float]]]:
         """Yield the numbers that the text of each architecture ends in, by letter."""
         resolutions = np.array(self.resolutions)[self.resolution(choices)].tolist()

@@ -186,6 +186,15 @@ class MobileNetV3Space(SearchSpace):
         layers = [":".join(",".join(map(str, part)) for part in row) for row in zip(*parts, strict=True)]
         return [joined(text, found) for text, found in zip(layers, self.elastic.suffixes(choices), strict=True)]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        depths, kernels, expansions, elastic = np.split(choices, LAYER_ENDS)
+        layers = [*DEPTHS[depths], *KERNELS[kernels], *EXPANSIONS[expansions]]
+        counts = self._counts(choices[None])[0, :N_LAYER_CHOICES]
+        return [
+            *(str(value) if count else "–" for value, count in zip(layers, counts, strict=True)),
+            *self.elastic.words(elastic),
+        ]
+
     def _parse(self, text: str) -> list[int]:
         layers, suffixes = split(text, "rw")
         parts = [[int(value) for value in part.split(",")] for part in layers.split(":")]

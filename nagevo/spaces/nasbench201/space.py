@@ -98,6 +98,9 @@ class NASBench201Space(SearchSpace):
         template = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
         return [template.format(*(OPERATIONS[option] for option in row)) for row in choices]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        return [OPERATIONS[option] for option in choices]
+
     def _parse(self, text: str) -> list[int]:
         entries = [entry.partition("~") for node in text.split("+") for entry in node.strip("|").split("|")]
         if [source for _, _, source in entries] != [str(source) for source, _ in EDGES]:

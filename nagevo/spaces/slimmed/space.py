@@ -270,6 +270,17 @@ class SlimmedSpace(SearchSpace):
             texts.append(f"{shares}:{blocks}{suffix}")
         return texts
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        first, second = self._ends
+        row = choices.tolist()
+        shares = [f"{options[option]:g}" for options, option in zip(self._options, row, strict=False)]
+        gone = [bool(inside) and not any(row[first + block] for block in inside) for inside in self._inside]
+        return [
+            *("–" if out else share for out, share in zip(gone, shares, strict=True)),
+            *("yes" if stays else "no" for stays in row[first:second]),
+            *(f"{self.resolutions[option]} pixels" for option in row[second:]),
+        ]
+
     def _parse(self, text: str) -> list[int]:
         match = re.fullmatch(r"([\d.,e-]*):([01,]*)(?:@r(\d+))?", text)
         if match is None:

@@ -1,0 +1,105 @@
+"""``nagevo explain``: why an answer takes as long as it does."""
+
+from __future__ import annotations
+
+from json import dumps
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nagevo.cli.options import Budget, Bundle, Confidence, Device
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DEAREST = 5
+"""Number of layers that are shown."""
+CHANGES = 12
+"""Number of differences that are shown."""
+
+
+def run(
+    budget: Budget,
+    device: Device = None,
+    confidence: Confidence = 0.9,
+    bundle: Bundle = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="A YAML file, or JSON text, with the device; needed where it is no onnxruntime or torch."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
+) -> None:
+    """Say why an answer is as slow as it is: its layers, how it is timed now, and what its neighbors do otherwise."""
+    from rich.console import Console
+
+    from nagevo import load
+    from nagevo.cli.generate import line
+    from nagevo.experiment.config import load_config
+    from nagevo.experiment.explaining import device_of, explain
+
+    generator = load(bundle)
+    answer = generator.generate(budget, device=device, confidence=confidence)
+    experiment = None if config is None else load_config(config)
+    found = explain(generator, answer, device_of(generator, answer.device, experiment))
+    if json:
+        typer.echo(dumps(found))
+        return
+    typer.echo(line(answer))
+    for sentence in _sentences(found, answer.budget):
+        typer.echo(sentence)
+    if found["layers"] is not None:
+        Console(highlight=False).print(_layers(found["layers"]))
+    for name, words in (("faster", "Next faster"), ("better", "Next more accurate")):
+        typer.echo(_neighbor(words, found[name]))
+
+
+def _sentences(found: dict[str, Any], budget: float) -> list[str]:
+    """Return what is to be said of the time that the network takes now, and of its layers."""
+    now, layers = found["now"], found["layers"]
+    if now is None:
+        return ["not timed: the device cannot be opened here; name it with --config"]
+    kept = f"within {budget:g} ms" if now["kept"] else f"the budget of {budget:g} ms is broken"
+    slowed = f"; references run at {100 / now['slowdown']:.0f} % of their quiet speed" if now["slowdown"] > 1 else ""
+    judged = f"{now['value']:.3g} ms as promises are judged"
+    sentences = [f"timed now: {judged}, {kept} ({now['raw']:.3g} ms as it is{slowed})"]
+    if now["machine"] is not None:
+        machine = ", ".join(map(str, now["machine"].values()))
+        sentences.append(f"the promise is for another machine: {machine}")
+    if layers is None:
+        return [*sentences, "no layers: the device has no profile of them"]
+    if found["elsewhere"]:
+        sentences.append(f"not where the device runs networks: {', '.join(found['elsewhere'])}")
+    if found["slower"]:
+        sentences.append(f"slower than when it was delivered: {', '.join(found['slower'][:DEAREST])}")
+    elif not now["kept"] and "then" in layers[0]:
+        sentences.append("no layer is slower than the others since it was delivered")
+    elif not now["kept"]:
+        sentences.append("it was not delivered, so that no earlier layers can be compared")
+    return sentences
+
+
+def _layers(layers: list[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    then = "then" in layers[0]
+    total = sum(layer["ms"] for layer in layers)
+    title = f"The {min(DEAREST, len(layers))} dearest of {len(layers)} layers"
+    table = Table(title=title, title_justify="left")
+    for heading in ("layer", "operator", "runs on"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("ms", "share (%)", *(["ms when delivered"] if then else [])):
+        table.add_column(heading, justify="right")
+    for layer in sorted(layers, key=lambda layer: -layer["ms"])[:DEAREST]:
+        earlier = [] if not then else ["–" if layer["then"] is None else f"{layer['then']:.3g}"]
+        share = f"{100 * layer['ms'] / total:.1f}"
+        table.add_row(layer["layer"], layer["operator"], layer["place"], f"{layer['ms']:.3g}", share, *earlier)
+    return table
+
+
+def _neighbor(words: str, other: dict[str, Any] | None) -> str:
+    if other is None:
+        return f"{words}: none"
+    changes = other["changes"][:CHANGES]
+    more = len(other["changes"]) - len(changes)
+    rest = f"; and {more} more" if more else ""
+    return f"{words}: {other['ms']:+.3g} ms, {other['points']:+.2f} points: {'; '.join(changes)}{rest}"
