@@ -115,6 +115,9 @@ class Conv1dSpace(SearchSpace):
         values = self.values(choices)
         return [":".join(",".join(map(str, part)) for part in row) for row in zip(*values.values(), strict=True)]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        return [str(value) for part in self.values(choices[None]).values() for value in part[0]]
+
     def _parse(self, text: str) -> list[int]:
         parts = [[int(value) for value in part.split(",")] for part in text.split(":")]
         if [len(part) for part in parts] != [self.stages] * len(PARTS):

@@ -78,6 +78,9 @@ class MobileNetV3SmallSpace(SearchSpace):
     def to_text(self, choices: np.ndarray) -> list[str]:
         return [f"{WIDTHS[index]:.2f}" for (index,) in choices]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        return self.to_text(choices[None])
+
     def _parse(self, text: str) -> list[int]:
         return [WIDTHS.index(float(text))]
 
