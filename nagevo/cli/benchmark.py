@@ -46,7 +46,7 @@ def run(
         raise ConfigError(f"expected --probes as whole numbers separated by commas, got {probes}") from None
     if not experiment.devices:
         raise ConfigError("the section devices is missing from the given configuration")
-    if cost not in (costs := generator.space.costs(generator.space.extremes())):
+    if cost not in (costs := generator.space.needs(generator.space.extremes())):
         raise ConfigError(unknown("cost", cost, costs))
     tables = []
     for device in track(list(experiment.devices), "measuring answers"):

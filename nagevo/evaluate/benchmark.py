@@ -284,7 +284,7 @@ def two_limits(
     """
     values = truth.objectives(truth.choices)
     error, latency_ms = values.T
-    needs = np.column_stack([latency_ms, generator.space.costs(truth.choices)[cost]])
+    needs = np.column_stack([latency_ms, generator.space.needs(truth.choices)[cost]])
     row_of = {text: row for row, text in enumerate(generator.space.to_text(truth.choices))}
     low, high = LEAST * needs.min(axis=0), needs[error.argmin()]
     rng = np.random.default_rng(generator.seed)

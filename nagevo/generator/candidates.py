@@ -132,7 +132,7 @@ class Candidates:
             resolution = np.array([space.input_shape_of(row)[-1] for row in choices], dtype=np.int64)
         except ConfigError:  # it builds no networks
             resolution = nothing
-        costs = {name: np.asarray(cost, dtype=float) for name, cost in space.costs(choices).items()}
+        costs = {name: np.asarray(cost, dtype=float) for name, cost in space.needs(choices).items()}
         table = cls(choices, texts, accuracy, evaluated, searched, nothing, resolution, costs, {})
         return table.with_networks(space)
 

@@ -21,6 +21,7 @@ from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
 from nagevo.report.drawing import drawing
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.memory import PEAK, WEIGHTS
 
 CONFIDENCES = (0.5, 0.8, 0.9, 0.95, 0.99)
 """Confidences that a reader can choose from, as far as the measurements support them."""
@@ -28,7 +29,13 @@ SHOWN_POINTS = 500
 """Most points of a scatter plot; errors are those of all points."""
 CURVE_POINTS = 200
 """Most points of a curve."""
-COSTS = {"parameters": "Parameters", "macs": "Multiply–accumulates"}
+COSTS = {
+    "parameters": "Parameters",
+    "macs": "Multiply–accumulates",
+    PEAK: "Peak memory of activations",
+    WEIGHTS: "Memory of weights",
+}
+UNITS = {PEAK: "kB", WEIGHTS: "kB"}
 """Names of the costs as shown; a space may have others."""
 MARGIN = 0.08
 """Room around the frontier, as a share of its range."""
@@ -128,8 +135,8 @@ def limits(generator: Generator, device: str) -> list[dict[str, str]]:
         quantity = QUANTITIES[generator.quantity(other)]
         words = f"{quantity.words.capitalize()} on {other}"
         found.append({"name": generator.quantities.on(other), "words": words, "unit": quantity.unit})
-    costs = generator.space.costs(generator.space.extremes())
-    return [*found, *({"name": cost, "words": COSTS.get(cost, cost), "unit": ""} for cost in costs)]
+    costs = generator.candidates.costs
+    return [*found, *({"name": cost, "words": COSTS.get(cost, cost), "unit": UNITS.get(cost, "")} for cost in costs)]
 
 
 def hypervolume_curves(searched: Measurements, drawn: Measurements, device: str) -> dict[str, Any]:
@@ -267,9 +274,9 @@ def _described(space: SearchSpace, devices: Iterable[Mapping[str, Any]]) -> dict
     ]
     texts = list(dict.fromkeys(text for table in tables for text in table["architecture"]))
     choices = space.from_text(texts)
-    costs = space.costs(choices)
+    costs = space.needs(choices)
     return {
-        text: {"drawing": drawing(space, row)} | {name: int(values[number]) for name, values in costs.items()}
+        text: {"drawing": drawing(space, row)} | {name: values[number].item() for name, values in costs.items()}
         for number, (text, row) in enumerate(zip(texts, choices, strict=True))
     }
 

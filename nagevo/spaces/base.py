@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nagevo.foundation.errors import ArchitectureError, ConfigError
+from nagevo.spaces.memory import PEAK, WEIGHTS
 
 if TYPE_CHECKING:
     import torch
@@ -249,6 +250,40 @@ class SearchSpace(ABC):
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is known without measuring: ``parameters`` and ``macs`` of each architecture, where defined."""
         return {}
+
+    def needs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
+        """Return everything that can be limited without measuring: costs and memory, each of shape (n,)."""
+        return self.costs(choices) | self.memory(choices)
+
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        """Return ``peak_memory_kb`` of activations and ``weights_kb`` of each architecture, in kB of 1,000 bytes.
+
+        They are those of the exported ONNX graph for a batch of one, see :mod:`nagevo.spaces.memory`. By default each
+        network is run once for it (milliseconds); a space whose shapes are known computes them.
+
+        Parameters
+        ----------
+        choices : ndarray of int8, shape (n, n_choices)
+        precision : str or ndarray of str, shape (n,)
+            ``fp32`` or ``int8``, of all or of each.
+
+        Returns
+        -------
+        dict of str to ndarray of float, shape (n,)
+            Empty where the space builds no networks.
+        """
+        try:
+            self.input_shape  # noqa: B018
+        except ConfigError:
+            return {}
+        from nagevo.spaces.traced import memory_of
+
+        precisions = np.broadcast_to(np.asarray(precision), (len(choices),)).tolist()
+        rows = [
+            memory_of(self.network(row), self.input_shape_of(row), each)
+            for row, each in zip(choices, precisions, strict=True)
+        ]
+        return {name: np.array([row[name] for row in rows], dtype=float) for name in (PEAK, WEIGHTS)}
 
     def __str__(self) -> str:
         return f"space {type(self).__name__}"

@@ -16,6 +16,7 @@ from nagevo.foundation.files import one_line
 from nagevo.foundation.options import EMPTY, Option
 from nagevo.foundation.registry import resolve
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.memory import PEAK, WEIGHTS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -125,6 +126,14 @@ class CatalogSpace(SearchSpace):
         """Return the ``parameters`` (weights, of files everything that they hold): int64, shape (n,)."""
         facts = [self._facts[self.names[option]] for option in range(len(self.names))]
         return {"parameters": np.array([parameters for _, parameters in facts], dtype=np.int64)[choices[:, 0]]}
+
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        if self.files is None:
+            return super().memory(choices, precision)
+        from nagevo.spaces.onnx_graph import memory_of_file
+
+        found = [memory_of_file(self.files[self.names[option]]) for option in choices[:, 0]]
+        return {name: np.array([each[name] for each in found], dtype=float) for name in (PEAK, WEIGHTS)}
 
     @cached_property
     def _facts(self) -> dict[str, tuple[tuple[int, ...], int]]:

@@ -197,8 +197,9 @@ function answerFacts(answer) {
 
 function answerDetails(answer) {
   const { device, confidence, budget } = state, described = data.architectures[answer.architecture];
-  const costs = ["parameters", "macs"].filter((name) => described[name] !== undefined)
-    .map((name) => (name === "macs" ? `${count(described[name])} multiply–accumulates` : `${count(described[name])} parameters`));
+  const words = { parameters: "parameters", macs: "multiply–accumulates", peak_memory_kb: "kB of activations at most", weights_kb: "kB of weights" };
+  const shown = (name) => (name.endsWith("_kb") ? significant(described[name], 4) : count(described[name]));
+  const costs = Object.keys(words).filter((name) => described[name] !== undefined).map((name) => `${shown(name)} ${words[name]}`);
   const again = rowsOf(device.again).find((row) => row.architecture === answer.architecture && row.measured !== null);
   const remeasured = again ? `Measured again at the end: ${percent(again.test_accuracy)} on the test split, ${own(again.measured)}.` : null;
   const limited = state.limit !== "none", option = limited ? ` --limit ${state.limit}=${state.most}` : "";

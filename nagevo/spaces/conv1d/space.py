@@ -19,6 +19,7 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace, option_index
 from nagevo.spaces.separable.layout import Block, Layout, reduced_size
+from nagevo.spaces.separable.memory import memory_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -172,6 +173,9 @@ class Conv1dSpace(SearchSpace):
         for stride in self.values(choices)["stride"].T:
             sizes.append(-(-sizes[-1] // stride))
         return np.column_stack(sizes)
+
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        return memory_of([self.layout(row) for row in choices], precision)
 
     def network(self, choices: np.ndarray) -> nn.Module:
         from nagevo.spaces.separable.network import SeparableNetwork

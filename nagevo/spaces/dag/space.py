@@ -16,6 +16,7 @@ import numpy as np
 from nagevo.foundation.options import Option
 from nagevo.spaces.dag.cell import OPERATIONS, STAGES
 from nagevo.spaces.graph import GraphSpace, node_operations
+from nagevo.spaces.memory import NOTHING, Memory, filters
 
 if TYPE_CHECKING:
     from nagevo.spaces.dag.network import DAGNetwork
@@ -115,3 +116,43 @@ class DAGSpace(GraphSpace):
                 macs += weights * area
                 carried = (outputs * given).sum(axis=1)
         return {"parameters": parameters + (carried + 1) * self.classes, "macs": macs + carried * self.classes}
+
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        reads = self.reads(self.canonical(choices))
+        live, outputs = reads.any(axis=2), self.outputs(reads)
+        memory = Memory(len(choices), precision)
+        x = memory.input(self.channels * self.resolution**2)
+        x = memory.add([x], self.width * self.resolution**2, **filters(self.channels, self.width, 9))
+        x = memory.add([x], self.width * self.resolution**2, in_place=True)
+        carried = np.full(len(choices), self.width)  # channels that a cell is given
+        for stage in range(STAGES):
+            width, area = self.width * 2**stage, (self.resolution // 2**stage) ** 2
+            if stage:
+                x = memory.add([x], carried * area)
+            for _ in range(self.cells):
+                values, given = [x], np.full(outputs.shape, width)
+                given[:, 0] = carried
+                for node, operation in enumerate(self.operations, start=1):
+                    value, read = _joined(memory, values, reads[:, node, :node], given, area)
+                    if operation == OPERATIONS[0]:
+                        each = filters(1, read, 9, bias=False)
+                        value = memory.add([value], read * area, present=live[:, node], **each)
+                    value = memory.add([value], width * area, present=live[:, node], **filters(read, width))
+                    value = memory.add([value], width * area, present=live[:, node], in_place=True)
+                    values.append(np.where(live[:, node], value, NOTHING))
+                x, carried = _joined(memory, values, outputs, given, area)
+        x = memory.add([x], carried)
+        memory.output(memory.add([x], self.classes, **filters(carried, self.classes)), self.classes)
+        return memory.costs()
+
+
+def _joined(
+    memory: Memory, values: Sequence[np.ndarray], which: np.ndarray, given: np.ndarray, area: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the concatenation of some of the nodes' values, ``which`` (n, nodes), and its channels, shape (n,)."""
+    channels = (which * given[:, : which.shape[1]]).sum(axis=1)
+    read = [np.where(one, value, NOTHING) for one, value in zip(which.T, values, strict=True)]
+    several = which.sum(axis=1) > 1
+    only = np.maximum.reduce(read)
+    joined = memory.add(read, channels * area, present=several, same="concat")
+    return np.where(several, joined, only), channels

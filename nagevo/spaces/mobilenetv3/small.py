@@ -16,6 +16,7 @@ from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION
 from nagevo.spaces.separable.layout import Block, Layout, rounded_width
+from nagevo.spaces.separable.memory import memory_of
 
 if TYPE_CHECKING:
     from nagevo.spaces.separable.network import SeparableNetwork
@@ -120,3 +121,6 @@ class MobileNetV3SmallSpace(SearchSpace):
         layouts = [self.layout(row) for row in choices]
         parameters, macs = [each.parameters for each in layouts], [each.macs for each in layouts]
         return {"parameters": np.array(parameters, dtype=np.int64), "macs": np.array(macs, dtype=np.int64)}
+
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        return memory_of([self.layout(row) for row in choices], precision)

@@ -32,6 +32,7 @@ from nagevo.spaces.mobilenetv3.layout import (
     Widths,
 )
 from nagevo.spaces.separable.layout import Block, Layout, reduced_sizes, rounded_width
+from nagevo.spaces.separable.memory import memory_of
 from nagevo.spaces.suffixes import joined, split
 
 if TYPE_CHECKING:
@@ -299,6 +300,9 @@ class MobileNetV3Space(SearchSpace):
         of_ends = (self.of_ends(table, choices) for table in ends)
         totals = (stages.sum(axis=1) + rest for stages, rest in zip(of_stages, of_ends, strict=True))
         return dict(zip(("parameters", "macs"), totals, strict=True))
+
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        return memory_of([self.layout(row) for row in choices], precision)
 
     def _stage_costs(self, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return parameters and multiply–accumulates of each stage, both int64 of shape (n, 5)."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.memory import NOTHING, Memory, filters
 from nagevo.spaces.nasbench201.cell import (
     CONV_1X1,
     CONV_3X3,
@@ -28,12 +29,14 @@ from nagevo.spaces.nasbench201.cell import (
     E13,
     E23,
     EDGES,
+    INCOMING_EDGES,
     N_EDGES,
     NONE,
     ON_PATH,
     OPERATIONS,
     PATHS,
     PLACE_VALUES,
+    POOL,
     SKIP,
     STAGES,
     WORDS,
@@ -166,6 +169,50 @@ class NASBench201Space(SearchSpace):
             + (last + 1) * self.classes,
             "macs": macs.sum(axis=1) + stem * sizes[0] ** 2 + (reduction * sizes[1:] ** 2).sum() + last * self.classes,
         }
+
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        live = pruned(choices)
+        memory = Memory(len(choices), precision)
+        widths = (self.width * 2 ** np.arange(STAGES)).tolist()
+        areas = ((-(-self.resolution // 2 ** np.arange(STAGES))) ** 2).tolist()
+        x = memory.input(self.channels * areas[0])
+        x = memory.add([x], widths[0] * areas[0], **filters(self.channels, widths[0], 9))
+        for stage, (width, area) in enumerate(zip(widths, areas, strict=True)):
+            if stage:
+                half, size = width // 2, width * area
+                main = memory.add([x], half * areas[stage - 1], in_place=True, same="relu")
+                main = memory.add([main], size, **filters(half, width, 9))
+                main = memory.add([main], size, in_place=True)
+                main = memory.add([main], size, **filters(width, width, 9))
+                pooled = memory.add([x], half * area)
+                shortcut = memory.add([pooled], size, **filters(half, width, bias=False))
+                x = memory.add([main, shortcut], size, in_place=True)
+            for _ in range(self.cells):
+                x = _cell_memory(memory, x, live, width, width * area)
+        last = widths[-1]
+        x = memory.add([x], last * areas[-1], in_place=True, weights=last, others=12 * last)
+        x = memory.add([x], last * areas[-1], in_place=True)
+        x = memory.add([x], last)
+        memory.output(memory.add([x], self.classes, **filters(last, self.classes)), self.classes)
+        return memory.costs()
+
+
+def _cell_memory(memory: Memory, x: np.ndarray, live: np.ndarray, width: int, size: int) -> np.ndarray:
+    """Return the output of a cell of each architecture: maps of so many numbers, of so many channels."""
+    nodes = [x, *(np.full(len(live), NOTHING) for _ in INCOMING_EDGES)]
+    for (source, target), option in zip(EDGES, live.T, strict=True):
+        given = np.where(option == NONE, NOTHING, nodes[source])
+        convolves = option >= CONV_1X1
+        rectified = memory.add([given], size, present=convolves, in_place=True, same="relu")
+        value = memory.add([given], size, present=option == POOL, same="pool")
+        for taps, which in ((1, option == CONV_1X1), (9, option == CONV_3X3)):
+            value = np.where(which, rectified, value)
+            value = memory.add([value], size, present=which, **filters(width, width, taps))
+        before = nodes[target]
+        both = (before != NOTHING) & (value != NOTHING)
+        first = np.where(before == NOTHING, value, before)
+        nodes[target] = memory.add([first, value], size, present=both, in_place=True, same="add")
+    return nodes[-1]
 
 
 def numbers(cells: np.ndarray) -> np.ndarray:

@@ -1,0 +1,223 @@
+"""Memory that any torch network needs, read from the operations of one run: see :mod:`nagevo.spaces.memory`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from nagevo.spaces.memory import Memory
+
+CONVOLUTION, PRODUCTS = "convolution", ("addmm", "mm", "linear")
+NORMALIZATIONS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
+VIEWS = (
+    *("view", "_unsafe_view", "reshape", "expand", "squeeze", "unsqueeze", "flatten", "alias", "detach", "clone"),
+    *("_to_copy", "dropout", "contiguous", "lift_fresh"),
+)
+"""Operations that make no value in an ONNX graph, or one that takes no memory of its own."""
+IN_PLACE = (
+    *(
+        "relu",
+        "leaky_relu",
+        "elu",
+        "gelu",
+        "silu",
+        "mish",
+        "hardtanh",
+        "clamp",
+        "sigmoid",
+        "tanh",
+        "erf",
+        "hardsigmoid",
+    ),
+    *("hardswish", "add", "sub", "mul", "div", "neg", "exp", "sqrt", "_softmax", *NORMALIZATIONS),
+)
+"""Operations that can write over what they read, where it has the same size."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a run.
+
+    Attributes
+    ----------
+    name : str
+        Name in torch, without the underscore of operations that change what they read.
+    reads : tuple of int
+        Places of the values that it reads: 0 is the input of the network, operation i makes value i + 1.
+    numbers : int
+        How many numbers it returns.
+    shapes : tuple of tuple of int
+        Shapes of the weights that it reads.
+    arguments : str
+        Its other arguments.
+    module : str
+        Path of the innermost module in which it runs.
+    """
+
+    name: str
+    reads: tuple[int, ...]
+    numbers: int
+    shapes: tuple[tuple[int, ...], ...]
+    arguments: str
+    module: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The operations of a run, in order, and the place of the value that the network returned."""
+
+    input_numbers: int
+    operations: tuple[Operation, ...]
+    output: int
+
+
+def memory_of(network: nn.Module, input_shape: tuple[int, ...], precision: str = "fp32") -> dict[str, float]:
+    """Return ``peak_memory_kb`` and ``weights_kb`` of a network for a batch of one."""
+    memory = Memory(1, precision)
+    replay(memory, trace(network, input_shape))
+    return {name: float(values[0]) for name, values in memory.costs().items()}
+
+
+def replay(
+    memory: Memory,
+    traced: Trace,
+    *,
+    input_numbers: np.ndarray | None = None,
+    numbers: Sequence[np.ndarray] | None = None,
+    present: Mapping[int, np.ndarray] | None = None,
+) -> None:
+    """Add the operations of a trace to the memory of architectures that have some of them, or in other sizes.
+
+    Parameters
+    ----------
+    memory : Memory
+    traced : Trace
+    input_numbers : ndarray of int, shape (n,), optional
+        Numbers of the input of each architecture; as traced by default.
+    numbers : sequence of ndarray of int, shape (n,), optional
+        How many numbers each operation returns; as traced by default.
+    present : mapping of int to ndarray of bool, shape (n,), optional
+        By place among the operations, in which architectures it is there; in all by default.
+    """
+    operations, present = traced.operations, present or {}
+    readers = Counter(place for operation in operations for place in operation.reads) + Counter([traced.output])
+    folded = {
+        operation.reads[0] - 1
+        for operation in operations
+        if operation.name in NORMALIZATIONS and _folds(operation, operations, readers)
+    }
+    values = [memory.input(traced.input_numbers if input_numbers is None else input_numbers)]
+    for number, operation in enumerate(operations):
+        read = [values[place] for place in operation.reads]
+        folds = operation.name in NORMALIZATIONS and operation.reads[0] - 1 in folded
+        if operation.name in VIEWS or folds or (operation.name == "cat" and len(read) == 1):
+            values.append(read[0])
+            continue
+        tensors = _tensors(operation, bias=number in folded)
+        values.append(
+            memory.add(
+                read,
+                operation.numbers if numbers is None else numbers[number],
+                present=present.get(number, True),
+                in_place=operation.name in IN_PLACE,
+                same="" if tensors else f"{operation.name} {operation.arguments}",
+                **tensors,
+            )
+        )
+    last = values[traced.output]
+    memory.output(last, _numbers_of(traced, traced.output))
+
+
+def _numbers_of(traced: Trace, place: int) -> int:
+    return traced.operations[place - 1].numbers if place else traced.input_numbers
+
+
+def _folds(operation: Operation, operations: Sequence[Operation], readers: Mapping[int, int]) -> bool:
+    """Return whether a normalization becomes a part of the convolution before it."""
+    before = operation.reads[0]
+    return before > 0 and operations[before - 1].name == CONVOLUTION and readers[before] == 1
+
+
+def _tensors(operation: Operation, *, bias: bool) -> dict[str, int]:
+    """Return what an operation holds, as :meth:`Memory.add` takes it; ``bias``: it gets one from a normalization."""
+    shapes = operation.shapes
+    if operation.name == CONVOLUTION and shapes:
+        return _filters(shapes[0], shapes[0][0], bias or len(shapes) > 1)
+    if operation.name in PRODUCTS and shapes and len(shapes[-1]) == 2:
+        return _filters(shapes[-1], shapes[-1][1], len(shapes) > 1)
+    if operation.name in NORMALIZATIONS:
+        return {"weights": shapes[0][0], "others": 12 * shapes[0][0]}
+    several = sum(prod(shape) for shape in shapes if prod(shape) > 1)
+    return {"weights": several} if several else {}
+
+
+def _filters(weight: tuple[int, ...], outputs: int, bias: bool) -> dict[str, int]:
+    return {"weights": prod(weight), "filters": outputs, "biases": outputs if bias else 0}
+
+
+def trace(network: nn.Module, input_shape: tuple[int, ...]) -> Trace:
+    """Return the operations of a network in evaluation mode on an input of zeros, of the shape without the batch."""
+    tokens = getattr(network, "vocabulary", None) is not None
+    inputs = torch.zeros(1, *input_shape, dtype=torch.int64 if tokens else torch.float32)
+    recorder = _Recorder(inputs)
+    with _entered(network.eval(), recorder.path), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), recorder:
+        output = network(inputs)
+    return Trace(inputs.numel(), tuple(recorder.operations), recorder.places.get(id(output), 0))
+
+
+@contextmanager
+def _entered(network: nn.Module, path: list[str]) -> Iterator[None]:
+    """Keep the names of the modules that run in a list, the innermost one last."""
+
+    def left(*_: Any) -> None:
+        path.pop()
+
+    handles: list[Any] = []
+    for name, module in network.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda *_, name=name: path.append(name)))
+        handles.append(module.register_forward_hook(left))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Recorder(TorchDispatchMode):
+    """Records the operations that depend on the input of a network."""
+
+    def __init__(self, inputs: torch.Tensor):
+        super().__init__()
+        self.path: list[str] = [""]
+        self.operations: list[Operation] = []
+        self.places = {id(inputs): 0}
+        self._held: list[Any] = [inputs]  # as long as they are, no other tensor has their id
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        leaves = tree_leaves((args, kwargs or {}))
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        reads = tuple(self.places[id(tensor)] for tensor in tensors if id(tensor) in self.places)
+        if reads:
+            shapes = tuple(tuple(tensor.shape) for tensor in tensors if id(tensor) not in self.places)
+            others = repr([leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)])
+            name = func._schema.name.rpartition("::")[2].removesuffix("_")
+            made = result if isinstance(result, list) else tree_leaves(result)[:1]
+            for number, tensor in enumerate(made):
+                self.operations.append(
+                    Operation(name, reads, tensor.numel(), shapes, f"{others} {number}", self.path[-1])
+                )
+                self.places[id(tensor)] = len(self.operations)
+                self._held.append(tensor)
+        return result

@@ -1,0 +1,132 @@
+"""Memory of activations and of weights: by hand on small graphs, and against exported graphs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+from torch import nn
+
+from nagevo.deploy.export import onnx_for_timing
+from nagevo.spaces import create_space
+from nagevo.spaces.memory import Memory
+from nagevo.spaces.onnx_graph import memory_of_model
+from nagevo.spaces.traced import memory_of
+
+SMALL = {
+    "dag": {"width": 4, "resolution": 9, "channels": 1, "classes": 3, "nodes": 5, "cells": 2},
+    "mobilenetv3": {"resolution": 31, "channels": 1, "classes": 3, "width_multiplier": 0.25, "divisor": 4},
+    "mobilenetv3_small": {"resolution": 16, "channels": 1, "classes": 3, "divisor": 4},
+    "nasbench201": {"width": 4, "cells": 2, "resolution": 9, "channels": 1, "classes": 3},
+}
+
+
+def model(nodes, weights, output):
+    """Return a model from ``inputs``, shape (1, 2, 4, 4), to ``output``."""
+    tensors = [helper.make_tensor(n, TensorProto.FLOAT, s, np.ones(s).ravel()) for n, s in weights.items()]
+    ends = [("inputs", [1, 2, 4, 4]), (output, None)]
+    given, made = (helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in ends)
+    graph = helper.make_graph([helper.make_node(*node) for node in nodes], "graph", [given], [made], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+
+
+def test_a_chain_needs_what_its_dearest_operation_reads_and_writes():
+    # inputs: 2 · 16 numbers; convolution: 3 · 16; rectifier in place; mean: 3. The most: 32 + 48 numbers of 4 bytes.
+    nodes = [("Conv", ["inputs", "w", "b"], ["x"]), ("Relu", ["x"], ["y"]), ("GlobalAveragePool", ["y"], ["z"])]
+    found = memory_of_model(model(nodes, {"w": [3, 2, 1, 1], "b": [3]}, "z"))
+    assert found == {"peak_memory_kb": 80 * 4 / 1000, "weights_kb": (6 + 3) * 4 / 1000}
+
+
+def test_a_shortcut_is_kept_until_it_is_added():
+    # x: 3 · 16 = 48 numbers stay while a second convolution makes 5 · 16 = 80 of it and a third reads these: the most
+    # are 48 + 80 + 48. The sum is written over one of its operands.
+    nodes = [
+        ("Conv", ["inputs", "first"], ["x"]),
+        ("Conv", ["x", "wide"], ["y"]),
+        ("Relu", ["y"], ["rectified"]),
+        ("Conv", ["rectified", "narrow"], ["z"]),
+        ("Add", ["x", "z"], ["sum"]),
+    ]
+    weights = {"first": [3, 2, 1, 1], "wide": [5, 3, 1, 1], "narrow": [3, 5, 1, 1]}
+    found = memory_of_model(model(nodes, weights, "sum"))
+    assert found == {"peak_memory_kb": 176 * 4 / 1000, "weights_kb": (6 + 15 + 15) * 4 / 1000}
+
+
+def test_what_is_read_again_is_not_written_over():
+    # The rectifier cannot write over x, which the concatenation reads: 32 (x) + 32 (its rectifier) + 64 (both).
+    nodes = [("Relu", ["inputs"], ["x"]), ("Relu", ["x"], ["y"]), ("Concat", ["x", "y"], ["both"])]
+    graph = model(nodes, {}, "both")
+    graph.graph.node[2].attribute.append(helper.make_attribute("axis", 1))
+    assert memory_of_model(graph) == {"peak_memory_kb": 128 * 4 / 1000, "weights_kb": 0.0}
+
+
+def telling(network):
+    """Return the network with vectors of which no two are equal, nor zero: exporters would merge them or leave them out."""
+    rng = torch.Generator().manual_seed(0)
+    for module in network.modules():
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            values = getattr(module, name, None)
+            if values is not None and values.ndim == 1:
+                values.data.uniform_(0.5, 1.0, generator=rng)
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_computed_memory_is_that_of_the_exported_graph(name):
+    space = create_space(name, **SMALL[name])
+    rows = np.concatenate([space.extremes()[1:], space.sample(3, rng=np.random.default_rng(0))])
+    found = space.memory(rows)
+    for number, row in enumerate(rows):
+        network, shape = telling(space.network(row)), space.input_shape_of(row)
+        exported = memory_of_model(onnx.load_from_string(onnx_for_timing(network, shape)))
+        assert exported == memory_of(network, shape) == {name: values[number] for name, values in found.items()}
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_computed_memory_is_that_of_a_run(name, precision):
+    space = create_space(name, **SMALL[name])
+    rows = space.sample(8, rng=np.random.default_rng(2))
+    found = space.memory(rows, np.full(len(rows), precision))
+    traced = [memory_of(space.network(row), space.input_shape_of(row), precision) for row in rows]
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: [row[name] for row in traced] for name in found
+    }
+
+
+def test_int8_takes_a_quarter_between_a_float_input_and_a_float_output():
+    # fp32: 4 · (2 + 8), then 4 · (8 + 2). int8: 4 · 2 + 2 while the input is quantized, 2 + 8, 8 + 2; then 2 + 4 · 2.
+    peaks = []
+    for precision in ("fp32", "int8"):
+        memory = Memory(1, precision)
+        hidden = memory.add([memory.input(2)], 8, weights=16, filters=8, biases=8)
+        memory.output(memory.add([hidden], 2, weights=16, filters=2), 2)
+        costs = memory.costs()
+        peaks.append((costs["peak_memory_kb"][0], costs["weights_kb"][0]))
+    # weights: 32 numbers and 8 biases; in int8 a scale and a zero point for 10 filters, 12 bytes for a bias
+    assert peaks == [(0.04, 0.16), (0.01, (32 + 10 * 5 + 8 * 12) / 1000)]
+
+
+def test_a_residual_network_of_anybody_is_read_from_one_run():
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Sequential(nn.Conv2d(2, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+            self.second = nn.Conv2d(4, 4, 3, padding=1)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x):
+            x = self.first(x)
+            return self.head((x + self.second(x)).mean((2, 3)))
+
+    network = telling(Residual())
+    exported = memory_of_model(onnx.load_from_string(onnx_for_timing(network, (2, 5, 5))))
+    # 100 numbers of x while the convolution makes 100; weights 8 + 4, 144 + 4, 12 + 3
+    assert memory_of(network, (2, 5, 5)) == exported == {"peak_memory_kb": 0.8, "weights_kb": 175 * 4 / 1000}
+
+
+def test_spaces_without_networks_have_no_memory():
+    space = create_space("nasbench_graph")
+    assert space.memory(space.extremes()) == {}
