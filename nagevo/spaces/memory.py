@@ -21,8 +21,7 @@ BYTES = {"fp32": 4, "int8": 1}
 PEAK, WEIGHTS = "peak_memory_kb", "weights_kb"
 """Names of the two costs, in kB of 1,000 bytes."""
 FILTER, BIAS = {"fp32": 0, "int8": 5}, {"fp32": 4, "int8": 12}
-"""Bytes of a filter beside its weights, and of its bias: in int8 a filter has a scale and a zero point, its bias (int32)
-too."""
+"""Bytes of a filter beside its weights, and of its bias (int32); in int8 each has a scale and a zero point."""
 NOTHING = -1
 """Stands for a value that is not there."""
 

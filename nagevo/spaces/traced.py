@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -26,21 +26,8 @@ VIEWS = (
 )
 """Operations that make no value in an ONNX graph, or one that takes no memory of its own."""
 IN_PLACE = (
-    *(
-        "relu",
-        "leaky_relu",
-        "elu",
-        "gelu",
-        "silu",
-        "mish",
-        "hardtanh",
-        "clamp",
-        "sigmoid",
-        "tanh",
-        "erf",
-        "hardsigmoid",
-    ),
-    *("hardswish", "add", "sub", "mul", "div", "neg", "exp", "sqrt", "_softmax", *NORMALIZATIONS),
+    *("relu", "leaky_relu", "elu", "gelu", "silu", "mish", "hardtanh", "clamp", "sigmoid", "tanh", "erf"),
+    *("hardsigmoid", "hardswish", "add", "sub", "mul", "div", "neg", "exp", "sqrt", "_softmax", *NORMALIZATIONS),
 )
 """Operations that can write over what they read, where it has the same size."""
 
@@ -55,9 +42,9 @@ class Operation:
         Name in torch, without the underscore of operations that change what they read.
     reads : tuple of int
         Places of the values that it reads: 0 is the input of the network, operation i makes value i + 1.
-    numbers : int
-        How many numbers it returns.
-    shapes : tuple of tuple of int
+    numbers : int or ndarray of int, shape (n,)
+        How many numbers it returns: in all architectures, or in each.
+    shapes : tuple of tuple of int or ndarray of int, shape (n,)
         Shapes of the weights that it reads.
     arguments : str
         Its other arguments.
@@ -67,8 +54,8 @@ class Operation:
 
     name: str
     reads: tuple[int, ...]
-    numbers: int
-    shapes: tuple[tuple[int, ...], ...]
+    numbers: Any
+    shapes: tuple[tuple[Any, ...], ...]
     arguments: str
     module: str
 
@@ -81,6 +68,51 @@ class Trace:
     operations: tuple[Operation, ...]
     output: int
 
+    def less(self, variants: Sequence[tuple[Sequence[Trace], np.ndarray]], scaled: Trace) -> Trace:
+        """Return this trace in the sizes of many architectures, each of which is smaller in several ways.
+
+        Lengths of axes add up: what one choice takes away of an axis it takes whatever the others do.
+
+        Parameters
+        ----------
+        variants : sequence of (sequence of Trace, ndarray of int, shape (n,))
+            For each choice the traces of the largest architecture with each option of this choice, and the option that
+            each architecture has.
+        scaled : Trace
+            The largest architecture on the inputs of these architectures.
+
+        Raises
+        ------
+        ValueError
+            If a trace has other operations.
+        """
+        for traces, _ in variants:
+            for other in traces:
+                if [each.name for each in other.operations] != [each.name for each in self.operations]:
+                    raise ValueError("its operations depend on the choice")
+
+        def smaller(full: int, of: Callable[[Operation], int], number: int) -> Any:
+            lost = [
+                np.array([full - of(other.operations[number]) for other in traces])[options]
+                for traces, options in variants
+                if any(of(other.operations[number]) != full for other in traces)
+            ]
+            return full - sum(lost) if lost else full
+
+        operations = []
+        for number, (operation, at) in enumerate(zip(self.operations, scaled.operations, strict=True)):
+            numbers = smaller(operation.numbers, lambda other: other.numbers, number)
+            shapes = tuple(
+                tuple(
+                    smaller(length, lambda other, i=i, axis=axis: other.shapes[i][axis], number)
+                    for axis, length in enumerate(shape)
+                )
+                for i, shape in enumerate(operation.shapes)
+            )
+            numbers = numbers * at.numbers // operation.numbers
+            operations.append(replace(operation, numbers=numbers, shapes=shapes))
+        return replace(scaled, operations=tuple(operations))
+
 
 def memory_of(network: nn.Module, input_shape: tuple[int, ...], precision: str = "fp32") -> dict[str, float]:
     """Return ``peak_memory_kb`` and ``weights_kb`` of a network for a batch of one."""
@@ -90,34 +122,25 @@ def memory_of(network: nn.Module, input_shape: tuple[int, ...], precision: str =
 
 
 def replay(
-    memory: Memory,
-    traced: Trace,
-    *,
-    input_numbers: np.ndarray | None = None,
-    numbers: Sequence[np.ndarray] | None = None,
-    present: Mapping[int, np.ndarray] | None = None,
+    memory: Memory, traced: Trace, present: Callable[[Operation], bool | np.ndarray] = lambda operation: True
 ) -> None:
-    """Add the operations of a trace to the memory of architectures that have some of them, or in other sizes.
+    """Add the operations of a trace to the memory of architectures.
 
     Parameters
     ----------
     memory : Memory
     traced : Trace
-    input_numbers : ndarray of int, shape (n,), optional
-        Numbers of the input of each architecture; as traced by default.
-    numbers : sequence of ndarray of int, shape (n,), optional
-        How many numbers each operation returns; as traced by default.
-    present : mapping of int to ndarray of bool, shape (n,), optional
-        By place among the operations, in which architectures it is there; in all by default.
+    present : callable
+        Tells in which architectures an operation is there, bool or of shape (n,); elsewhere it passes on what it reads.
     """
-    operations, present = traced.operations, present or {}
+    operations = traced.operations
     readers = Counter(place for operation in operations for place in operation.reads) + Counter([traced.output])
     folded = {
         operation.reads[0] - 1
         for operation in operations
         if operation.name in NORMALIZATIONS and _folds(operation, operations, readers)
     }
-    values = [memory.input(traced.input_numbers if input_numbers is None else input_numbers)]
+    values = [memory.input(traced.input_numbers)]
     for number, operation in enumerate(operations):
         read = [values[place] for place in operation.reads]
         folds = operation.name in NORMALIZATIONS and operation.reads[0] - 1 in folded
@@ -128,19 +151,15 @@ def replay(
         values.append(
             memory.add(
                 read,
-                operation.numbers if numbers is None else numbers[number],
-                present=present.get(number, True),
+                operation.numbers,
+                present=present(operation),
                 in_place=operation.name in IN_PLACE,
                 same="" if tensors else f"{operation.name} {operation.arguments}",
                 **tensors,
             )
         )
-    last = values[traced.output]
-    memory.output(last, _numbers_of(traced, traced.output))
-
-
-def _numbers_of(traced: Trace, place: int) -> int:
-    return traced.operations[place - 1].numbers if place else traced.input_numbers
+    last = operations[traced.output - 1].numbers if traced.output else traced.input_numbers
+    memory.output(values[traced.output], last)
 
 
 def _folds(operation: Operation, operations: Sequence[Operation], readers: Mapping[int, int]) -> bool:
@@ -149,7 +168,7 @@ def _folds(operation: Operation, operations: Sequence[Operation], readers: Mappi
     return before > 0 and operations[before - 1].name == CONVOLUTION and readers[before] == 1
 
 
-def _tensors(operation: Operation, *, bias: bool) -> dict[str, int]:
+def _tensors(operation: Operation, *, bias: bool) -> dict[str, Any]:
     """Return what an operation holds, as :meth:`Memory.add` takes it; ``bias``: it gets one from a normalization."""
     shapes = operation.shapes
     if operation.name == CONVOLUTION and shapes:
@@ -158,11 +177,11 @@ def _tensors(operation: Operation, *, bias: bool) -> dict[str, int]:
         return _filters(shapes[-1], shapes[-1][1], len(shapes) > 1)
     if operation.name in NORMALIZATIONS:
         return {"weights": shapes[0][0], "others": 12 * shapes[0][0]}
-    several = sum(prod(shape) for shape in shapes if prod(shape) > 1)
-    return {"weights": several} if several else {}
+    several = [prod(shape) for shape in shapes if np.max(prod(shape)) > 1]
+    return {"weights": sum(several)} if several else {}
 
 
-def _filters(weight: tuple[int, ...], outputs: int, bias: bool) -> dict[str, int]:
+def _filters(weight: tuple[Any, ...], outputs: Any, bias: bool) -> dict[str, Any]:
     return {"weights": prod(weight), "filters": outputs, "biases": outputs if bias else 0}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +15,14 @@ from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.options import EMPTY, Option
 from nagevo.foundation.registry import resolve
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.memory import PEAK, WEIGHTS, Memory
 
 if TYPE_CHECKING:
     from torch import nn
 
     from nagevo.spaces.slimmed.structure import Axis, Cut, Part, Structure, Weight
     from nagevo.spaces.slimmed.supernet import SlimmedSupernet
+    from nagevo.spaces.traced import Operation, Trace
 
 LARGEST_COMPONENT = 20
 """Most blocks whose combinations are counted one by one."""
@@ -373,6 +375,47 @@ class SlimmedSpace(SearchSpace):
             macs += numel * np.asarray(weight.uses)[resolution]
         return {"parameters": parameters, "macs": macs}
 
+    def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
+        from nagevo.spaces.traced import replay
+
+        choices = self.canonical(choices)
+        first, second = self._ends
+        precision = np.broadcast_to(np.asarray(precision), (len(choices),))
+        chosen = choices[:, -1] if second < self.n_choices else np.zeros(len(choices), dtype=int)
+        full, scaled, variants = self._traces
+        found = {name: np.zeros(len(choices)) for name in (PEAK, WEIGHTS)}
+        for resolution in np.unique(chosen):
+            rows = chosen == resolution
+            stays = {
+                name: choices[rows, first + number] > 0 for number, names in enumerate(self._blocks) for name in names
+            }
+            try:
+                traced = full.less(list(zip(variants, choices[rows, :first].T, strict=True)), scaled[resolution])
+            except ValueError:
+                costs = super().memory(choices[rows], precision[rows])
+            else:
+                memory = Memory(int(rows.sum()), precision[rows])
+                replay(memory, traced, partial(_present, stays))
+                costs = memory.costs()
+            for name, values in costs.items():
+                found[name][rows] = values
+        return found
+
+    @cached_property
+    def _traces(self) -> tuple[Trace, list[Trace], list[list[Trace]]]:
+        """The largest network on the largest input, on inputs of all resolutions, and with each option of a share."""
+        from nagevo.spaces.traced import trace
+
+        largest = np.asarray(self.n_options, dtype=np.int8) - 1
+        shapes = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
+        scaled = [trace(self.structure.network, shape) for shape in shapes]
+        variants = []
+        for column, options in enumerate(self._options):
+            rows = np.repeat(largest[None], len(options), axis=0)
+            rows[:, column] = np.arange(len(options))
+            variants.append([trace(self.network(row), self._shape) for row in rows])
+        return scaled[-1], scaled, variants
+
     def _kept_lengths(self, choices: np.ndarray) -> dict[Axis, np.ndarray]:
         """Return the length of each axis that a choice shortens, shape (n,)."""
         full = {axis: size for weight in self._weights for axis, size in zip(weight.axes, weight.sizes, strict=True)}
@@ -396,6 +439,14 @@ class SlimmedSpace(SearchSpace):
 
     def __str__(self) -> str:
         return f"the slimmer versions of {self.model}"
+
+
+def _present(stays: Mapping[str, np.ndarray], operation: Operation) -> bool | np.ndarray:
+    """Return in which architectures an operation is there, shape (n,): those that keep the block around it."""
+    for block, present in stays.items():
+        if operation.module == block or operation.module.startswith(f"{block}."):
+            return present
+    return True
 
 
 def _itself(part: Part) -> str:

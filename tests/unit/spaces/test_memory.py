@@ -63,7 +63,7 @@ def test_what_is_read_again_is_not_written_over():
 
 
 def telling(network):
-    """Return the network with vectors of which no two are equal, nor zero: exporters would merge them or leave them out."""
+    """Return the network with vectors that exporters neither merge nor leave out: no two are equal, none is zero."""
     rng = torch.Generator().manual_seed(0)
     for module in network.modules():
         for name in ("weight", "bias", "running_mean", "running_var"):
@@ -94,6 +94,20 @@ def test_computed_memory_is_that_of_a_run(name, precision):
     assert {name: values.tolist() for name, values in found.items()} == {
         name: [row[name] for row in traced] for name in found
     }
+
+
+@pytest.mark.parametrize("options", [{"blocks": 3}, {}])
+def test_memory_of_slimmed_networks_follows_from_few_runs(options):
+    pytest.importorskip("torch_pruning")
+    space = create_space(
+        "slimmed", model="resnets:resnet", options=options, input_shape=[3, 12, 12], round_to=4, resolutions=[8, 12]
+    )
+    rows = np.concatenate([space.extremes(), space.sample(10, rng=np.random.default_rng(0))])
+    precision = np.where(np.arange(len(rows)) % 2, "int8", "fp32")
+    found = space.memory(rows, precision)
+    for number, row in enumerate(rows):
+        traced = memory_of(space.network(row), space.input_shape_of(row), precision[number])
+        assert traced == {name: values[number] for name, values in found.items()}
 
 
 def test_int8_takes_a_quarter_between_a_float_input_and_a_float_output():
