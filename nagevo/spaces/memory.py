@@ -142,10 +142,10 @@ class Memory:
     def _bytes(self, by_precision: Mapping[str, int]) -> np.ndarray:
         return np.where(self._is_int8, by_precision["int8"], by_precision["fp32"])
 
-    def input(self, numbers: int | np.ndarray) -> np.ndarray:
-        """Return the input of the networks, of so many numbers; int8 networks quantize it first."""
-        given = self._lifetimes.made(np.multiply(4, numbers), [])
-        return self.add([given], numbers, present=self._is_int8)
+    def input(self, numbers: int | np.ndarray, *, tokens: bool = False) -> np.ndarray:
+        """Return an input of the networks, of so many numbers, or tokens (int64); int8 networks quantize numbers."""
+        given = self._lifetimes.made(np.multiply(8 if tokens else 4, numbers), [])
+        return given if tokens else self.add([given], numbers, present=self._is_int8)
 
     def add(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nagevo.foundation.errors import optional_packages
+from nagevo.foundation.errors import ConfigError, optional_packages
 from nagevo.spaces.memory import PEAK, WEIGHTS, Lifetimes
 
 VIEWS = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "QuantizeLinear", "DequantizeLinear", "Dropout")
@@ -88,6 +88,8 @@ def _sizes(model: Any) -> dict[str, tuple[int, int]]:
     for value in (*inferred.input, *inferred.value_info, *inferred.output):
         kind = value.type.tensor_type
         dims = [dim.dim_value for dim in kind.shape.dim]
+        if not all(dims[1:]):
+            raise ConfigError(f"the size of {value.name} is left open: the memory of the model cannot be told")
         of_number = helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
         sizes[value.name] = (prod(dims[1:]) * max(dims[0], 1) if dims else 1) * of_number, of_number
     return sizes

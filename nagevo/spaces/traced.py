@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
@@ -41,11 +41,11 @@ class Operation:
     name : str
         Name in torch, without the underscore of operations that change what they read.
     reads : tuple of int
-        Places of the values that it reads: 0 is the input of the network, operation i makes value i + 1.
+        Places of the values that it reads: first those of the inputs of the network, then of what operations return.
     numbers : int or ndarray of int, shape (n,)
         How many numbers it returns: in all architectures, or in each.
     shapes : tuple of tuple of int or ndarray of int, shape (n,)
-        Shapes of the weights that it reads.
+        Shapes of the weights that it reads and that no operation before it reads.
     arguments : str
         Its other arguments.
     module : str
@@ -62,11 +62,22 @@ class Operation:
 
 @dataclass(frozen=True)
 class Trace:
-    """The operations of a run, in order, and the place of the value that the network returned."""
+    """The operations of a run, in order, and the places of the values that the network returned.
 
-    input_numbers: int
+    Attributes
+    ----------
+    inputs : tuple of (int, bool)
+        For each input how many numbers it has, and whether these are tokens.
+    """
+
+    inputs: tuple[tuple[int, bool], ...]
     operations: tuple[Operation, ...]
-    output: int
+    outputs: tuple[int, ...]
+
+    def numbers(self, place: int) -> Any:
+        """Return how many numbers a value has."""
+        n = len(self.inputs)
+        return self.inputs[place][0] if place < n else self.operations[place - n].numbers
 
     def less(self, variants: Sequence[tuple[Sequence[Trace], np.ndarray]], scaled: Trace) -> Trace:
         """Return this trace in the sizes of many architectures, each of which is smaller in several ways.
@@ -133,17 +144,17 @@ def replay(
     present : callable
         Tells in which architectures an operation is there, bool or of shape (n,); elsewhere it passes on what it reads.
     """
-    operations = traced.operations
-    readers = Counter(place for operation in operations for place in operation.reads) + Counter([traced.output])
+    operations, n = traced.operations, len(traced.inputs)
+    readers = Counter(place for operation in operations for place in operation.reads) + Counter(traced.outputs)
     folded = {
-        operation.reads[0] - 1
+        operation.reads[0] - n
         for operation in operations
-        if operation.name in NORMALIZATIONS and _folds(operation, operations, readers)
+        if operation.name in NORMALIZATIONS and _folds(operation.reads[0] - n, operations, readers[operation.reads[0]])
     }
-    values = [memory.input(traced.input_numbers)]
+    values = [memory.input(numbers, tokens=tokens) for numbers, tokens in traced.inputs]
     for number, operation in enumerate(operations):
         read = [values[place] for place in operation.reads]
-        folds = operation.name in NORMALIZATIONS and operation.reads[0] - 1 in folded
+        folds = operation.name in NORMALIZATIONS and operation.reads[0] - n in folded
         if operation.name in VIEWS or folds or (operation.name == "cat" and len(read) == 1):
             values.append(read[0])
             continue
@@ -158,14 +169,13 @@ def replay(
                 **tensors,
             )
         )
-    last = operations[traced.output - 1].numbers if traced.output else traced.input_numbers
-    memory.output(values[traced.output], last)
+    for place in traced.outputs:
+        memory.output(values[place], traced.numbers(place))
 
 
-def _folds(operation: Operation, operations: Sequence[Operation], readers: Mapping[int, int]) -> bool:
-    """Return whether a normalization becomes a part of the convolution before it."""
-    before = operation.reads[0]
-    return before > 0 and operations[before - 1].name == CONVOLUTION and readers[before] == 1
+def _folds(before: int, operations: Sequence[Operation], readers: int) -> bool:
+    """Return whether a normalization becomes a part of the operation before it: a convolution that it alone reads."""
+    return before >= 0 and operations[before].name == CONVOLUTION and readers == 1
 
 
 def _tensors(operation: Operation, *, bias: bool) -> dict[str, Any]:
@@ -186,13 +196,22 @@ def _filters(weight: tuple[Any, ...], outputs: Any, bias: bool) -> dict[str, Any
 
 
 def trace(network: nn.Module, input_shape: tuple[int, ...]) -> Trace:
-    """Return the operations of a network in evaluation mode on an input of zeros, of the shape without the batch."""
+    """Return the operations of a network in evaluation mode on inputs of zeros, of the shape without the batch.
+
+    A network with a ``state_shape`` takes one token and its state.
+    """
     tokens = getattr(network, "vocabulary", None) is not None
-    inputs = torch.zeros(1, *input_shape, dtype=torch.int64 if tokens else torch.float32)
+    state_shape: tuple[int, ...] | None = getattr(network, "state_shape", None)
+    shape = input_shape if state_shape is None else (1,)
+    inputs = [torch.zeros(1, *shape, dtype=torch.int64 if tokens else torch.float32)]
+    if state_shape is not None:
+        inputs.append(torch.zeros(1, *state_shape))
     recorder = _Recorder(inputs)
     with _entered(network.eval(), recorder.path), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), recorder:
-        output = network(inputs)
-    return Trace(inputs.numel(), tuple(recorder.operations), recorder.places.get(id(output), 0))
+        returned = tree_leaves(network(*inputs))
+    outputs = tuple(recorder.places[id(each)] for each in returned if id(each) in recorder.places)
+    sizes = tuple((each.numel(), each.dtype == torch.int64) for each in inputs)
+    return Trace(sizes, tuple(recorder.operations), outputs)
 
 
 @contextmanager
@@ -214,14 +233,15 @@ def _entered(network: nn.Module, path: list[str]) -> Iterator[None]:
 
 
 class _Recorder(TorchDispatchMode):
-    """Records the operations that depend on the input of a network."""
+    """Records the operations that depend on the inputs of a network."""
 
-    def __init__(self, inputs: torch.Tensor):
+    def __init__(self, inputs: Sequence[torch.Tensor]):
         super().__init__()
         self.path: list[str] = [""]
         self.operations: list[Operation] = []
-        self.places = {id(inputs): 0}
-        self._held: list[Any] = [inputs]  # as long as they are, no other tensor has their id
+        self.places = {id(each): place for place, each in enumerate(inputs)}
+        self._held: list[Any] = [*inputs]  # as long as they are, no other tensor has their id
+        self._weights: set[tuple] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -229,14 +249,20 @@ class _Recorder(TorchDispatchMode):
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         reads = tuple(self.places[id(tensor)] for tensor in tensors if id(tensor) in self.places)
         if reads:
-            shapes = tuple(tuple(tensor.shape) for tensor in tensors if id(tensor) not in self.places)
-            others = repr([leaf for leaf in leaves if not isinstance(leaf, torch.Tensor)])
+            weights = {
+                (tensor.untyped_storage().data_ptr(), tensor.shape, tensor.stride()): tensor
+                for tensor in tensors
+                if id(tensor) not in self.places
+            }
+            shapes = tuple(tuple(tensor.shape) for key, tensor in weights.items() if key not in self._weights)
+            self._weights |= set(weights)
+            others = repr([*weights, *(leaf for leaf in leaves if not isinstance(leaf, torch.Tensor))])
             name = func._schema.name.rpartition("::")[2].removesuffix("_")
             made = result if isinstance(result, list) else tree_leaves(result)[:1]
             for number, tensor in enumerate(made):
                 self.operations.append(
                     Operation(name, reads, tensor.numel(), shapes, f"{others} {number}", self.path[-1])
                 )
-                self.places[id(tensor)] = len(self.operations)
+                self.places[id(tensor)] = len(self._held)
                 self._held.append(tensor)
         return result
