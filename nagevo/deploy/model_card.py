@@ -80,8 +80,8 @@ def _lines(
     if form is not None:
         yield from form.sentences()
     if state_shape is not None:
-        yield f"`state`: float32 of shape (1, {', '.join(map(str, state_shape))}), zeros before the first token; exported"
-        yield "files take one token at a time, and return the state for the next one as `next_state`."
+        yield f"`state`: float32 of shape (1, {', '.join(map(str, state_shape))}), zeros before the first token;"
+        yield "exported files take one token at a time, and return the state for the next one as `next_state`."
     if "classes" in known:
         outputs = [*shape * tokens, len(known["classes"])]
         yield f"`logits`: float32 of shape (1, {', '.join(map(str, outputs))})."

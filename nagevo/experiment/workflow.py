@@ -6,24 +6,22 @@ a section that it can read changes, and only then.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import importlib.util
 import json
 import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from nagevo.experiment.config import Component, Experiment, Sections, parse_config
+from nagevo.experiment.sources import Sources
 from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import signature
@@ -96,7 +94,7 @@ class Plan:
         self.caching = CACHE_VARIABLE in os.environ
         self.accuracy_resources = dict(self.experiment.accuracy.resources)
         self._sections = _without_resources(self.experiment.raw)
-        self._source_hash = cache(source_hash)
+        self._sources = Sources()
         braced = [file for file in _named_files(self._sections) if "{" in file]
         self._braced_files = "".join(f" {_digest(file, os.stat(file).st_mtime_ns)}" for file in braced)
         self._folders = _changes_beneath(signature(Sections).paths({"accuracy": self._sections["accuracy"]}))
@@ -132,7 +130,7 @@ class Plan:
         def source(wildcards: Any) -> str:
             modules = [name for kind in kinds for name in targets(kind, wildcards)]
             folders = self._folders if "evaluator" in kinds else ""
-            return self._source_hash(command, *modules) + self._braced_files + folders
+            return self._sources.hash(command, *modules) + self._braced_files + folders
 
         return source
 
@@ -309,55 +307,6 @@ def _check_confidence(experiment: Experiment) -> None:
         )
 
 
-def source_hash(*modules: str) -> str:
-    """Return a hash of the source of the modules and of all modules of the same packages that they import.
-
-    Parameters
-    ----------
-    *modules : str
-        Names of modules; of ``package.module:Class`` the module counts. The files in a folder beside a module that has
-        the module's name are part of its source.
-    """
-    found = _source_modules(*modules)
-    listing = "\n".join(f"{name} {found[name]}" for name in sorted(found))
-    return hashlib.sha256(listing.encode()).hexdigest()[:16]
-
-
-def source_modules(*modules: str) -> set[str]:
-    """Return the names of the modules whose source counts for :func:`source_hash`."""
-    return set(_source_modules(*modules))
-
-
-def _source_modules(*modules: str) -> dict[str, str]:
-    """Return the digests of the modules whose source counts, by name."""
-    found: dict[str, str] = {}
-    waiting = [module.partition(":")[0] for module in modules]
-    while waiting:
-        module = waiting.pop()
-        source = None if module in found else _read_module(module)
-        if source is not None:
-            found[module] = source[0]
-            waiting += source[1]
-    return found
-
-
-def _read_module(module: str) -> tuple[str, tuple[str, ...]] | None:
-    """Return the digest of a module's source and the modules that it imports, or None where there is no such module."""
-    path = _source(module)
-    if path is None:
-        return None
-    folder = path.with_suffix("")
-    data = sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
-    return _read_source(module, tuple((file, file.stat().st_mtime_ns) for file in (path, *data)))
-
-
-@cache
-def _read_source(module: str, files: tuple[tuple[Path, int], ...]) -> tuple[str, tuple[str, ...]]:
-    """Return digest and imports of a module from its files, each with the time of its last change."""
-    contents = [path.read_bytes() for path, _ in files]
-    return hashlib.sha256(b"".join(contents)).hexdigest(), tuple(dict.fromkeys(_imports(contents[0], module)))
-
-
 def _without_resources(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sections of a config without resources."""
 
@@ -401,36 +350,3 @@ def _versions() -> str:
         with suppress(PackageNotFoundError):
             installed.append(f"{name}={version(name)}")
     return " ".join(installed)
-
-
-def _source(module: str) -> Path | None:
-    """Return the file of a module, found without importing the packages it lies in."""
-    package, *inside = module.split(".")
-    spec = _spec(package)
-    if spec is None:
-        return None
-    if not inside:
-        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
-    places = [Path(place, *inside) for place in spec.submodule_search_locations or ()]
-    files = [file for place in places for file in (place / "__init__.py", place.with_name(f"{place.name}.py"))]
-    return next((file for file in files if file.is_file()), None)
-
-
-def _spec(package: str) -> ModuleSpec | None:
-    try:
-        return importlib.util.find_spec(package)
-    except ValueError:  # the main program has none
-        return None
-
-
-def _imports(text: bytes, module: str) -> Iterator[str]:
-    """Yield the modules of the same top-level package that a module imports, inside functions too."""
-    package = module.partition(".")[0]
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        yield from (name for name in names if name.partition(".")[0] == package)

@@ -19,8 +19,8 @@ DEGREE = 2
 """Of the polynomial in the logarithm of the cross-entropy."""
 STEPS = 5
 UNEXPLAINED = 1 / 3
-"""Share of the variance of a reading that the cross-entropy of the same examples does not explain: the loss of an example
-has a correlation of about 0.8 with whether it is right."""
+"""Share of the variance of a reading that the cross-entropy of the same examples does not explain: the loss of an
+example has a correlation of about 0.8 with whether it is right."""
 
 
 def expected_accuracy(

@@ -42,13 +42,12 @@ def options(backend, tables):
     }.get(backend, {})
 
 
-SLOW = {"onnx_file": [pytest.mark.slow]}  # five seconds for each export
-
-
-@pytest.fixture(params=[pytest.param(name, marks=SLOW.get(name, [])) for name in sorted(BACKENDS)])
-def case(request, tables):
+@pytest.fixture(params=sorted(BACKENDS))
+def case(request, tables, convolution_space):
     """Return a device of each backend in turn, a space it knows, and two architectures, the dearer one first."""
     space, pair = SPACE, SPACE.extremes()[::-1]
+    if request.param == "onnx_file":  # an export of the other networks takes five seconds
+        space, pair = convolution_space, np.array([[1], [0]], dtype=np.int8)
     if request.param == "nasbench_graph":
         pytest.importorskip("nas_bench_graph", reason="the optional package nas-bench-graph is not installed")
         space = create_space("nasbench_graph")

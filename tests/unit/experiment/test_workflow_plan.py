@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from nagevo.experiment.workflow import EVERY_CORE, Plan, source_hash, source_modules
+from nagevo.experiment.sources import Sources
+from nagevo.experiment.workflow import EVERY_CORE, Plan
 
 CONFIG = {
     "experiment": "e",
@@ -105,7 +106,7 @@ def test_a_search_of_a_comparison_is_told_its_variant_and_its_devices():
         5,
     )
     swift = plan.source("nagevo.cli.search", "strategy")(Wildcards(strategy="swift"))
-    assert swift == source_hash("nagevo.cli.search", "nagevo.search.methods.autoshrink:AutoShrink")
+    assert swift == Sources().hash("nagevo.cli.search", "nagevo.search.methods.autoshrink:AutoShrink")
 
 
 def test_mistakes_in_a_variant_are_found(capsys):
@@ -222,30 +223,32 @@ def package(tmp_path, monkeypatch):
 
 
 def test_the_hash_of_a_module_changes_with_what_it_imports_and_with_nothing_else(package):
-    before = source_hash("hashedpackage.command")
+    before = Sources().hash("hashedpackage.command")
     (package / "unused.py").write_text("VALUE = 2\n")
-    assert source_hash("hashedpackage.command") == before
+    assert Sources().hash("hashedpackage.command") == before
     (package / "used.py").write_text("import json\nVALUE = 2\n")
-    assert source_hash("hashedpackage.command") != before
+    assert Sources().hash("hashedpackage.command") != before
 
 
 def test_hashing_sources_imports_none_of_them(package):
     (package / "command.py").write_text("raise RuntimeError\n")
     (package / "__init__.py").write_text("raise RuntimeError\n")
-    assert source_hash("hashedpackage.command:run")
+    assert Sources().hash("hashedpackage.command:run")
     assert "hashedpackage" not in sys.modules
 
 
 def test_the_files_in_the_folder_of_a_module_are_part_of_its_source(package):
-    before = source_hash("hashedpackage.command")
+    before = Sources().hash("hashedpackage.command")
     (package / "used").mkdir()
     (package / "used" / "style.css").write_text("a {}")
-    assert source_hash("hashedpackage.command") != before
+    assert Sources().hash("hashedpackage.command") != before
 
 
 def test_the_generators_source_belongs_to_distilling_and_to_nothing_before_it():
     def modules(command):
-        return source_modules(command) - {"nagevo.generator.config"}  # the options of a section: a part of every config
+        return Sources().digests(command).keys() - {
+            "nagevo.generator.config"
+        }  # the options of a section: a part of every config
 
     assert "nagevo.generator.model" in modules("nagevo.cli.steps.distill")
     before = ("steps.propose", "steps.merge", "steps.surrogate", "steps.evolve")

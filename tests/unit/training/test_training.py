@@ -55,9 +55,13 @@ def test_a_recipe_of_nothing_but_warmup_is_refused():
 
 @pytest.mark.parametrize("clip", [None, 1e-3])
 def test_a_step_is_no_longer_than_a_clipped_gradient(clip):
-    recipe = Recipe(epochs=1, batch_size=32, learning_rate=1.0, warmup_epochs=0, momentum=0.5, weight_decay=0, clip=clip)
+    recipe = Recipe(
+        epochs=1, batch_size=32, learning_rate=1.0, warmup_epochs=0, momentum=0.5, weight_decay=0, clip=clip
+    )
     before, after = network(), trained(recipe)
-    moved = sum((p - q).pow(2).sum().item() for p, q in zip(before.parameters(), after.parameters(), strict=True)) ** 0.5
+    moved = (
+        sum((p - q).pow(2).sum().item() for p, q in zip(before.parameters(), after.parameters(), strict=True)) ** 0.5
+    )
     # the first step of Nesterov momentum 0.5 goes 1.5 times the gradient
     assert (moved == pytest.approx(1.5e-3, rel=1e-3)) == (clip is not None)
 
