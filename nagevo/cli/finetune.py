@@ -52,10 +52,11 @@ def run(
         threads=threads,
     )
     accuracy, training = tuned.description["accuracy"], tuned.description["training" if from_scratch else "finetuning"]
+    error = tuned.description["standard_errors"]["test"]
     before = f", {accuracy['test_before']:.2f} % before" if "test_before" in accuracy else ""
     typer.echo(
-        f"{output}: test accuracy {accuracy['test']:.2f} %{before}; best of {training['epochs']} epochs on the "
-        f"validation images: {training['best_epoch']}"
+        f"{output}: test accuracy {accuracy['test']:.2f} % (standard error {error:.2f}){before}; best of "
+        f"{training['epochs']} epochs on the validation images: {training['best_epoch']}"
     )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from nagevo.deploy.deployment import DESCRIPTION, Deployment
 from nagevo.foundation.writing import check_folder
-from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
+from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate, standard_error
 from nagevo.training.recipe import Recipe
 from nagevo.training.tensors import digest
 
@@ -68,7 +68,8 @@ def finetune(
     Returns
     -------
     Deployment
-        Whose ``description`` has the accuracies in percent: ``test`` and ``validation``, and what they were before.
+        Whose ``description`` has the accuracies in percent, ``test`` and ``validation``, and what they were before, and
+        their ``standard_errors``.
 
     Raises
     ------
@@ -82,7 +83,7 @@ def finetune(
     accuracies = {"test": test, "test_before": before}
     accuracies |= {"validation": max(scores), "validation_before": scores[0]}
     training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
-    return _written(begun, folder, accuracy=accuracies, finetuning=training)
+    return _written(begun, trainer, folder, accuracies, finetuning=training)
 
 
 def train_from_scratch(
@@ -117,7 +118,7 @@ def train_from_scratch(
     Returns
     -------
     Deployment
-        Whose ``description`` has the accuracies in percent: ``test`` and ``validation``.
+        Whose ``description`` has the accuracies in percent, ``test`` and ``validation``, and their ``standard_errors``.
 
     Raises
     ------
@@ -133,14 +134,7 @@ def train_from_scratch(
     scores, test = _trained(begun, trainer, recipe, folder, threads)
     training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
     accuracies = {"test": test, "validation": max(scores)}
-    return _written(
-        begun,
-        folder,
-        trained=True,
-        accuracy=accuracies,
-        training=training,
-        **trainer.preprocessing(),
-    )
+    return _written(begun, trainer, folder, accuracies, trained=True, training=training, **trainer.preprocessing())
 
 
 def _trained(
@@ -170,8 +164,13 @@ def _trained(
     return scores, accuracy(network.eval(), trainer.examples("test", shape))
 
 
-def _written(begun: Deployment, folder: str | os.PathLike, **known: Any) -> Deployment:
+def _written(
+    begun: Deployment, trainer: Trainer, folder: str | os.PathLike, accuracies: dict[str, float], **known: Any
+) -> Deployment:
     """Write the network with what is known of it now."""
-    trained = replace(begun, description={**begun.description, **known})
+    numbers = {split: trainer.examples(split, begun.input_shape).labels.numel() for split in ("test", "validation")}
+    errors = {name: standard_error(value, numbers[name.split("_")[0]]) for name, value in accuracies.items()}
+    description = {**begun.description, "accuracy": accuracies, "standard_errors": errors, **known}
+    trained = replace(begun, description=description)
     trained.save(folder)
     return trained

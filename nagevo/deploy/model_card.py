@@ -62,8 +62,10 @@ def _lines(
     yield f"| {words} bound | {bound} {unit} at confidence {known['confidence']:g} |"
     for name, limit in known.get("limits", {}).items():
         yield f"| limit | {name} {limit:.6g} |"
+    errors = known.get("standard_errors", {})
     for name, value in known["accuracy"].items():
-        yield f"| accuracy | {value:.2f} %: {ACCURACIES[name]} |"
+        error = f" (standard error {errors[name]:.2f})" if name in errors else ""
+        yield f"| accuracy | {value:.2f} %{error}: {ACCURACIES[name]} |"
     for key, words in (("training", "trained from scratch"), ("finetuning", "fine-tuned")):
         if key in known:
             yield f"| {words} | {known[key]['epochs']} epochs, best {known[key]['best_epoch']} |"

@@ -92,6 +92,7 @@ def deliver(
                     "measured": _known(again),
                     "kept": bool(again <= answer.budget),
                     "accuracy": deployment.description["accuracy"],
+                    "standard_errors": deployment.description["standard_errors"],
                     "difference_from_torch": differences[ONNX],
                 }
             )

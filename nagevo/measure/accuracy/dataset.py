@@ -37,13 +37,11 @@ def channels_last(network: nn.Module) -> nn.Module:
 def readings(network: nn.Module, examples: Examples) -> tuple[float, float, float]:
     """Return accuracy and its standard error (percent), and cross-entropy (nats), of a network in evaluation mode.
 
-    The standard error is that of a share with one label more of either kind (Agresti and Coull 1998, "Approximate Is
-    Better than Exact for Interval Estimation of Binomial Proportions"), so that it is not 0 where all are right. The
-    perplexity is the exponential of the cross-entropy.
+    See :func:`nagevo.training.loop.standard_error`.
     """
     import torch
 
-    from nagevo.training.loop import BATCH_SIZE, cross_entropy
+    from nagevo.training.loop import BATCH_SIZE, cross_entropy, standard_error
 
     correct, loss, n = 0, 0.0, examples.labels.numel()
     with torch.inference_mode():
@@ -51,8 +49,8 @@ def readings(network: nn.Module, examples: Examples) -> tuple[float, float, floa
             logits = network(x)
             correct += int((logits.argmax(-1) == labels).sum())
             loss += float(cross_entropy(logits, labels)) * labels.numel()
-    share = (correct + 1) / (n + 2)
-    return 100.0 * correct / n, 100.0 * (share * (1 - share) / (n + 2)) ** 0.5, loss / n
+    accuracy = 100.0 * correct / n
+    return accuracy, standard_error(accuracy, n), loss / n
 
 
 DatasetOptions = Annotated[Mapping[str, Any], Option("Examples that are trained on.", of=DATASET)]

@@ -132,6 +132,11 @@ def test_fine_tuning_reports_the_test_accuracy_before_and_after(answer, tuned):
     assert accuracy["test_before"] == pytest.approx(accuracy_of(answer.network(), "test", deployment.description))
     assert accuracy["test"] == pytest.approx(accuracy_of(deployment.network, "test", deployment.description))
     assert accuracy["test"] > accuracy["test_before"]
+    n = len(bars().pools["test"].labels)
+    share = (accuracy["test"] / 100 * n + 1) / (n + 2)
+    errors = deployment.description["standard_errors"]
+    assert list(errors) == list(accuracy)
+    assert errors["test"] == pytest.approx(100 * (share * (1 - share) / (n + 2)) ** 0.5)
 
 
 def test_fine_tuning_keeps_the_weights_that_were_best_on_the_validation_images(tuned):
