@@ -88,6 +88,9 @@ class SupernetEvaluator(DatasetEvaluator):
 
         from nagevo.training.loop import fit
 
+        # As many kernels as random networks have shapes of layers: with oneDNN's 1,024 most of them are compiled anew
+        # in every step, which takes as long as running them. It counts before the first convolution of the process.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
         torch.set_num_threads(1)
         examples = self.examples("train")
         with ThreadPoolExecutor(self.threads) as pool:

