@@ -20,7 +20,10 @@ def run(
     ] = None,
     measurements: Annotated[
         Path | None,
-        typer.Option(help="Do not measure: a table with `architecture` and `latency_ms`, `energy_mj` or `file_kb`."),
+        typer.Option(
+            help="Do not measure: a table with `architecture` and `latency_ms`, `energy_mj` or `file_kb`, such as the"
+            " index that `nagevo export --architectures` wrote, filled in."
+        ),
     ] = None,
     probes: Annotated[
         int | None,
@@ -66,6 +69,7 @@ def run(
 
 def _read(path: Path) -> tuple[dict[str, list[float]], str]:
     """Return by architecture all readings in a table, NaN where it says that one failed, and their quantity."""
+    from nagevo.foundation.errors import DataError
     from nagevo.foundation.quantities import measured_quantity
     from nagevo.foundation.tables import number_column, read_table, text_column
 
@@ -78,6 +82,8 @@ def _read(path: Path) -> tuple[dict[str, list[float]], str]:
     for text, value, failed in zip(texts, values, tried, strict=True):
         if value == value or failed:
             known.setdefault(text, []).append(value)
+    if not known:
+        raise DataError(f"table {path}: the column {quantity} is empty: fill in what was measured")
     return known, quantity
 
 

@@ -17,25 +17,57 @@ def run(
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
     network: Annotated[Path | None, typer.Option(help="What `nagevo finetune` wrote, in place of a budget.")] = None,
+    architectures: Annotated[
+        Path | None,
+        typer.Option(help="Table of architectures, in place of a budget: all as ONNX, with an index to fill in."),
+    ] = None,
     untrained: Untrained = False,
     openvino: Annotated[
         bool, typer.Option("--openvino", help="Also write OpenVINO's format (extra `openvino`).")
     ] = False,
 ) -> None:
-    """Write a network as ONNX and safetensors with a model card, checked against torch."""
+    """Write a network as ONNX and safetensors with a model card, checked against torch; or architectures to measure."""
     from nagevo import generate
     from nagevo.deploy.deployment import DESCRIPTION, Deployment
     from nagevo.foundation.errors import BudgetError
     from nagevo.foundation.writing import check_folder
 
+    if sum(option is not None for option in (budget, network, architectures)) != 1:
+        raise BudgetError("expected one of --budget, --network and --architectures")
+    if architectures is not None:
+        _export_probes(architectures, output, bundle)
+        return
     check_folder(output, DESCRIPTION)
-    if network is not None and budget is None:
+    if network is not None:
         deployment = Deployment.load(network)
-    elif budget is not None and network is None:
+    else:
+        assert budget is not None
         answer = generate(budget, device=device, confidence=confidence, bundle=bundle)
         deployment = answer.deployment(untrained=untrained)
-    else:
-        raise BudgetError("expected either --budget or --network")
     warn_untrained(deployment.description)
     for name, difference in deployment.export(output, openvino=openvino).items():
         typer.echo(f"{output / name}: largest difference of an output from torch's {difference:.2g}")
+
+
+def _export_probes(architectures: Path, output: Path, bundle: Path | None) -> None:
+    from nagevo import load
+    from nagevo.deploy.probes import INDEX, LISTING, export_probes
+    from nagevo.foundation.writing import check_folder
+    from nagevo.measure.tables import read_architectures
+    from nagevo.spaces.base import unique
+
+    check_folder(output, LISTING)
+    space = load(bundle).space
+    asked = read_architectures(architectures, space)
+    choices = unique(space.normal(asked))
+    index = export_probes(space, choices, output)
+    failed = index[index["status"].notna()]
+    if len(choices) < len(asked):
+        typer.echo(f"{architectures} names {len(asked) - len(choices)} networks more than once", err=True)
+    if len(failed):
+        typer.echo(f"{len(failed)} of {len(index)} cannot be exported, the first: {failed['status'].iloc[0]}", err=True)
+    typer.echo(
+        f"{output}: measure each file and write its ms into {INDEX}, or why it failed into `status`; then "
+        f"nagevo adapt --device NAME --measurements {output / INDEX}",
+        err=True,
+    )
