@@ -27,6 +27,7 @@ STEPS = (
     "answer",
     "evaluate",
     "deploy",
+    "networks",
     "validate_supernet",
 )
 """Names of the modules of the commands that only the workflow's rules call, in their order."""

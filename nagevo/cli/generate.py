@@ -118,10 +118,11 @@ def _finite(value: float) -> float | None:
 
 def line(answer: Answer) -> str:
     """Return an answer as one line for people."""
+    from nagevo.foundation.machine import stated
     from nagevo.foundation.quantities import QUANTITIES
     from nagevo.foundation.rounding import rounded_up
 
-    own = answer.quantity
+    own, entry = answer.quantity, answer.networks.condition(answer.device)
     unit = QUANTITIES[own].unit
     limited = own in answer.limits and math.isfinite(answer.budget)
     asked = [f"{answer.budget:g} {unit}"] if limited else []
@@ -131,4 +132,5 @@ def line(answer: Answer) -> str:
         f"{' and '.join(asked) or 'any budget'} on {answer.device}: {answer.architecture}  "
         f"{answer.accuracy:.2f} %, {answer.value:.3g} {unit}, "
         f"at most {rounded_up(answer.bound, 3)} {unit} at confidence {answer.confidence:g}{''.join(others)}"
+        f"{'' if entry is None else f' ({stated(entry)})'}"
     )

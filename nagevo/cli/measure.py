@@ -1,31 +1,105 @@
-"""``nagevo measure``: measurements of an experiment, made again."""
+"""``nagevo measure``: networks that were delivered, or what failed in an experiment, measured again."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nagevo.cli.options import Config
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def run(
-    config: Config,
+    networks: Annotated[
+        Path | None,
+        typer.Option(help="Time delivered networks again: those in results/<experiment>/networks, or of one device."),
+    ] = None,
     failed: Annotated[
         bool, typer.Option("--failed", help="Measure again what failed, in the tables below results/<experiment>/.")
     ] = False,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            help="The experiment: a YAML file, or JSON text with sections of it. With --networks only for devices that "
+            "run a program."
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="On this device only; by default on all, and accuracies.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="With --networks: one JSON object per device.")] = False,
 ) -> None:
-    """Measure again what failed, for instance when the device is repaired; then let the workflow go on."""
-    from functools import partial
-    from pathlib import Path
+    """Measure again: delivered networks, to see whether promises hold, or what failed, when a device is repaired."""
+    from nagevo.foundation.errors import ConfigError
+
+    if (networks is None) == (not failed):
+        raise ConfigError("expected either --networks or --failed")
+    if networks is not None:
+        _delivered(networks, device, config, json)
+    elif config is None:
+        raise ConfigError("--failed: expected --config as well")
+    else:
+        _failed(config, device)
+
+
+def _delivered(networks: Path, device: str | None, config: str | None, json: bool) -> None:
+    from rich.console import Console
 
     from nagevo.experiment.config import load_config
-    from nagevo.foundation.errors import ConfigError
+    from nagevo.experiment.delivered import delivered_on, measured_again
+    from nagevo.foundation.machine import describe, processor
+
+    console = Console(highlight=False)
+    for name, folder in delivered_on(networks, device).items():
+        opened = None if config is None else load_config(config).device(name).create()
+        again = measured_again(folder, opened)
+        if json:
+            typer.echo(dumps(again))
+            continue
+        console.print(_table(again))
+        promised, now = again["promised"], again["now"]
+        if promised is not None:
+            console.print(f"promised: {describe(promised)}", soft_wrap=True)
+        if now is not None:
+            console.print(f"now: {describe(now)}", soft_wrap=True)
+        here, there = (None if entry is None else processor(entry) for entry in (now, promised))
+        if here and there and here != there:
+            console.print(
+                f"This is another machine: measured are the ratios to the references times their speed on {there}.",
+                soft_wrap=True,
+            )
+
+
+def _table(again: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.rounding import rounded_up
+
+    unit = QUANTITIES[again["quantity"]].unit
+    kept = sum(network["kept"] for network in again["networks"])
+    title = (
+        f"{again['device']}: {kept} of {len(again['networks'])} networks within their budgets, "
+        f"promised at confidence {again['confidence']:g}"
+    )
+    table = Table("network", title=title, title_justify="left")
+    for heading in ("asked", "promised", "measured", "as it was"):
+        table.add_column(f"{heading} ({unit})", justify="right")
+    table.add_column("holds")
+    for network in again["networks"]:
+        measured, raw = ("failed" if network[key] is None else f"{network[key]:.4g}" for key in ("measured", "raw"))
+        promises = (rounded_up(network[key]) for key in ("asked", "promised"))
+        table.add_row(network["folder"], *promises, measured, raw, "yes" if network["kept"] else "no")
+    return table
+
+
+def _failed(config: str, device: str | None) -> None:
+    from functools import partial
+
+    from nagevo.experiment.config import load_config
     from nagevo.measure.status import ACCURACY, measure_failed_again
 
-    if not failed:
-        raise ConfigError("expected --failed: there is nothing else to measure")
     experiment = load_config(config)
     space, folder = experiment.create_space(), Path("results") / experiment.name
     for name in [device] if device else experiment.devices:

@@ -19,7 +19,7 @@ def run(
     frontiers: Annotated[Path, typer.Option(help="Folder with what `nagevo step evolve` wrote for each device.")],
     benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
     output: Output,
-    networks: Annotated[Path, typer.Option(help="Folder with what `nagevo step deploy` wrote for each device.")],
+    networks: Annotated[Path, typer.Option(help="Folder with what `nagevo step networks` and `deploy` wrote, if any.")],
     figures: Annotated[Path, typer.Option(help="Folder for the figures, each as SVG and as PNG.")],
 ) -> None:
     """Write the interactive page of an experiment, and its figures for papers."""
@@ -29,6 +29,7 @@ def run(
     from nagevo.cli.show import EVALUATION, VALIDATION
     from nagevo.evaluate.verdict import verdicts
     from nagevo.experiment.config import load_config
+    from nagevo.experiment.delivered import INDEX
     from nagevo.foundation.files import content_of, read_json
     from nagevo.foundation.tables import read_table
     from nagevo.foundation.writing import check_folder
@@ -64,6 +65,7 @@ def run(
         stages(benchmarks, devices),
         networks=delivered(generator, networks, devices),
         supernet=str(Agreement.of(read_table(validation))) if validation.is_file() else None,
+        delivered=read_json(networks / INDEX) if (networks / INDEX).is_file() else None,
     )
     write_figures(shown, figures, REPORTED)
     for sentence in verdicts(evaluated):

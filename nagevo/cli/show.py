@@ -28,7 +28,9 @@ def run(
 
     from nagevo import load
     from nagevo.evaluate.verdict import verdicts
+    from nagevo.experiment.delivered import DELIVERED, INDEX
     from nagevo.foundation.files import content_of, read_json
+    from nagevo.foundation.machine import describe
 
     generator = load(bundle)
     assert generator.folder is not None
@@ -40,6 +42,8 @@ def run(
     )
     console.print(_budgets(generator, confidence))
     console.print(f"Limits: {', '.join(generator.limits)}", soft_wrap=True)
+    for device, entry in description.get("conditions", {}).items():
+        console.print(f"{device}: {describe(entry)}", soft_wrap=True)
     for failures in description["failures"]:
         console.print(failures, soft_wrap=True)
     experiment = generator.folder.parent
@@ -50,6 +54,10 @@ def run(
             console.print(_metrics(evaluation))
             for sentence in verdicts(evaluation):
                 console.print(sentence, soft_wrap=True)
+    delivered = experiment / "networks" / INDEX
+    if delivered.is_file():
+        with content_of(delivered, DELIVERED):
+            console.print(_delivered(read_json(delivered)))
     validation = experiment / VALIDATION
     if validation.is_file():
         from nagevo.foundation.tables import read_table
@@ -97,6 +105,29 @@ def _metrics(evaluation: Any) -> Table:
                 f"{100 * metrics['violation_rate']:.1f}",
                 f"{100 * metrics['budget_use']:.1f}",
             )
+    return table
+
+
+def _delivered(index: Any) -> Table:
+    from rich.table import Table
+
+    from nagevo.foundation.quantities import QUANTITIES
+    from nagevo.foundation.rounding import rounded_up
+
+    table = Table("network", title="Delivered networks", title_justify="left")
+    for heading in ("asked", "promised", "measured", "test before (%)", "after (%)", "as ONNX (%)"):
+        table.add_column(heading, justify="right")
+    table.add_column("statistic, condition")
+    for network in index["networks"]:
+        unit, accuracy = QUANTITIES[index["devices"][network["device"]]["quantity"]].unit, network["accuracy"]
+        measured = "failed" if network["measured"] is None else f"{network['measured']:.4g} {unit}"
+        table.add_row(
+            network["folder"],
+            *(f"{rounded_up(network[key])} {unit}" for key in ("asked", "promised")),
+            measured if network["kept"] else f"{measured}, broken",
+            *(_fixed(accuracy.get(key), 2) for key in ("test_before", "test", "exported")),
+            f"{network['statistic']}, {network['condition']}" if network["statistic"] else "–",
+        )
     return table
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -16,6 +16,9 @@ from nagevo.foundation.errors import DataError, NagevoError
 from nagevo.foundation.files import one_line, read_json, write_json
 from nagevo.foundation.writing import FILES, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
+
+if TYPE_CHECKING:
+    from nagevo.training.examples import Examples
 
 WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
     "weights.safetensors",
@@ -54,6 +57,7 @@ class Deployment:
         ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
         ``measures`` (which quantity these are), ``measured``, ``trained`` (false: the weights are random), ``accuracy``
         (percent, by what it was read on; empty if untrained), ``limits``,
+        ``state`` (``statistic``, ``condition``, ``disturbed``, ``slowdown`` of the measurements; null where not known),
         ``experiment``, ``seed``, ``machine`` (that distilled), ``device_machine`` (that was measured; null where it is
         not known) and ``versions``. With an evaluator on a dataset also ``classes`` and
         how inputs are prepared: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
@@ -102,7 +106,9 @@ class Deployment:
         with replacing_folder(folder, DESCRIPTION) as temporary:
             self._write(temporary)
 
-    def export(self, folder: str | os.PathLike, *, openvino: bool = False) -> dict[str, float]:
+    def export(
+        self, folder: str | os.PathLike, *, openvino: bool = False, examples: Examples | None = None
+    ) -> dict[str, float]:
         """Write the network in every form that it is deployed in, and run each of them.
 
         Parameters
@@ -110,6 +116,8 @@ class Deployment:
         folder : path
             Gets the weights with their description, ``network.onnx``, a model card ``README.md``, and where asked
             ``openvino/network.xml``.
+        examples : Examples, optional
+            Of the test split: ``network.onnx`` is run on them, and the accuracy is added to the description.
 
         Returns
         -------
@@ -117,13 +125,24 @@ class Deployment:
             By file, the largest difference of an output from torch's.
         """
         with replacing_folder(folder, DESCRIPTION) as temporary:
-            self._write(temporary)
             differences = {ONNX: self.export_onnx(temporary / ONNX)}
+            exported = self if examples is None else self._read(temporary / ONNX, examples)
+            exported._write(temporary)
             if openvino:
                 differences[OPENVINO] = self._export_openvino(temporary)
             state_shape = getattr(self.network, "state_shape", None)
-            (temporary / CARD).write_text(model_card(self.description, differences, state_shape))
+            (temporary / CARD).write_text(model_card(exported.description, differences, state_shape))
         return differences
+
+    def _read(self, onnx: Path, examples: Examples) -> Deployment:
+        """Return this with the accuracy of an ONNX file on the examples of the test split."""
+        from nagevo.deploy.export import exported_accuracy, run_onnx
+
+        accuracy = {
+            **self.description["accuracy"],
+            "exported": exported_accuracy(run_onnx(onnx), self.network, examples),
+        }
+        return replace(self, description={**self.description, "accuracy": accuracy})
 
     def export_onnx(self, path: str | os.PathLike) -> float:
         """Write the network as ONNX, run it, and return the largest difference of an output from torch's.

@@ -17,9 +17,12 @@ from torch import nn
 
 from nagevo.foundation.errors import ExportError, optional_packages
 from nagevo.foundation.writing import replacing
+from nagevo.training.loop import accuracy
 
 if TYPE_CHECKING:
     import onnx_ir
+
+    from nagevo.training.examples import Examples
 
 TOLERANCE = 1e-3
 """Largest difference of an exported network's output from torch's, as a share of the largest output."""
@@ -172,6 +175,22 @@ def _difference(expected: np.ndarray, got: np.ndarray, name: str) -> float:
             f"{name} is not exported: an output differs from torch's by {difference:.3g}, more than {allowed:.1g}"
         )
     return difference
+
+
+def exported_accuracy(run: Run, network: nn.Module, examples: Examples) -> float:
+    """Return the percentage of the labels that an exported network names: example by example, or token by token."""
+    state_shape: tuple[int, ...] | None = getattr(network, "state_shape", None)
+
+    def logits(inputs: torch.Tensor) -> torch.Tensor:
+        if state_shape is None:
+            return torch.from_numpy(run(inputs.numpy())[0])
+        state, outputs = np.zeros((1, *state_shape), dtype=np.float32), []
+        for token in inputs.split(1, dim=1):
+            output, state = run(token.numpy(), state)
+            outputs.append(torch.from_numpy(output))
+        return torch.cat(outputs, dim=1)
+
+    return accuracy(logits, examples, batch_size=1)
 
 
 def _openvino() -> ModuleType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nagevo.foundation.machine import disturbance, stated
 from nagevo.foundation.quantities import LATENCY, QUANTITIES
 from nagevo.foundation.rounding import rounded_up
 from nagevo.training.datasets import described_inputs
@@ -14,6 +15,7 @@ ACCURACIES = {
     "predicted": "validation split, predicted by the search's surrogate less its standard deviation",
     "test": "test split",
     "test_before": "test split, before fine-tuning",
+    "exported": "test split, `network.onnx` in onnxruntime",
     "validation": "validation split, by which the best epoch was chosen",
     "validation_before": "validation split, before fine-tuning",
 }
@@ -59,7 +61,9 @@ def _lines(
     if known.get("measured_again") is not None:
         yield f"| {words} measured once more | {known['measured_again']:.4g} {unit}, when this network was delivered |"
     bound = rounded_up(known["latency_bound_ms"], 4)
-    yield f"| {words} bound | {bound} {unit} at confidence {known['confidence']:g} |"
+    state = known.get("state")
+    of = "" if state is None else f": {stated(state)}"
+    yield f"| {words} bound | {bound} {unit} at confidence {known['confidence']:g}{of} |"
     for name, limit in known.get("limits", {}).items():
         yield f"| limit | {name} {limit:.6g} |"
     errors = known.get("standard_errors", {})
@@ -71,7 +75,8 @@ def _lines(
             yield f"| {words} | {known[key]['epochs']} epochs, best {known[key]['best_epoch']} |"
     machine = known.get("device_machine")
     if machine is not None:
-        yield f"| measured on | {machine['processor']}, {machine['system']} |"
+        disturbed = "" if state is None else f"; {disturbance(state)}"
+        yield f"| measured on | {machine['processor']}, {machine['system']}{disturbed} |"
     yield f"| distilled on | {known['machine']['processor']}, {known['machine']['system']} |"
     yield f"| experiment | {known['experiment']}, seed {known['seed']} |"
     yield f"| versions | {', '.join(f'{name} {version}' for name, version in known['versions'].items())} |"

@@ -2,110 +2,126 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nagevo.deploy.config import USUAL, DeployConfig
-from nagevo.deploy.deployment import ONNX, Deployment
+from nagevo.deploy.deployment import DESCRIPTION, ONNX, Deployment
 from nagevo.deploy.export import onnx_for_timing
+from nagevo.deploy.finetuning import finetune, train_from_scratch
+from nagevo.experiment.config import DeviceConfig
+from nagevo.experiment.delivered import INDEX, LISTING, REFERENCES, judgment, values_in_condition
+from nagevo.experiment.measuring import profile
 from nagevo.experiment.profiling import LAYERS, profiles
 from nagevo.foundation.errors import InfeasibleBudget
-from nagevo.foundation.files import write_json
+from nagevo.foundation.files import read_json, write_json
 from nagevo.foundation.quantities import LATENCY, QUANTITIES
 from nagevo.foundation.rounding import rounded_up
 from nagevo.foundation.tables import write_table
 from nagevo.foundation.writing import replacing_folder
+from nagevo.measure.latency.condition import Condition
+from nagevo.training.tensors import digest
 
 if TYPE_CHECKING:
+    from nagevo.deploy.finetuning import Trainer
     from nagevo.generator.answer import Answer
     from nagevo.generator.generator import Generator
-    from nagevo.measure.latency.base import Device
-
-INDEX, LISTING, REFERENCES = "index.json", "manifest.json", "references"
-"""The table of delivered networks, the list of all files of the folder, and the folder of reference networks."""
+    from nagevo.training.examples import Examples
 
 
 def deliver(
     generator: Generator,
-    name: str,
-    device: Device,
+    settings: DeviceConfig,
     config: DeployConfig,
     folder: str | os.PathLike,
     *,
     confidence: float,
+    tuned: str | os.PathLike,
 ) -> dict[str, Any]:
     """Write networks that hold budgets on a device, and return the table of them.
 
     Parameters
     ----------
-    name : str
-        Name of the device.
-    device : Device
-        Measures the networks once more.
+    settings : DeviceConfig
+        The device that measures the networks once more.
     folder : path
         Gets a folder ``<budget><unit>`` for each budget, with ONNX, weights and card, the reference networks as ONNX,
         and the table as ``index.json``. Its earlier content is replaced as a whole.
     confidence : float
         Asked probability that a budget holds.
+    tuned : path
+        Folder in which trained networks are kept; those that are there are not trained again.
     """
-    quantity = generator.quantity(name)
+    name, quantity, space = settings.name, generator.quantity(settings.name), generator.space
     unit = QUANTITIES[quantity].unit
     given = generator.answers(budgets(generator, name, config, confidence), device=name, confidence=confidence)
     answers = [answer for answer in given if not isinstance(answer, InfeasibleBudget)]
-    space = generator.space
+    entry = generator.networks.condition(name)
     references = space.to_text(space.extremes())
     texts = list(dict.fromkeys([*(answer.architecture for answer in answers), *references]))
-    measured = dict(zip(texts, device.measure(space, space.from_text(texts))[quantity].tolist(), strict=True))
-    index: dict[str, Any] = {
-        "experiment": generator.experiment,
-        "device": name,
-        "quantity": quantity,
-        "confidence": confidence,
-        "place": device.place,
-        "networks": [],
-        "refused": [
-            {"asked": refusal.budget, "minimum": refusal.minimum}
-            for refusal in given
-            if isinstance(refusal, InfeasibleBudget)
-        ],
-        "references": [],
-    }
-    trained: dict[str, Deployment] = {}
+    device = settings.create()
+    table = profile(space, name, device, space.from_text(texts))
+    values = values_in_condition(table, name, None if entry is None else Condition.parse(entry))
+    measured = {text: judged for text, *judged in zip(texts, values["measured"], values["raw"], strict=True)}
+    quiet = [judgment(np.inf, *measured[text])["measured"] for text in references] if entry is None else entry["quiet"]
+    networks: list[dict[str, Any]] = []
     with replacing_folder(folder, LISTING) as new:
+        trainer = generator.networks.trainer() if answers else None
         for answer in answers:
+            assert trainer is not None
+            again = judgment(answer.budget, *measured[answer.architecture])
+            deployment = trained(answer, trainer, config.epochs, Path(tuned))
+            deployment = replace(
+                deployment, description={**deployment.description, "measured_again": again["measured"]}
+            )
             place = new / f"{rounded_up(answer.budget)}{unit}"
-            again = measured[answer.architecture]
-            deployment = _trained(answer, trained, config.epochs, place)
-            deployment = replace(deployment, description={**deployment.description, "measured_again": _known(again)})
-            differences = deployment.export(place)
-            index["networks"].append(
+            differences = deployment.export(place, examples=trainer.examples("test", deployment.input_shape))
+            networks.append(
                 {
                     "folder": place.name,
+                    "file": f"{place.name}/{ONNX}",
                     "architecture": answer.architecture,
+                    "input_shape": list(deployment.input_shape),
                     "asked": answer.budget,
                     "promised": answer.bound,
                     "expected": answer.value,
-                    "measured": _known(again),
-                    "kept": bool(again <= answer.budget),
-                    "accuracy": deployment.description["accuracy"],
+                    **again,
+                    "accuracy": read_json(place / DESCRIPTION)["accuracy"],
                     "standard_errors": deployment.description["standard_errors"],
                     "difference_from_torch": differences[ONNX],
                 }
             )
         timed = [answer.architecture for answer in answers] if quantity == LATENCY else []
-        write_table(profiles(space, device, measured, timed), new / LAYERS)
-        (new / REFERENCES).mkdir()
-        for number, text in enumerate(references):
-            shape = space.input_shape_of(space.from_text([text])[0])
-            model = onnx_for_timing(generator.network(text, untrained=True), shape)
-            (new / REFERENCES / f"{number}.onnx").write_bytes(model)
-            index["references"].append(
-                {"file": f"{REFERENCES}/{number}.onnx", "architecture": text, "measured": _known(measured[text])}
-            )
+        write_table(
+            profiles(space, device, {text: value for text, (value, _) in measured.items()}, timed), new / LAYERS
+        )
+        index: dict[str, Any] = {
+            "experiment": generator.experiment,
+            "device": name,
+            "quantity": quantity,
+            "confidence": confidence,
+            "condition": entry,
+            "place": device.place,
+            "settings": {"backend": settings.backend.name, **settings.backend.options},
+            "space": generator.description["space"],
+            "networks": networks,
+            "refused": [
+                {"asked": refusal.budget, "minimum": refusal.minimum}
+                for refusal in given
+                if isinstance(refusal, InfeasibleBudget)
+            ],
+            "references": [
+                {**_reference(generator, text, new / REFERENCES / f"{number}.onnx"), "quiet": speed}
+                for number, (text, speed) in enumerate(zip(references, quiet, strict=True))
+            ],
+        }
         write_json(index, new / INDEX)
     return index
 
@@ -132,21 +148,48 @@ def summary(index: Mapping[str, Any]) -> str:
     return f"{index['device']}: {delivered}, {kept} within the budget when measured once more"
 
 
-def _trained(answer: Answer, trained: dict[str, Deployment], epochs: int, place: os.PathLike) -> Deployment:
-    """Return an answer's network, trained on, or from scratch where it has no weights; each architecture once."""
-    if answer.architecture not in trained:
-        from_scratch = answer.networks.trained(answer.architecture) is None
-        trained[answer.architecture] = answer.finetune(place, epochs=epochs, from_scratch=from_scratch)
-    known = trained[answer.architecture].description
-    promised = answer.deployment(untrained=True).description
-    return replace(trained[answer.architecture], description={**known, **_of_answer(promised)})
+def trained(answer: Answer, trainer: Trainer, epochs: int, kept: Path) -> Deployment:
+    """Return an answer's network, trained on, or from scratch where it has no weights.
+
+    Parameters
+    ----------
+    answer : Answer
+    trainer : Trainer
+    epochs : int
+    kept : Path
+        Folder with a folder for each trained network, named by all that its weights depend on.
+    """
+    from_scratch = answer.networks.trained(answer.architecture) is None
+    begun = answer.deployment(untrained=from_scratch)
+    train = train_from_scratch if from_scratch else finetune
+    place = kept / _key(begun, trainer, epochs)
+    if not (place / DESCRIPTION).is_file():
+        train(begun, trainer, place, epochs=epochs)
+    done = Deployment.load(place)
+    read = {key: done.description[key] for key in ("accuracy", "standard_errors", "trained")}
+    return replace(done, description={**done.description, **begun.description, **read})
 
 
-def _of_answer(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a description that depends on the request."""
-    keys = ("budget_ms", "limits", "latency_ms", "latency_bound_ms", "confidence")
-    return {key: description[key] for key in keys}
+def _key(begun: Deployment, trainer: Trainer, epochs: int) -> str:
+    """Return a name for a training that changes with whatever its result depends on."""
+    examples: dict[str, Examples] = {
+        split: trainer.examples(split, begun.input_shape) for split in ("train", "validation", "test")
+    }
+    about = [
+        digest(dict(begun.network.named_parameters())),
+        *(digest({"inputs": part.inputs, "labels": part.labels}) for part in examples.values()),
+        begun.description["architecture"],
+        begun.description["trained"],
+        str(trainer.recipe),
+        trainer.seed,
+        epochs,
+    ]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
 
 
-def _known(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _reference(generator: Generator, text: str, path: Path) -> dict[str, Any]:
+    """Write a reference network as ONNX, and return where it is."""
+    shape = generator.space.input_shape_of(generator.space.from_text([text])[0])
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(onnx_for_timing(generator.network(text, untrained=True), shape))
+    return {"file": f"{path.parent.name}/{path.name}", "architecture": text, "input_shape": list(shape)}

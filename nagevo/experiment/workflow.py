@@ -60,7 +60,7 @@ class Plan:
     weights_option : str
         The option that comes before it.
     delivered : list of str
-        The tables of the networks that are delivered on each device.
+        The table of the networks that are delivered, where any are.
     splits : list of str
         The table of which example is in which split, where accuracies are read on a dataset.
     caching : bool
@@ -88,8 +88,7 @@ class Plan:
         self.weights_option = "--weights" if needs_training else ""
         budgets = self.experiment.deploy.budgets
         delivering = (needs_training or evaluator.keeps_weights) if budgets is None else budgets not in (0, [])
-        tables = [f"results/{self.experiment.name}/networks/{device}/index.json" for device in self.devices]
-        self.delivered = tables if delivering else []
+        self.delivered = [f"results/{self.experiment.name}/networks/index.json"] if delivering else []
         self.splits = [f"results/{self.experiment.name}/splits.parquet"] if self.experiment.dataset else []
         self.caching = CACHE_VARIABLE in os.environ
         self.accuracy_resources = dict(self.experiment.accuracy.resources)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nagevo.foundation.errors import optional_packages
+from nagevo.foundation.machine import processor
 from nagevo.foundation.quantities import LATENCY
 from nagevo.foundation.writing import replacing
 
@@ -85,6 +86,24 @@ class Answer:
         return self.bound
 
     @property
+    def statistic(self) -> str | None:
+        """Statistic of single runs that value and bound are about; None where the device is not known to be timed."""
+        return self._state()["statistic"]
+
+    @property
+    def condition(self) -> str | None:
+        """State of the machine that the bound is about, ``quiet`` or ``observed``; None as :attr:`statistic` is."""
+        return self._state()["condition"]
+
+    def _state(self) -> dict[str, Any]:
+        """Return the respect in which the device was measured; None throughout where it is not known to be timed."""
+        entry = self.networks.condition(self.device)
+        if entry is None:
+            return dict.fromkeys(("statistic", "condition", "machine", "disturbed", "slowdown"))
+        known = {key: entry[key] for key in ("statistic", "condition", "disturbed", "slowdown")}
+        return known | {"machine": processor(entry)}
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of an input of the network, without the batch."""
         space = self.networks.space
@@ -105,6 +124,7 @@ class Answer:
             "confidence": self.confidence,
             "measured": self.measured,
             "verified": self.verified,
+            **self._state(),
         }
         if list(self.limits) == [LATENCY]:
             return described
@@ -150,7 +170,8 @@ class Answer:
         description = {
             **{key: getattr(self, key) for key in keys},
             **{key: experiment[key] for key in ("seed", "space", "machine", "versions")},
-            "device_machine": experiment.get("conditions", {}).get(self.device, {}).get("machine"),
+            "state": self._state() if self.statistic else None,
+            "device_machine": (self.networks.condition(self.device) or {}).get("machine"),
             "measures": self.quantity,
             "budget_ms": self.budget if math.isfinite(self.budget) else None,
             "limits": {name: limit for name, limit in self.limits.items() if math.isfinite(limit)},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 import numpy as np
 
 from nagevo.foundation.errors import BundleError, DeviceError, InfeasibleBudget, NagevoError
+from nagevo.foundation.machine import describe
 from nagevo.foundation.quantities import LATENCY
 from nagevo.generator import bundle as files
 from nagevo.generator.answering import Answering
@@ -76,6 +77,9 @@ class Generator:
     @classmethod
     def _of_bundle(cls, bundle: Bundle) -> Generator:
         arrays = bundle.arrays(files.ANSWERS)
+        with bundle.reading(files.MANIFEST):
+            for entry in bundle.manifest.get("conditions", {}).values():
+                describe(entry)
         with bundle.reading(files.ANSWERS):
             candidates = Candidates.read(arrays, bundle.manifest["devices"])
             known = {"experiment": str, "seed": int, "space": dict, "accuracy": dict, "failures": list}

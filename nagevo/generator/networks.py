@@ -41,6 +41,10 @@ class Networks:
         with nullcontext() if self.bundle is None else self.bundle.reading("its space"):
             return SPACES.restore(**self.description["space"])
 
+    def condition(self, device: str) -> Mapping[str, Any] | None:
+        """Return what is known of the condition in which a device was timed, as in ``conditions.json``."""
+        return self.description.get("conditions", {}).get(device)
+
     @cached_property
     def evaluator(self) -> Evaluator | None:
         """The evaluator with its trained weights, where the bundle has any."""

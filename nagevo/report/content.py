@@ -16,6 +16,7 @@ from scipy.stats import kendalltau
 from nagevo.evaluate.verdict import verdicts
 from nagevo.experiment.config import Experiment
 from nagevo.foundation import frontier
+from nagevo.foundation.machine import describe, disturbance, stated
 from nagevo.foundation.quantities import QUANTITIES
 from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
@@ -53,6 +54,7 @@ def content(
     *,
     networks: Sequence[Mapping[str, Any]] = (),
     supernet: str | None = None,
+    delivered: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return all that the report shows.
 
@@ -70,6 +72,8 @@ def content(
         As returned by :func:`nagevo.report.delivered.delivered`.
     supernet : str, optional
         How far the supernet agrees with training alone, in a sentence.
+    delivered : mapping, optional
+        Content of ``networks/index.json``.
     """
     description = generator.description
     devices = [
@@ -77,6 +81,8 @@ def content(
             "name": device,
             "backend": experiment.device(device).backend.name,
             "quantity": {"name": generator.quantity(device), **asdict(QUANTITIES[generator.quantity(device)])},
+            "condition": _condition(generator.networks.condition(device)),
+            "condition_again": _condition(evaluation["devices"][device].get("condition")),
             "limits": limits(generator, device),
             "exact": generator.candidates.devices[device].exact,
             "measured": _measured(searched.complete(device), device, generator.space),
@@ -109,6 +115,7 @@ def content(
         "confidence": evaluation["confidence"],
         "failures": description["failures"],
         "verdicts": verdicts(evaluation),
+        "delivered": [] if delivered is None else delivered["networks"],
         "devices": devices,
         "networks": list(networks),
         "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),
@@ -119,6 +126,11 @@ def content(
         "config": experiment.raw,
         "architectures": _described(generator.space, devices),
     }
+
+
+def _condition(entry: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Return the condition in which a device was timed as texts, None where it is not known."""
+    return None if entry is None else {"stated": stated(entry), "state": disturbance(entry), "text": describe(entry)}
 
 
 def confidences(generator: Generator, device: str, evaluated: float) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nagevo.experiment.delivery import INDEX
+from nagevo.experiment.delivered import DELIVERED, INDEX
 from nagevo.experiment.explaining import neighbors
 from nagevo.experiment.profiling import delivered_layers, elsewhere
 from nagevo.foundation.errors import InfeasibleBudget
@@ -41,7 +41,7 @@ def delivered(generator: Generator, folder: str | os.PathLike, devices: Iterable
         if not path.is_file():
             continue
         index: Any = read_json(path)
-        with content_of(path, "the delivered networks of this nagevo"):
+        with content_of(path, DELIVERED):
             layers, confidence = delivered_layers(path.parent), float(index["confidence"])
             for network in index["networks"]:
                 rows = layers[layers["architecture"] == network["architecture"]]

@@ -181,7 +181,9 @@ def standard_error(accuracy: float, n: int) -> float:
     return 100.0 * float(share * (1 - share) / (n + 2)) ** 0.5
 
 
-def accuracy(network: nn.Module, examples: Examples, *, batch_size: int = BATCH_SIZE) -> float:
+def accuracy(
+    network: Callable[[torch.Tensor], torch.Tensor], examples: Examples, *, batch_size: int = BATCH_SIZE
+) -> float:
     """Return the percentage of labels that a network in evaluation mode names: of examples, or of their tokens."""
     with torch.inference_mode():
         correct = sum(int((network(x).argmax(-1) == labels).sum()) for x, labels in examples.batches(batch_size))

@@ -10,6 +10,7 @@ localrules:
     list_round,
     merge,
     merge_random,
+    networks,
 
 
 wildcard_constraints:

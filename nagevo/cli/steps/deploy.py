@@ -15,16 +15,17 @@ def run(
     bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
     device: Annotated[str, typer.Option(help="Name of the device.")],
     output: OutputFolder,
+    tuned: Annotated[Path, typer.Option(help="Folder in which trained networks are kept, and found again.")],
 ) -> None:
     """Train on and export the answers to some budgets of a device, and time them once more."""
     from nagevo import load
     from nagevo.experiment.config import load_config
-    from nagevo.experiment.delivery import LISTING, deliver, summary
+    from nagevo.experiment.delivered import LISTING
+    from nagevo.experiment.delivery import deliver, summary
     from nagevo.foundation.writing import check_folder
 
     check_folder(output, LISTING)
     experiment, generator = load_config(config), load(bundle)
-    opened = experiment.device(device).create()
     confidence = min(experiment.evaluation.confidence, generator.highest_confidence(device))
-    index = deliver(generator, device, opened, experiment.deploy, output, confidence=confidence)
+    index = deliver(generator, experiment.device(device), experiment.deploy, output, confidence=confidence, tuned=tuned)
     typer.echo(summary(index), err=True)

@@ -21,9 +21,9 @@ def run(
     """Join the measurements of all rounds."""
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import write_json
+    from nagevo.foundation.machine import describe
     from nagevo.foundation.tables import write_table
     from nagevo.measure.latency.condition import conditions as found
-    from nagevo.measure.latency.condition import describe
     from nagevo.measure.measurements import join_batches, read_batches
 
     space = load_config(config).create_space()

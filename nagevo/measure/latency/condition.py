@@ -31,7 +31,7 @@ from nagevo.measure.status import OK
 if TYPE_CHECKING:
     import pandas as pd
 
-QUIET, OBSERVED = "quiet", "observed"
+OBSERVED = "observed"
 TOLERANCE = math.log(1.1)
 """A burst in which the references are slower than their quiet speed by more, in logarithms, is disturbed."""
 LEAST_SHARE = 0.2
@@ -195,6 +195,25 @@ class Condition:
             _machine([timed(table) for table in tables]),
         )
 
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any]) -> Condition:
+        """Return the condition that :meth:`described` describes.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is none.
+        """
+        return cls(
+            entry["statistic"],
+            entry["condition"],
+            np.array([np.nan if ms is None else ms for ms in entry["quiet"]], dtype=float),
+            float(entry["disturbed"]),
+            float(entry["slowdown"]),
+            np.array(entry["states"], dtype=float),
+            entry.get("machine"),
+        )
+
     @property
     def usual(self) -> float:
         """Factor from the quiet machine to the condition that is promised for."""
@@ -226,22 +245,6 @@ class Condition:
             "states": [float(state) for state in self.states],
             "machine": None if self.machine is None else dict(self.machine),
         }
-
-
-def describe(entry: Mapping[str, Any]) -> str:
-    """Return one line about the condition of a device, from its entry in ``conditions.json``.
-
-    >>> describe({"statistic": "p95", "condition": "quiet", "disturbed": 0.41, "slowdown": 2.1})
-    'p95 on the quiet machine; disturbed 41 % of the time while measured; then up to 2.1 times as slow'
-    """
-    machine = "on the quiet machine" if entry["condition"] == QUIET else "on the machine as observed"
-    promised = f"{entry['statistic']} {machine}"
-    if not entry["disturbed"]:
-        return f"{promised}; undisturbed while measured"
-    return (
-        f"{promised}; disturbed {100 * entry['disturbed']:.0f} % of the time while measured; "
-        f"then up to {entry['slowdown']:.1f} times as slow"
-    )
 
 
 def timed(table: pd.DataFrame) -> pd.DataFrame:
@@ -299,19 +302,8 @@ def parsed_conditions(entries: Any, where: str) -> dict[str, Condition]:
         If they are something else.
     """
     try:
-        return {
-            str(device): Condition(
-                entry["statistic"],
-                entry["condition"],
-                np.array([np.nan if ms is None else ms for ms in entry["quiet"]], dtype=float),
-                float(entry["disturbed"]),
-                float(entry["slowdown"]),
-                np.array(entry["states"], dtype=float),
-                entry.get("machine"),
-            )
-            for device, entry in dict(entries).items()
-        }
-    except (KeyError, TypeError, ValueError) as error:
+        return {str(device): Condition.parse(entry) for device, entry in dict(entries).items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where} does not hold the conditions of devices: {error!r}") from None
 
 

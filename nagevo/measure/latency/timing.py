@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 import numpy as np
 import pandas as pd
 
-from nagevo.foundation.machine import describe_machine
+from nagevo.foundation.machine import QUIET, describe_machine
 from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import LATENCY
 from nagevo.measure.latency.base import Device
-from nagevo.measure.latency.condition import QUIET, REFERENCES, RUNS, Condition, runs_needed, timed
+from nagevo.measure.latency.condition import REFERENCES, RUNS, Condition, runs_needed, timed
 from nagevo.measure.status import OK, reason
 from nagevo.spaces.base import SearchSpace
 
@@ -74,6 +74,9 @@ class TimedDevice(Device):
         needed = runs_needed(self.statistic)
         if self.rounds * self.runs_in_burst < needed:
             self._rise(needed)
+
+    runs_files: ClassVar[bool] = True
+    """Whether it can be given the path of an ONNX file."""
 
     closing: ClassVar[bool] = True
     """Whether references are run at the end of every round, too: for devices whose bursts are short."""

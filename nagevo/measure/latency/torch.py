@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.machine import describe_machine
@@ -35,6 +35,8 @@ class TorchDevice(TimedDevice):
     channels_last: Annotated[bool, Option("Whether channels lie innermost in memory.")] = False
     warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
     runs: Annotated[int, Option("Timed runs in a burst.", ge=1)] = 10
+
+    runs_files: ClassVar[bool] = False
 
     @property
     def machine(self) -> Mapping[str, str | int]:

@@ -186,7 +186,7 @@ function answerFacts(answer) {
   const facts = [
     ["Accuracy", fixed(answer.accuracy), "%", answer.measured ? "measured" : "predicted"],
     [capital(words), significant(answer.value), unit, "expected"],
-    ["Bound", significant(answer.bound), unit, `at ${confidenceText()}`],
+    ["Bound", significant(answer.bound), unit, `at ${confidenceText()}${state.device.condition ? `, ${state.device.condition.stated}` : ""}`],
   ];
   return [element("dl", { class: "facts" }, ...facts.flatMap(([name, value, unit, note]) => [
     element("dt", {}, name),
@@ -210,6 +210,7 @@ function answerDetails(answer) {
     architectureDrawing(described.drawing),
     costs.length ? element("p", { class: "small" }, `${costs.join(", ")}.`) : "",
     remeasured ? element("p", { class: "small" }, remeasured) : "",
+    device.condition ? element("p", { class: "small" }, `${capital(device.condition.text)}.`) : "",
     limited ? "" : rival(answer),
     element("h3", {}, "The same by hand"),
     codeLine(command, "command"),
@@ -361,7 +362,7 @@ function againLatency(device) {
   const series = againSeries(device, "measured"), all = series.flatMap((one) => one.rows);
   return {
     title: `Does the budget hold on ${device.name}?`,
-    text: "Above the dashed line the network is slower than its budget: a broken promise, drawn as a cross.",
+    text: `Above the dashed line the network is slower than its budget: a broken promise, drawn as a cross.${device.condition_again ? ` The machine was ${device.condition_again.state}.` : ""}`,
     x: { label: `budget (${device.quantity.unit})`, range: rangeOf(all.map(({ x }) => x)) },
     y: { label: `${device.quantity.words} on ${device.name} (${device.quantity.unit})`, range: rangeOf(all.flatMap(({ x, y }) => [x, y])) },
     series, diagonal: "the budget",
@@ -377,6 +378,32 @@ function againAccuracy(device) {
     y: { label: "test accuracy (%)", range: rangeOf(all.map(({ y }) => y)) },
     series,
   };
+}
+
+// ---- The networks that were delivered ----
+
+function delivered() {
+  const networks = data.delivered;
+  byId("delivered").hidden = document.querySelector('a[href="#delivered"]').hidden = !networks.length;
+  const quantityOf = ({ device }) => data.devices.find(({ name }) => name === device).quantity;
+  const columns = [
+    { name: "folder", label: "Network", text: true, long: true },
+    { name: "asked", label: "Asked", text: true },
+    { name: "promised", label: "Promised", text: true },
+    { name: "measured", label: "Measured", text: true },
+    { name: "kept", label: "Held", text: true },
+    { name: "about", label: "Statistic, condition", text: true },
+    { name: "before", label: "Test accuracy before (%)", format: (value) => fixed(value) },
+    { name: "after", label: "after fine-tuning (%)", format: (value) => fixed(value) },
+    { name: "exported", label: "of the ONNX file (%)", format: (value) => fixed(value) },
+  ];
+  const rows = networks.map((network) => {
+    const { unit } = quantityOf(network), { test_before: before, test: after, exported } = network.accuracy;
+    const about = network.statistic ? `${network.statistic}, ${network.condition}` : "–";
+    const [asked, promised, measured] = ["asked", "promised", "measured"].map((name) => (network[name] === null ? "failed" : amount(network[name], unit)));
+    return { folder: network.folder, asked, promised, measured, kept: network.kept ? "yes" : "no", about, before, after, exported };
+  });
+  byId("delivered-table").append(sortableTable({ caption: "Timed once more when they were delivered.", columns, rows }));
 }
 
 // ---- The layers of the delivered networks ----
@@ -525,6 +552,7 @@ themeButton(byId("theme"));
 lead();
 ask();
 measuredAgain();
+delivered();
 layers();
 searchCharts();
 predictions();

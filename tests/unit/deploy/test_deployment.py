@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +20,8 @@ from made_up import learned, measured, run
 import nagevo
 from nagevo.deploy.config import DeployConfig
 from nagevo.deploy.deployment import Deployment
-from nagevo.experiment.config import parse_config
+from nagevo.experiment import delivery
+from nagevo.experiment.config import Component, DeviceConfig, parse_config
 from nagevo.experiment.delivery import budgets, deliver
 from nagevo.experiment.learning import distill, kept_weights
 from nagevo.foundation.errors import ConfigError, DataError, MissingDependency
@@ -408,11 +410,14 @@ class MacsDevice(Device):
         return pd.DataFrame({"latency_ms": np.where(macs == largest, 2 * macs, macs), "status": "ok"})
 
 
+PHONE = DeviceConfig("phone", Component(f"{__name__}:MacsDevice"))
+
+
 def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, tmp_path):
-    generator, options = nagevo.load(bundle), {"confidence": 0.9}
+    generator, options = nagevo.load(bundle), {"confidence": 0.9, "tuned": tmp_path / "tuned"}
     fastest = generator.steps()[0].bound
     config = DeployConfig(budgets=[fastest, 1e3, 1e-6], epochs=1)
-    index = deliver(generator, "phone", MacsDevice(), config, tmp_path / "networks", **options)
+    index = deliver(generator, PHONE, config, tmp_path / "networks", **options)
     assert json.loads((tmp_path / "networks/index.json").read_text()) == json.loads(json.dumps(index))
     assert [refused["asked"] for refused in index["refused"]] == [1e-6]
     for network in index["networks"]:
@@ -420,6 +425,7 @@ def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, t
         deployment = Deployment.load(folder)
         assert deployment.description["budget_ms"] == network["asked"]
         assert accuracy_of(deployment.network, "test", deployment.description) == network["accuracy"]["test"]
+        assert network["accuracy"]["exported"] == network["accuracy"]["test"]  # run in onnxruntime
         session = onnxruntime.InferenceSession(folder / "network.onnx")
         assert session.run(None, {"inputs": np.zeros((1, 1, 12, 12), np.float32)})[0].shape == (1, 3)
         (macs,) = generator.space.costs(generator.space.from_text([network["architecture"]]))["macs"]
@@ -427,6 +433,19 @@ def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, t
         assert network["kept"] == (network["measured"] <= network["asked"])
     assert len(list((tmp_path / "networks/references").glob("*.onnx"))) == 2
     assert "| latency measured once more |" in (folder / "README.md").read_text()
+
+
+def test_a_delivery_that_is_made_again_trains_nothing_again(bundle, tmp_path, monkeypatch):
+    generator, config = nagevo.load(bundle), DeployConfig(budgets=[1e3], epochs=1)
+    options = {"confidence": 0.9, "tuned": tmp_path / "tuned"}
+    first = deliver(generator, PHONE, config, tmp_path / "networks", **options)
+    weights = (tmp_path / "networks" / first["networks"][0]["folder"] / "weights.safetensors").read_bytes()
+    monkeypatch.setattr(delivery, "finetune", None)
+    assert deliver(generator, PHONE, config, tmp_path / "again", **options) == first
+    again = (tmp_path / "again" / first["networks"][0]["folder"] / "weights.safetensors").read_bytes()
+    assert weights == again
+    with pytest.raises(TypeError):  # more epochs are another training
+        deliver(generator, PHONE, replace(config, epochs=2), tmp_path / "again", **options)
 
 
 def test_a_number_of_budgets_is_spread_over_the_range_of_the_answers(bundle):

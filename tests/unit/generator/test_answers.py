@@ -436,6 +436,7 @@ def test_the_command_prints_one_json_object_for_each_budget(bundle, generator, m
         "confidence": 0.9,
         "measured": answer.measured,
         "verified": False,
+        **dict.fromkeys(("statistic", "condition", "machine", "disturbed", "slowdown")),
         "resolution": answer.networks.space.input_shape[-1],
     }
     code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "0.001")

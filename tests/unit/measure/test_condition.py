@@ -6,13 +6,13 @@ import pytest
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.files import write_json
+from nagevo.foundation.machine import describe
 from nagevo.foundation.tables import read_table, write_table
 from nagevo.learn.conformal import Residuals
 from nagevo.measure.latency.condition import (
     Condition,
     Reading,
     conditions,
-    describe,
     judged,
     quiet_speed,
     read_conditions,
