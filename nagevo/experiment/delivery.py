@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from nagevo.deploy.finetuning import Trainer
     from nagevo.generator.answer import Answer
     from nagevo.generator.generator import Generator
-    from nagevo.training.examples import Examples
 
 
 def deliver(
@@ -172,12 +171,11 @@ def trained(answer: Answer, trainer: Trainer, epochs: int, kept: Path) -> Deploy
 
 def _key(begun: Deployment, trainer: Trainer, epochs: int) -> str:
     """Return a name for a training that changes with whatever its result depends on."""
-    examples: dict[str, Examples] = {
-        split: trainer.examples(split, begun.input_shape) for split in ("train", "validation", "test")
-    }
+    shape = begun.input_shape
+    examples = [trainer.training_examples(shape), *(trainer.examples(split, shape) for split in ("validation", "test"))]
     about = [
         digest(dict(begun.network.named_parameters())),
-        *(digest({"inputs": part.inputs, "labels": part.labels}) for part in examples.values()),
+        *(digest({"inputs": part.inputs, "labels": part.labels}) for part in examples),
         begun.description["architecture"],
         begun.description["trained"],
         str(trainer.recipe),
