@@ -20,6 +20,7 @@ DATASETS = Kind(
         "idx": "nagevo.training.datasets.idx:idx",
         "huggingface": "nagevo.training.datasets.huggingface:huggingface",
         "arrays": "nagevo.training.datasets.arrays:arrays",
+        "signals": "nagevo.training.datasets.signals:signals",
         "text": "nagevo.training.datasets.text:text",
     },
 )

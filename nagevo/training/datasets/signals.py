@@ -1,0 +1,53 @@
+"""Made-up windows of a rotating sensor's signals, whose best possible accuracy is known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+
+from nagevo.foundation.options import Option
+from nagevo.training.datasets.base import Pool, Source
+
+COURSES = ("steady", "rising", "falling", "wavering")
+TURNS = {"left": 1, "right": -1}
+CLASSES = tuple(f"{course} {turn}" for course in COURSES for turn in TURNS)
+FREQUENCIES = (0.08, 0.16)
+"""Lowest and highest mean frequency of a window, in cycles a value."""
+SWEEP = 0.03
+"""Difference of the highest and the lowest frequency within a window, in cycles a value."""
+AMPLITUDES = (0.5, 1.5)
+
+
+def signals(
+    *,
+    windows: Annotated[int, Option("Windows, of all classes alike.", ge=80)] = 6000,
+    length: Annotated[int, Option("Values of each channel in a window.", ge=8)] = 128,
+    noise: Annotated[float, Option("Standard deviation of the noise; amplitudes are 0.5 to 1.5.", ge=0)] = 1.5,
+    seed: Annotated[int, Option("Seed of the windows.", ge=0)] = 0,
+) -> Source:
+    """Return windows of three channels with a rotation whose frequency is steady, rises, falls or wavers.
+
+    A channel is ``amplitude · cos(phase(t) + turn · 2π/3 · channel) + noise``: three sensors around an axis that turns
+    left or right. Mean frequency, amplitude and the phase at the beginning are random in all of the eight classes, so
+    that every class has the same mean and the same spectrum of powers in the mean, and no linear classifier is better
+    than chance.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.arange(windows) % len(CLASSES)
+    frequency, amplitude = rng.uniform(*FREQUENCIES, windows), rng.uniform(*AMPLITUDES, windows)
+    phase = phases(frequency, length)[labels // len(TURNS), np.arange(windows)]  # (windows, length)
+    phase += rng.uniform(0, 2 * np.pi, (windows, 1))
+    turn = np.array(list(TURNS.values()))[labels % len(TURNS)]
+    shift = turn[:, None] * 2 * np.pi / 3 * np.arange(3)  # (windows, channels)
+    clean = amplitude[:, None, None] * np.cos(phase[:, None] + shift[:, :, None])
+    inputs = clean + noise * rng.standard_normal(clean.shape)
+    return Source("signals", CLASSES, {"train": Pool(inputs.astype(np.float32), labels)}, kind="arrays")
+
+
+def phases(frequency: np.ndarray, length: int) -> np.ndarray:
+    """Return the phase over time of each course at each mean frequency, from 0: shape (courses, n, length)."""
+    time = np.arange(length) / length  # in windows
+    deviations = np.stack([0 * time, time - 0.5, 0.5 - time, 0.5 * np.sin(6 * np.pi * time)])
+    rates = frequency[:, None] + SWEEP * deviations[:, None]  # (courses, n, length), cycles a value
+    return 2 * np.pi * np.cumsum(rates, axis=-1)
