@@ -7,14 +7,17 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
+from nagevo.foundation.quantities import ENERGY
+from nagevo.measure.latency.energy import Counter, LocalDevice, PowercapCounter
 from nagevo.measure.latency.layers import PROFILED_RUNS, Layer, onnxruntime_layers
-from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, built, burst_of
+from nagevo.measure.latency.timing import Burst, Prepare, built
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,23 +27,31 @@ if TYPE_CHECKING:
     from nagevo.spaces.base import SearchSpace
 
 
-@dataclass(frozen=True, kw_only=True)
-class ONNXRuntimeDevice(TimedDevice):
-    """Time the network as its ONNX file runs in onnxruntime, with all graph optimizations.
+CPU = "CPUExecutionProvider"
 
-    Images and logits lie in the memory of the processor; with the provider of a GPU their transfer is in the latency.
+
+@dataclass(frozen=True, kw_only=True)
+class ONNXRuntimeDevice(LocalDevice):
+    """Run the network as its ONNX file runs in onnxruntime, with all graph optimizations.
+
+    Inputs and logits lie in the memory of the processor; with the provider of a GPU their transfer is in the latency.
+    Energies are told by RAPL.
     """
 
-    provider: Annotated[str, Option("Execution provider.")] = "CPUExecutionProvider"
-    threads: Annotated[int, Option("Threads within an operation.", ge=1)] = 1
-    warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
-    runs: Annotated[int, Option("Timed runs in a burst.", ge=1)] = 10
+    provider: Annotated[str, Option("Execution provider.")] = CPU
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.measures == ENERGY and self.provider != CPU:
+            raise ConfigError(
+                f"measures: the energy is that of the processor: expected provider {CPU}, got {self.provider}"
+            )
 
     @property
     def machine(self) -> Mapping[str, str | int]:
         """This machine, with the provider named beside the processor where that does not run the networks."""
         machine = describe_machine()
-        if self.provider == "CPUExecutionProvider":
+        if self.provider == CPU:
             return machine
         return {**machine, "processor": f"{self.provider} beside {machine['processor']}"}
 
@@ -52,7 +63,8 @@ class ONNXRuntimeDevice(TimedDevice):
         available = onnxruntime.get_available_providers()
         if self.provider not in available:
             raise DeviceError(f"provider {self.provider} is not in this onnxruntime; it has {', '.join(available)}")
-        yield self._prepare
+        counter = PowercapCounter() if self.measures == ENERGY else None
+        yield partial(self._prepare, counter)
 
     def layers(self, space: SearchSpace, choices: np.ndarray) -> list[Layer]:
         network, input_shape = built(space, choices), space.input_shape_of(choices)
@@ -67,9 +79,9 @@ class ONNXRuntimeDevice(TimedDevice):
     def place(self) -> str:
         return self.provider
 
-    def _prepare(self, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(self, counter: Counter | None, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
         session, feed = self._session(network, input_shape)
-        return burst_of(lambda: session.run(None, feed), warmup=self.warmup, runs=self.runs)
+        return self.burst(lambda: session.run(None, feed), counter)
 
     def _session(
         self, network: nn.Module | Path, input_shape: tuple[int, ...], *, profile: Path | None = None

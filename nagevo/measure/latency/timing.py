@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Burst = Callable[[], Sequence[float]]
-"""Runs a network a few times; returns the ms of each timed run."""
+"""Runs a network a few times; returns the ms of each timed run, or their mean energy."""
 
 Build = Callable[[], "nn.Module | Path"]
 """Makes a network, or gives the path of an ONNX file."""
@@ -55,7 +55,7 @@ HELD = 32
 class TimedDevice(Device):
     """A device that times real runs of networks."""
 
-    batch: Annotated[int, Option("Images in one inference.", ge=1)] = 1
+    batch: Annotated[int, Option("Inputs in one inference.", ge=1)] = 1
     rounds: Annotated[int, Option("Bursts of runs of each network.", ge=1)] = 20
     spread_s: Annotated[float, Option("Seconds over which the bursts are spread.", ge=0)] = 4.0
     statistic: Annotated[
@@ -283,7 +283,7 @@ def _with_burst(times: list[Sequence[float]], burst: Burst) -> list[Sequence[flo
     except Exception as error:  # whatever a network or a runtime raises is the row's status
         return reason(error)
     if not (np.isfinite(measured) & (np.asarray(measured) > 0)).all():
-        return f"expected positive finite times in ms, got {measured}"
+        return f"expected positive finite values, got {measured}"
     return [*times, measured]
 
 

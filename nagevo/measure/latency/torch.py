@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
+from nagevo.foundation.quantities import ENERGY
+from nagevo.measure.latency.energy import Counter, LocalDevice, NVMLCounter, PowercapCounter
 from nagevo.measure.latency.layers import PROFILED_RUNS, Layer, timed_modules
-from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice, built, burst_of
+from nagevo.measure.latency.timing import Burst, Prepare, built
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,18 +26,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TorchDevice(TimedDevice):
-    """Time the network as ``answer.network()`` delivers it: eager torch, eval mode, ``torch.inference_mode``.
+class TorchDevice(LocalDevice):
+    """Run the network as ``answer.network()`` delivers it: eager torch, eval mode, ``torch.inference_mode``.
 
-    Batch normalization is not folded into the convolutions, nothing is compiled, and the images lie in the memory of
-    the processor already.
+    Batch normalization is not folded into the convolutions, nothing is compiled, and the inputs lie in the memory of
+    the processor already. Energies are told by RAPL, on a GPU by NVML.
     """
 
     processor: Annotated[Literal["cpu", "cuda"], Option("Processor that runs the network.")] = "cpu"
-    threads: Annotated[int, Option("Threads within an operation.", ge=1)] = 1
     channels_last: Annotated[bool, Option("Whether channels lie innermost in memory.")] = False
-    warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
-    runs: Annotated[int, Option("Timed runs in a burst.", ge=1)] = 10
 
     runs_files: ClassVar[bool] = False
 
@@ -54,18 +54,19 @@ class TorchDevice(TimedDevice):
 
         if self.processor == "cuda" and not torch.cuda.is_available():
             raise DeviceError("processor cuda: torch finds no GPU on this machine (torch.cuda.is_available() is False)")
+        counter = self._counter() if self.measures == ENERGY else None
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
             with torch.inference_mode():
-                yield self._prepare
+                yield partial(self._prepare, counter)
         finally:
             torch.set_num_threads(threads)
 
     def layers(self, space: SearchSpace, choices: np.ndarray) -> list[Layer]:
         with self.opened():
             network = built(space, choices)
-            burst = replace(self, runs=PROFILED_RUNS)._prepare(network, space.input_shape_of(choices))
+            burst = replace(self, runs=PROFILED_RUNS)._prepare(None, network, space.input_shape_of(choices))
             assert not isinstance(network, Path)
             with timed_modules(network.eval(), gpu=self.processor == "cuda") as layers:
                 burst()
@@ -75,7 +76,11 @@ class TorchDevice(TimedDevice):
     def place(self) -> str:
         return self.processor
 
-    def _prepare(self, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
+    def _counter(self) -> Counter:
+        """Return the counter of the energy of the processor that runs the networks."""
+        return NVMLCounter() if self.processor == "cuda" else PowercapCounter()
+
+    def _prepare(self, counter: Counter | None, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
         import torch
 
         from nagevo.deploy.export import inputs_for
@@ -86,9 +91,10 @@ class TorchDevice(TimedDevice):
         placed: nn.Module = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
         given = [each.to(self.processor) for each in inputs_for(placed, input_shape, self.batch).values()]
         inputs = [each.contiguous(memory_format=layout) if each.ndim == 4 else each for each in given]
-        if self.processor == "cuda":
+        if self.processor == "cuda" and counter is None:
             return lambda: self._time_on_gpu(placed, inputs)
-        return burst_of(lambda: placed(*inputs), warmup=self.warmup, runs=self.runs)
+        settle = torch.cuda.synchronize if self.processor == "cuda" else None
+        return self.burst(lambda: placed(*inputs), counter, settle=settle)
 
     def _time_on_gpu(self, network: nn.Module, inputs: Sequence[torch.Tensor]) -> list[float]:
         """Return the ms between the events before and after each timed run."""

@@ -12,6 +12,7 @@ from nagevo.foundation.tables import write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
 from nagevo.measure.measurements import EXTRA_ROUND, read_rounds
+from nagevo.search import create_strategy
 from nagevo.search.random import RandomSearch
 from nagevo.spaces.base import unique
 
@@ -55,6 +56,26 @@ def test_as_many_different_architectures_as_asked_are_evaluated_once_each():
     assert len(unique(asked)) == len(table) == table.n_evaluations == 20
     np.testing.assert_array_equal(table.choices, asked)
     assert table.round.tolist() == sorted(table.round.tolist())
+
+
+class Meter(Device):
+    """It measures an energy."""
+
+    measures = "energy_mj"
+
+    def measure(self, space, choices):
+        return pd.DataFrame({"energy_mj": 30.0 - latency_ms(choices), "status": "ok"})
+
+
+@pytest.mark.parametrize("name", ["monas", "dpp_net", "na_rs"])
+def test_an_energy_is_an_objective_of_a_strategy_as_a_latency_is(name):
+    strategy = create_strategy(name, SPACE, ("meter",), seed=0, evaluations=30)
+    table = run_search(SPACE, Counting(SPACE), {"meter": Meter()}, strategy, evaluations=30, rounds=3)
+    assert table.quantities == {"meter": "energy_mj"}
+    measured = table.values["meter"]
+    np.testing.assert_array_equal(measured, 30.0 - latency_ms(table.choices))
+    later = table.round == 2
+    assert measured[later].min() < np.median(30.0 - latency_ms(SPACE.enumerate()))  # it looks for little energy, too
 
 
 def test_a_failed_accuracy_counts_as_an_evaluation_and_keeps_its_latency():
