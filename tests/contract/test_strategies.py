@@ -19,10 +19,11 @@ SMALL = {
     "pnag": {"iterations": 10, "evaluator_steps": 20, "predictor_steps": 20},
 }
 """Options that make a search short: the promises do not depend on them."""
+SLOW = {"optuna_gp": [pytest.mark.long]}  # two minutes: each proposal fits a process anew
 
 
 @pytest.mark.parametrize("check", STRATEGY_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, [])) for name in sorted(STRATEGIES)])
 def test_a_strategy_keeps_its_promises(name, check):
     try:
         cls = resolve_strategy(name)
