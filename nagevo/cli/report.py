@@ -14,7 +14,6 @@ def run(
     config: Config,
     bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
     measurements: Measurements,
-    random: Annotated[Path, typer.Option(help="Measurements of a random search with as many evaluations.")],
     evaluation: Annotated[Path, typer.Option(help="What `nagevo step evaluate` wrote.")],
     frontiers: Annotated[Path, typer.Option(help="Folder with what `nagevo step evolve` wrote for each device.")],
     benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
@@ -45,9 +44,7 @@ def run(
     check_folder(figures, FIGURES)
     experiment, generator = load_config(config), load(bundle)
     devices = list(experiment.devices)
-    searched, drawn = (
-        Measurements.from_files([path], generator.space).for_devices(devices) for path in (measurements, random)
-    )
+    searched = Measurements.from_files([measurements], generator.space).for_devices(devices)
     evaluated: Any = read_json(evaluation)
     with content_of(evaluation, EVALUATION):
         float(evaluated["confidence"])
@@ -58,7 +55,6 @@ def run(
         experiment,
         generator,
         searched,
-        drawn,
         {device: read_table(frontiers / f"{device}.parquet") for device in devices},
         {device: read_table(frontiers / f"{device}.log.csv") for device in devices},
         evaluated,

@@ -1,4 +1,4 @@
-"""How good the answers are when their networks are measured again, beside the answers of two simpler methods."""
+"""How good the answers are when their networks are measured again, beside those of the best measured network."""
 
 from __future__ import annotations
 
@@ -16,21 +16,17 @@ from nagevo.generator.generator import Generator
 from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
-METHODS = ("generator", "best_measured", "random")
-"""The generator; the best network measured in the search; the frontier of a random search with equal evaluations."""
+METHODS = ("generator", "best_measured")
+"""The generator; the best network measured in the search, without a margin."""
 
 
-def answers(
-    generator: Generator, searched: Measurements, drawn: Measurements, config: EvaluationConfig
-) -> pd.DataFrame:
+def answers(generator: Generator, searched: Measurements, config: EvaluationConfig) -> pd.DataFrame:
     """Return what each method answers to the budgets of each device.
 
     Parameters
     ----------
     searched : Measurements
         Measurements of the search.
-    drawn : Measurements
-        Measurements of a random search with as many evaluations.
 
     Returns
     -------
@@ -48,11 +44,10 @@ def answers(
             {"device": device, "budget": budget, "method": "generator"} | _generated(result)
             for budget, result in zip(asked, _ask(generator, asked, device, config), strict=True)
         ]
-        for method, table in (("best_measured", known), ("random", drawn.complete(device))):
-            rows += [
-                {"device": device, "budget": budget, "method": method} | entry
-                for budget, entry in zip(asked, _looked_up(generator.space, table, device, asked), strict=True)
-            ]
+        rows += [
+            {"device": device, "budget": budget, "method": "best_measured"} | entry
+            for budget, entry in zip(asked, _looked_up(generator.space, known, device, asked), strict=True)
+        ]
     return pd.DataFrame(rows)
 
 
@@ -88,7 +83,9 @@ def _looked_up(space: SearchSpace, table: Measurements, device: str, asked: np.n
 
 
 def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers with ``test_accuracy``, ``measured`` value and ``raw`` value; NaN where measuring failed.
+    """Return the answers with ``test_accuracy``, ``measured`` and ``raw`` value, and what each occasion measured.
+
+    Values are medians over the ``occasions``; NaN where measuring failed.
 
     Parameters
     ----------
@@ -97,11 +94,16 @@ def measured_again(given: pd.DataFrame, accuracies: pd.DataFrame, values: pd.Dat
     accuracies : DataFrame
         ``architecture, accuracy`` on the test split.
     values : DataFrame
-        ``architecture, device, measured, raw``: in the condition of the device, and as it was.
+        ``architecture, device, measured, raw``: in the condition of the device, and as it was; a row for each occasion.
     """
     scores = accuracies.rename(columns={"accuracy": "test_accuracy"})[["architecture", "test_accuracy"]]
-    again = values[["architecture", "device", "measured", "raw"]]
-    return given.merge(scores, how="left", on="architecture").merge(again, how="left", on=["architecture", "device"])
+    by_network = values.groupby(["architecture", "device"], sort=False)
+    again = by_network[["measured", "raw"]].median()
+    again["occasions"] = by_network["measured"].apply(
+        lambda read: read.astype(object).where(read.notna(), None).tolist()
+    )
+    known = given.merge(scores, how="left", on="architecture")
+    return known.merge(again.reset_index(), how="left", on=["architecture", "device"])
 
 
 def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, dict[str, dict[str, float | None]]]:

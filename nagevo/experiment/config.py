@@ -99,6 +99,10 @@ class EvaluationConfig:
 
     budgets: Annotated[int, Option("Budgets for each device, evenly spaced over its frontier.", ge=1)] = 20
     confidence: Annotated[float, Option("Probability that an answer holds its budget.", gt=0, lt=1)] = 0.9
+    occasions: Annotated[
+        int,
+        Option("Occasions on which the answers are timed again, spread over the rest of the run; medians count.", ge=1),
+    ] = 3
     reference_point: Annotated[
         Sequence[Annotated[float, Option("", gt=0)]],
         Option(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 import re
@@ -206,7 +207,8 @@ class Plan:
         """
         if not self.caching:
             return ""
-        digests = [_digest(path, os.stat(path).st_mtime_ns) for path in input]
+        order = set(getattr(input, "after", ()))
+        digests = [_digest(path, os.stat(path).st_mtime_ns) for path in input if path not in order]
         return hashlib.sha256("\n".join([*digests, _versions()]).encode()).hexdigest()
 
     def machine(self, wildcards: Any, resources: Any) -> str:
@@ -214,8 +216,38 @@ class Plan:
         return json.dumps({"name": platform.node(), **describe_machine()})
 
     def shards_of(self, wildcards: Any) -> int:
-        """Return into how many jobs the profiling on the device that the wildcard names is split."""
+        """Return into how many jobs the profiling on the device that the wildcard names is split on each occasion."""
         return self.experiment.devices[wildcards.device].shards
+
+    def shard_of(self, wildcards: Any) -> int:
+        """Return which part of the architectures a job measures."""
+        return int(wildcards.shard) % self.shards_of(wildcards)
+
+    def occasion_of(self, wildcards: Any) -> int:
+        """Return on which occasion a job measures them."""
+        return int(wildcards.shard) // self.shards_of(wildcards)
+
+    def occasions_of(self, device: str) -> int:
+        """Return on how many occasions the answers are measured again on a device."""
+        return 1 if device in self._exact else self.experiment.evaluation.occasions
+
+    @property
+    def evaluation_latencies(self) -> list[str]:
+        """Return the tables of the latencies of the answers on all devices and occasions, as patterns."""
+        return [
+            f"results/{{experiment}}/evaluation/latency/{name}/{number}.parquet"
+            for name, device in self.experiment.devices.items()
+            for number in range(self.occasions_of(name) * device.shards)
+        ]
+
+    def before_occasion(self, wildcards: Any) -> list[str]:
+        """Return the files after which an occasion comes: a share of what is left to do once there are answers."""
+        occasion, folder = self.occasion_of(wildcards), f"results/{wildcards.experiment}"
+        if not occasion:
+            return []
+        rest = [f"{folder}/evaluation/test/{shard}.parquet" for shard in self.shards]
+        rest += [f"{folder}/networks/{device}/index.json" for device in self.devices if self.delivered]
+        return rest[: math.ceil(len(rest) * occasion / (self.occasions_of(wildcards.device) - 1))]
 
     def batch_latencies(self, batch: str, devices: Iterable[str] | None = None) -> list[str]:
         """Return the latencies of a batch on some devices (by default on all), as patterns."""

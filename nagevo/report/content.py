@@ -46,7 +46,6 @@ def content(
     experiment: Experiment,
     generator: Generator,
     searched: Measurements,
-    drawn: Measurements,
     frontiers: Mapping[str, pd.DataFrame],
     logs: Mapping[str, pd.DataFrame],
     evaluation: Mapping[str, Any],
@@ -60,8 +59,8 @@ def content(
 
     Parameters
     ----------
-    searched, drawn : Measurements
-        From the search, and from a random search with as many evaluations.
+    searched : Measurements
+        From the search.
     frontiers, logs : mapping of str to DataFrame
         Tables of ``nagevo step evolve`` by device.
     evaluation : mapping
@@ -92,7 +91,7 @@ def content(
                 for confidence in confidences(generator, device, evaluation["confidence"])
             ],
             "best_measured": _best_measured(searched.complete(device), device, generator.space),
-            "hypervolume": hypervolume_curves(searched, drawn, device),
+            "hypervolume": hypervolume_curve(searched, device),
             "evolution": _columns(logs[device][["generation", "hypervolume"]]),
             "supernet": supernet,
             "prediction": prediction(generator.predictor.latency_surrogates[device].left_out),
@@ -151,32 +150,22 @@ def limits(generator: Generator, device: str) -> list[dict[str, str]]:
     return [*found, *({"name": cost, "words": COSTS.get(cost, cost), "unit": UNITS.get(cost, "")} for cost in costs)]
 
 
-def hypervolume_curves(searched: Measurements, drawn: Measurements, device: str) -> dict[str, Any]:
-    """Return how the hypervolume grew, over that of everything measured in both searches.
+def hypervolume_curve(searched: Measurements, device: str) -> dict[str, Any]:
+    """Return how the hypervolume of a search grew, over that of everything it measured.
 
     Returns
     -------
     dict
-        For ``search`` and ``random`` the numbers of ``evaluations`` and the ``ratio`` after each, and where the rounds
-        of the search ended (``rounds``).
+        Numbers of ``evaluations``, the ``ratio`` after each, and where the rounds ended (``rounds``).
     """
-    tables = {
-        "search": searched.rows(searched.round >= 0),
-        "random": drawn.rows(drawn.round >= 0),
-    }
-    objectives = {name: table.objectives(device) for name, table in tables.items()}
-    everything = np.concatenate(list(objectives.values()))
-    best_known = everything[frontier.frontier(everything)]
-    rounds = np.cumsum(np.bincount(tables["search"].round)).tolist() if len(tables["search"]) else []
-    curves = {name: _growth(values, best_known, rounds) for name, values in objectives.items()}
-    return curves | {"rounds": rounds}
-
-
-def _growth(objectives: np.ndarray, best_known: np.ndarray, rounds: list[int]) -> dict[str, list[float]]:
+    table = searched.rows(searched.round >= 0)
+    objectives = table.objectives(device)
+    best_known = objectives[frontier.frontier(objectives)]
+    rounds = np.cumsum(np.bincount(table.round)).tolist() if len(table) else []
     even = np.linspace(1, len(objectives), min(len(objectives), CURVE_POINTS)).round().astype(int).tolist()
-    counts = sorted({*even, *(count for count in rounds if count <= len(objectives))})
+    counts = sorted({*even, *rounds})
     ratio = [frontier.hypervolume_ratio(objectives[:count], best_known) for count in counts]
-    return {"evaluations": counts, "ratio": ratio}
+    return {"evaluations": counts, "ratio": ratio, "rounds": rounds}
 
 
 def prediction(left_out: np.ndarray) -> dict[str, Any]:

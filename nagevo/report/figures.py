@@ -19,7 +19,6 @@ GENERATOR, BEST, RANDOM, PREDICTED, MEASURED = "#0072B2", "#E69F00", "#009E73", 
 """After Okabe and Ito; shapes tell the same things apart."""
 SERIES = (GENERATOR, BEST, RANDOM, PREDICTED, "#D55E00", "#3e3e3e", "#56B4E9", "#B8A800")
 METHODS = {
-    "random": ("random search", RANDOM, "^", 6.0),
     "best_measured": ("best measured network", BEST, "s", 5.5),
     "generator": ("generator", GENERATOR, "o", 3.5),
 }
@@ -88,12 +87,11 @@ def frontier(content: Content) -> Figure:
 def hypervolume(content: Content) -> Figure:
     """Return how the hypervolume grew with the evaluations on each device."""
     figure, panels = _panels(len(content["devices"]))
-    names = (("random", "random search", RANDOM, "--"), ("search", f"search ({content['strategy']})", GENERATOR, "-"))
+    label = f"search ({content['strategy']})"
     for axes, device in zip(panels, content["devices"], strict=True):
-        curves = device["hypervolume"]
-        for name, label, color, line in names:
-            axes.step(curves[name]["evaluations"], curves[name]["ratio"], line, where="post", color=color, label=label)
-        axes.set(title=device["name"], xlabel="evaluations", ylabel="share of the best known hypervolume")
+        curve = device["hypervolume"]
+        axes.step(curve["evaluations"], curve["ratio"], where="post", color=GENERATOR, label=label)
+        axes.set(title=device["name"], xlabel="evaluations", ylabel="share of the hypervolume of all that was measured")
         axes.legend(loc="lower right")
     return figure
 

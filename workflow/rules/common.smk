@@ -6,16 +6,14 @@ BUNDLE = "results/{experiment}/generator/model.safetensors"  # a file of the bun
 
 
 localrules:
-    sample,
     list_round,
     merge,
-    merge_random,
     networks,
 
 
 wildcard_constraints:
     experiment=re.escape(plan.experiment.name),
-    batch=r"rounds/\d+|random|evaluation",
+    batch=r"rounds/\d+|evaluation",
     round=r"\d+",
     shard=r"\d+",
     device="|".join(map(re.escape, plan.devices)),

@@ -1,27 +1,11 @@
-"""The answers, measured again for real, beside the best measured networks and those of a random search."""
-
-
-rule sample:
-    """Draw the architectures of the random search."""
-    output:
-        architectures="results/{experiment}/random/proposals.parquet",
-    log:
-        "results/{experiment}/logs/random/sample.log",
-    benchmark:
-        "results/{experiment}/benchmarks/random/sample.tsv"
-    params:
-        config=plan.config("seed", "space", "search"),
-        source=plan.source("nagevo.cli.sample", "space"),
-    shell:
-        "nagevo sample --config {params.config:q} --output {output.architectures} 2>&1 | tee {log} >&2"
+"""The answers, measured again for real, beside the best measured networks."""
 
 
 rule answer:
-    """Answer evenly spaced budgets by the generator, by the best measured network and by random search."""
+    """Answer evenly spaced budgets by the generator and by the best measured network."""
     input:
         model=BUNDLE,
         measurements="results/{experiment}/measurements.parquet",
-        random="results/{experiment}/random/measurements.parquet",
     output:
         answers="results/{experiment}/evaluation/answers.parquet",
         architectures="results/{experiment}/evaluation/proposals.parquet",
@@ -35,7 +19,7 @@ rule answer:
         bundle=subpath(input.model, parent=True),
     shell:
         "nagevo step answer --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
-        " --random {input.random} --output {output.answers} --architectures {output.architectures}"
+        " --output {output.answers} --architectures {output.architectures}"
         " 2>&1 | tee {log} >&2"
 
 
@@ -45,7 +29,7 @@ rule evaluate:
         answers="results/{experiment}/evaluation/answers.parquet",
         conditions="results/{experiment}/conditions.json",
         accuracies=expand("results/{{experiment}}/evaluation/test/{shard}.parquet", shard=plan.shards),
-        latencies=plan.batch_latencies("evaluation"),
+        latencies=plan.evaluation_latencies,
     output:
         evaluation="results/{experiment}/evaluation.json",
     log:

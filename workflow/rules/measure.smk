@@ -112,10 +112,14 @@ rule score:
 
 
 rule profile:
-    """Measure one shard of a batch of architectures on one device; timed devices run alone on the machine."""
+    """Measure one shard of a batch of architectures on one device; timed devices run alone on the machine.
+
+    The answers are measured on several occasions, which wait for other jobs in between: shards are numbered on.
+    """
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
         data=plan.files("devices/{device}"),
+        after=ancient(plan.before_occasion),
     output:
         latencies="results/{experiment}/{batch}/latency/{device}/{shard}.parquet",
     log:
@@ -134,7 +138,8 @@ rule profile:
         first=plan.first,
         device="{device}",
         shards=plan.shards_of,
-        shard="{shard}",
+        shard=plan.shard_of,
+        occasion=plan.occasion_of,
     shell:
         "nagevo profile --config {params.config:q} --device {params.device} {params.first}"
         " --architectures {input.architectures} --shard {params.shard} --shards {params.shards}"
@@ -158,18 +163,6 @@ rule merge:
     shell:
         "nagevo step merge --config {params.config:q} --output {output.measurements}"
         " --conditions {output.conditions} {input.rounds} 2>&1 | tee {log} >&2"
-
-
-use rule merge as merge_random with:
-    input:
-        rounds=plan.batch_files("random"),
-    output:
-        measurements="results/{experiment}/random/measurements.parquet",
-        conditions="results/{experiment}/random/conditions.json",
-    log:
-        "results/{experiment}/logs/random/merge.log",
-    benchmark:
-        "results/{experiment}/benchmarks/random/merge.tsv"
 
 
 if plan.caching:  # Snakemake cannot time jobs whose outputs may come from the cache

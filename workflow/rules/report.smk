@@ -8,7 +8,6 @@ rule report:
     input:
         model=BUNDLE,
         measurements="results/{experiment}/measurements.parquet",
-        random="results/{experiment}/random/measurements.parquet",
         evaluation="results/{experiment}/evaluation.json",
         frontiers=expand("results/{{experiment}}/frontiers/{device}.parquet", device=plan.devices),
         logs=expand("results/{{experiment}}/frontiers/{device}.log.csv", device=plan.devices),
@@ -72,5 +71,5 @@ rule report:
         figures=subpath(output.frontier, parent=True),
     shell:
         "nagevo report --config {params.config:q} --bundle {params.bundle} --measurements {input.measurements}"
-        " --random {input.random} --evaluation {input.evaluation} --frontiers {params.frontiers}"
+        " --evaluation {input.evaluation} --frontiers {params.frontiers}"
         " --benchmarks {params.benchmarks} --networks {params.networks} --figures {params.figures} --output {output.page} 2>&1 | tee {log} >&2"

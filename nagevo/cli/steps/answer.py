@@ -14,13 +14,12 @@ def run(
     config: Config,
     bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
     measurements: Measurements,
-    random: Annotated[Path, typer.Option(help="Measurements of a random search with as many evaluations.")],
     output: TableOutput,
     architectures: Annotated[
         Path, typer.Option(callback=writable_table, help="Table of the distinct architectures of all answers.")
     ],
 ) -> None:
-    """Answer evenly spaced budgets by the generator, by the best measured network and by random search."""
+    """Answer evenly spaced budgets by the generator and by the best measured network."""
     from nagevo import load
     from nagevo.evaluate import answers as evaluation
     from nagevo.experiment.config import load_config
@@ -28,10 +27,7 @@ def run(
     from nagevo.measure.measurements import Measurements
 
     generator = load(bundle)
-    searched, drawn = (
-        Measurements.from_files([path], generator.space).for_devices(generator.predictor.known)
-        for path in (measurements, random)
-    )
-    answers = evaluation.answers(generator, searched, drawn, load_config(config).evaluation)
+    searched = Measurements.from_files([measurements], generator.space).for_devices(generator.predictor.known)
+    answers = evaluation.answers(generator, searched, load_config(config).evaluation)
     write_table(answers, output)
     write_table(answers[["architecture"]].dropna().drop_duplicates(ignore_index=True), architectures)

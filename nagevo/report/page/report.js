@@ -2,7 +2,6 @@
 
 // The generator is drawn last, small and filled: equal answers lie on top of one another.
 const METHODS = {
-  random: { name: "Random search", color: "random", shape: "triangle", hollow: true, size: 5.5 },
   best_measured: { name: "Best measured network", color: "best-measured", shape: "square", hollow: true, size: 5 },
   generator: { name: "Generator", color: "generator", shape: "circle", size: 3.2 },
 };
@@ -438,18 +437,16 @@ function layers() {
 
 function searchCharts() {
   byId("search-charts").append(...data.devices.map(({ name, hypervolume }) => {
-    const curve = (of, text, color, dashed) => ({
-      name: text, kind: "steps", color, dashed,
-      rows: hypervolume[of].evaluations.map((x, i) => ({ x, y: hypervolume[of].ratio[i] })),
-    });
-    const search = curve("search", `search (${data.strategy})`, "generator");
+    const search = {
+      name: `search (${data.strategy})`, kind: "steps", color: "generator",
+      rows: hypervolume.evaluations.map((x, i) => ({ x, y: hypervolume.ratio[i] })),
+    };
     const ends = search.rows.filter(({ x }) => hypervolume.rounds.includes(x));
-    const random = curve("random", "random search", "random", true);
     return chartFigure({
       title: `Hypervolume on ${name}`,
-      x: { label: "evaluations (networks whose accuracy was read)", range: [0, Math.max(...search.rows.map(({ x }) => x), ...random.rows.map(({ x }) => x)) * 1.03] },
-      y: { label: "share of the best known hypervolume", range: rangeOf([...search.rows, ...random.rows].map(({ y }) => y)) },
-      series: [random, search, { name: "end of a round", kind: "points", color: "generator", size: 3.5, rows: ends.map((row, i) => ({ ...row, title: `round ${i + 1}: ${fixed(row.y, 4)}` })) }],
+      x: { label: "evaluations (networks whose accuracy was read)", range: [0, Math.max(...search.rows.map(({ x }) => x)) * 1.03] },
+      y: { label: "share of the hypervolume of all that was measured", range: rangeOf(search.rows.map(({ y }) => y)) },
+      series: [search, { name: "end of a round", kind: "points", color: "generator", size: 3.5, rows: ends.map((row, i) => ({ ...row, title: `round ${i + 1}: ${fixed(row.y, 4)}` })) }],
     });
   }));
   byId("evolution-charts").append(...data.devices.map(({ name, evolution, quantity }) => chartFigure({

@@ -54,6 +54,21 @@ def test_a_surrogate_depends_on_its_own_measurements_alone():
     assert {file.split("/")[5] for file in plan.rounds_of_device(wildcards) if "latency" in file} == {"b"}
 
 
+def test_answers_are_timed_on_occasions_that_wait_for_what_else_is_left_to_do():
+    timed = {"backend": "onnxruntime", "shards": 2}
+    devices = {"devices": CONFIG["devices"] | {"t": timed}, "evaluation": {"occasions": 3}}
+    plan = Plan(CONFIG | devices | {"deploy": {"budgets": 1}})
+    folder = "results/{experiment}/evaluation/latency"
+    names = [f"{folder}/{name}.parquet" for name in ("a/0", "b/0", *(f"t/{number}" for number in range(6)))]
+    assert plan.evaluation_latencies == names  # what a table says is read once
+    jobs = [Wildcards(experiment="e", batch="evaluation", device="t", shard=str(number)) for number in (1, 2, 5)]
+    assert [(plan.occasion_of(job), plan.shard_of(job)) for job in jobs] == [(0, 1), (1, 0), (2, 1)]
+    rest = [f"results/e/evaluation/test/{shard}.parquet" for shard in (0, 1)]
+    rest += [f"results/e/networks/{device}/index.json" for device in ("a", "b", "t")]
+    assert [plan.before_occasion(job) for job in jobs] == [[], rest[:3], rest]
+    assert plan.before_occasion(Wildcards(experiment="e", batch="rounds/1", device="t", shard="1")) == []
+
+
 def test_extra_latencies_are_read_in_the_first_round_only():
     plan = Plan(CONFIG)
     assert [plan.first(Wildcards(batch=batch)) for batch in ("rounds/0", "rounds/1", "evaluation")] == [
