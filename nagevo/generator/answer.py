@@ -109,10 +109,10 @@ class Answer:
         space = self.networks.space
         return space.input_shape_of(space.from_text([self.architecture])[0])
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the answer for JSON; ``budget`` is None if what the device measures is not limited."""
         stem, _, unit = self.quantity.rpartition("_")
-        described: dict[str, Any] = {
+        described: dict[str, object] = {
             "experiment": self.experiment,
             "budget": self.budget if math.isfinite(self.budget) else None,
             "device": self.device,
@@ -213,7 +213,7 @@ class Answer:
         learning_rate: float | None = None,
         threads: int = 2,
         from_scratch: bool = False,
-        dataset: Mapping[str, Any] | None = None,
+        dataset: Mapping[str, object] | None = None,
     ) -> Deployment:
         """Train the network on and write it; see :func:`nagevo.deploy.finetuning.finetune`.
 

@@ -79,7 +79,7 @@ class Networks:
             torch.manual_seed(self.seed)
             return self.space.network(self.space.from_text([architecture])[0]).eval()
 
-    def trainer(self, dataset: Mapping[str, Any] | None = None) -> TrainingEvaluator:
+    def trainer(self, dataset: Mapping[str, object] | None = None) -> TrainingEvaluator:
         """Return what trains networks from scratch, by the experiment's recipe where it has one.
 
         Parameters

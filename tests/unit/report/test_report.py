@@ -252,17 +252,15 @@ def test_broken_promises_are_told_in_plain_words():
 
 
 def test_answers_that_broke_their_budget_are_drawn_as_crosses():
-    from matplotlib.figure import Figure
-
     again = {
         "method": ["generator", "generator", "best_measured"],
         "budget": [1.0, 2.0, 2.0],
         "measured": [0.9, 2.5, 2.1],  # the second and the third are broken
         "test_accuracy": [80.0, 90.0, 91.0],
     }
-    axes = Figure().subplots()
-    figures._plot_again(axes, again, "measured", "test_accuracy", ("best_measured", "generator"))
-    drawn = {(line.get_marker(), line.get_label()): line.get_xydata().tolist() for line in axes.lines}
-    assert drawn[("o", "generator, measured again")] == [[0.9, 80.0]]
-    assert drawn[("x", "generator, budget broken")] == [[2.5, 90.0]]
-    assert drawn[("x", "best measured network, budget broken")] == [[2.1, 91.0]]
+    device = {"name": "phone", "again": again, "quantity": {"words": "latency", "unit": "ms"}}
+    _, accuracies = figures.again({"devices": [device]}).axes
+    drawn = {(line.get_marker(), line.get_label()): line.get_xydata().tolist() for line in accuracies.lines}
+    assert drawn[("o", "generator, measured again")] == [[1.0, 80.0]]
+    assert drawn[("x", "generator, budget broken")] == [[2.0, 90.0]]
+    assert drawn[("x", "best measured network, budget broken")] == [[2.0, 91.0]]
