@@ -27,6 +27,13 @@ def test_a_network_that_onnx_cannot_express_is_a_row_with_a_status(convolution_s
     assert rows["status"][1] == "ok"
 
 
+def test_a_network_that_is_timed_stays_as_it_is():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2), torch.nn.Flatten())
+    rows = ONNXRuntimeDevice(**QUICK).time_networks([lambda: network], [(1, 8, 8)])
+    assert rows["status"].tolist() == ["ok"]
+    assert isinstance(network[1], torch.nn.BatchNorm2d)
+
+
 def test_an_absent_provider_cannot_be_opened(convolution_space):
     with pytest.raises(DeviceError, match=r"provider RocketProvider is not in this onnxruntime; it has .*CPUExecution"):
         ONNXRuntimeDevice(provider="RocketProvider").measure(convolution_space, convolution_space.extremes())
