@@ -25,15 +25,15 @@ from nagevo.spaces.base import SearchSpace
 Answering = Callable[[np.ndarray], Sequence[np.ndarray | None] | np.ndarray]
 """From budgets in ms to the choices of one architecture for each, None where it is refused."""
 
-TESTED = 2000
+N_TESTED = 2000
 """Random architectures on which predictions are judged where the space cannot be listed."""
 REFERENCE: dict[str, Any] = {"population": 200, "generations": 100}
 """Size of the evolution on true values which finds the reference of such a space."""
-AFRESH: dict[str, Any] = {"population": 100, "generations": 40}
+EVOLUTION: dict[str, Any] = {"population": 100, "generations": 40}
 """Size of the evolution on the adapted latency."""
 N_BUDGETS = 100
-LEAST = 0.9
-"""Limits are drawn from this share of the smallest need of any architecture on, so that some pairs are infeasible."""
+LOWEST_SHARE = 0.9
+"""Limits are drawn from this share of the smallest value of any architecture upwards, so that some are infeasible."""
 TRAINED_BUDGETS = 5
 """Budgets that PNAG's generator is trained for; it answers others by interpolation."""
 
@@ -71,7 +71,7 @@ class Truth:
             values = objectives(choices)
             return cls(objectives, choices, values[frontier.frontier(values)])
         best = evolve(space, objectives, rng=rng, **REFERENCE).objectives
-        return cls(objectives, space.sample_distinct(TESTED, rng=rng), best[frontier.frontier(best)])
+        return cls(objectives, space.sample_distinct(N_TESTED, rng=rng), best[frontier.frontier(best)])
 
 
 def known_device(generator: Generator, truth: Truth, device: str, confidences: Sequence[float]) -> pd.DataFrame:
@@ -124,7 +124,7 @@ def new_device(
     -------
     DataFrame
         One row for each number of ``probes`` and ``method`` (``generator``; ``measured``: the evaluated architectures
-        filtered by the adapted latency; ``evolution``: afresh on the adapted latency; ``nearest``: the evaluated
+        filtered by the adapted latency; ``evolution``: a new one on the adapted latency; ``nearest``: the evaluated
         architectures as they are on the known device that times the probes most alike, at the new one's speed;
         ``random``: as many random architectures, evaluated and measured) with the metrics of the answers to evenly
         spaced budgets, and of the predicted latency: ``spearman``, ``median_absolute_percentage_error``, and
@@ -223,7 +223,7 @@ def _evolution(latency: _Latency, truth: Truth, n: int, budgets: np.ndarray) -> 
         return np.column_stack([100.0 - predictor.accuracy(choices), latency.bound(choices)])
 
     rng = np.random.default_rng(latency.generator.seed)
-    found = evolve(predictor.space, objectives, rng=rng, **AFRESH)
+    found = evolve(predictor.space, objectives, rng=rng, **EVOLUTION)
     return _best(found.choices, 100.0 - found.objectives[:, 0], found.objectives[:, 1], budgets)
 
 
@@ -286,7 +286,7 @@ def two_limits(
     error, latency_ms = values.T
     needs = np.column_stack([latency_ms, generator.space.needs(truth.choices)[cost]])
     row_of = {text: row for row, text in enumerate(generator.space.to_text(truth.choices))}
-    low, high = LEAST * needs.min(axis=0), needs[error.argmin()]
+    low, high = LOWEST_SHARE * needs.min(axis=0), needs[error.argmin()]
     rng = np.random.default_rng(generator.seed)
     regret: list[float] = []
     violated: list[bool] = []

@@ -18,7 +18,7 @@ from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
 ENUMERABLE = 100_000
-"""Spaces of at most so many architectures are read whole where reading costs nothing."""
+"""Maximum size of a space that is read whole, where reading costs nothing."""
 
 CURVE_POINTS = 20
 """Numbers of evaluations at which the hypervolume of a history is read."""

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 OCCASIONS = 4
 """Number of times that a device measures all networks, each time prepared anew."""
 FEWEST_READINGS = 10
-"""Readings of all networks together that a bound is taken from, at least: few networks have more occasions."""
+"""Minimum number of readings, of all networks together, for a bound: with few networks there are more occasions."""
 FIRST_ROUNDS = 5
 """Rounds of the first occasion, whose duration tells how many the others can have."""
 LARGEST = 10_000

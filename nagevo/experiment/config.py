@@ -317,7 +317,7 @@ class Experiment:
         return evaluator
 
     def create_strategy(self, space: SearchSpace, devices: tuple[str, ...]) -> Strategy:
-        """Return the strategy that serves the devices, told nothing yet."""
+        """Return the strategy for the devices, without any measurements yet."""
         strategy, evaluations = self.search.strategy, self.search.evaluations
         return STRATEGIES.create(
             strategy.name, space, devices, seed=self.seed, evaluations=evaluations, **strategy.options

@@ -38,10 +38,10 @@ CACHE_VARIABLE = "SNAKEMAKE_OUTPUT_CACHE"
 """Names the folder in which Snakemake keeps outputs between workflows."""
 
 EVERY_CORE = 1000
-"""Snakemake gives a job no more than it has; its own number of cores would keep ``--unlock`` from working."""
+"""Threads of a job that gets all cores: Snakemake lowers it to the number that it has."""
 
 MEASURES = ("mem", "disk", "runtime")
-"""Resources of which Snakemake takes texts with a unit for numbers."""
+"""Resources that Snakemake reads as numbers where they are texts with a unit."""
 
 
 class Plan:

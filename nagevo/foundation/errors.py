@@ -94,7 +94,7 @@ class InfeasibleBudget(NagevoError, ValueError):
     limits : dict of str to float
         Everything that was asked, by name.
     binding : str
-        The limit that is exceeded most by what comes nearest.
+        The limit that the nearest architecture exceeds most.
     nearest : dict of str to float
         The nearest limits, together, that can be answered.
     """

@@ -26,7 +26,7 @@ def load_yaml(text: str | bytes) -> object:
     Raises
     ------
     ValueError
-        Saying in one line why it is no YAML.
+        With one line that says why it is not YAML.
     """
     import yaml
 

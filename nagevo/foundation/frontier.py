@@ -1,7 +1,7 @@
 """Dominance, hypervolume, and how good an answer to a budget is: pure functions of arrays.
 
 ``objectives`` is always an array of shape (n, 2): error (percent) and latency (ms), both minimized. A row that is not
-finite stands for nothing: in a set it is left out, among answers it is a refusal. ``true`` holds the objectives of the
+finite is ignored in a set, and is a refusal among answers. ``true`` holds the objectives of the
 true frontier, or of a best-known one, on the device in question.
 """
 

@@ -372,7 +372,7 @@ def _loose_numbers(value: Any) -> Any:
 
 
 def _loose_paths(value: Any) -> Iterator[str]:
-    """Yield the texts under keys ``path`` in a value whose keys nobody declared."""
+    """Yield the texts under keys ``path`` in a value without declared options."""
     for key, item in value.items() if isinstance(value, Mapping) else ():
         if key == "path" and isinstance(item, str):
             yield item

@@ -101,7 +101,7 @@ class LogisticRegression:
 
     @classmethod
     def fit(cls, features: np.ndarray, labels: np.ndarray, penalty: np.ndarray) -> LogisticRegression:
-        """Return the classifier of most penalized likelihood, by Newton's method.
+        """Return the classifier with the largest penalized likelihood, by Newton's method.
 
         Parameters
         ----------

@@ -106,7 +106,7 @@ def fit_smooth(
         Variance of each row's noise as far as it is known; the rest of it is learned.
     apart : bool
         Whether the cross-validated predictions use hyperparameters in which the row's fold had no part either. A bound
-        needs it: with those of all rows, residuals are smaller than they are for architectures that nobody measured.
+        needs it: with those of all rows, residuals are smaller than for architectures that were not measured.
     """
     return _fit(features, target, folds, known, feature_scale(features), _smooth_kernel, apart)
 

@@ -76,9 +76,9 @@ def load_surrogates(path: str | os.PathLike) -> dict[str, Surrogate]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return {name: _unpacked(description, arrays) for name, description in header.items()}
     except KeyError as error:
-        raise BundleError(f"{path} is no file of surrogates: it lacks {error}") from None
+        raise BundleError(f"{path} is not a file of surrogates: it lacks {error}") from None
     except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{path} is no file of surrogates that can be read: {one_line(error)}") from None
+        raise BundleError(f"{path} cannot be read as a file of surrogates: {one_line(error)}") from None
 
 
 def surrogate_files(folder: str | os.PathLike, devices: Iterable[str]) -> list[Path]:

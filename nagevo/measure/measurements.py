@@ -266,7 +266,7 @@ class Measurements:
         return table
 
     def check(self, where: str = "the measurements") -> None:
-        """Check that this can have been measured.
+        """Check that all values are possible measurements.
 
         Raises
         ------

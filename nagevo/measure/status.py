@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OK = "ok"
 """Status of a row that was measured; any other status is the reason why it was not."""
 UNKNOWN = "unknown: "
-"""A status that begins so says that nobody has measured the row, not that measuring failed."""
+"""Prefix of a status that says that the row was never measured, not that measuring failed."""
 ACCURACY = "accuracy"
 """Column of accuracies; no device has this name."""
 MOST_REASONS = 3
@@ -48,7 +48,7 @@ def outcomes(table: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def reasons(table: pd.DataFrame, column: str) -> np.ndarray:
-    """Return why the rows of such a table failed, empty text where they did not, or nobody tried; shape (n,)."""
+    """Return why the rows of such a table failed, shape (n,); empty where they did not, or were never measured."""
     status = outcomes(table, column)
     return np.array(["" if text == OK or text.startswith(UNKNOWN) else text for text in status], dtype=object)
 

@@ -49,7 +49,7 @@ class ArchitectureTable:
         Raises
         ------
         DataError
-            If the file is absent, damaged, lacks a column, or holds what is no number or no architecture of the space.
+            If the file is absent, damaged, lacks a column, or holds a cell that is not a number or an architecture.
         """
         if self._found_for is None or self._found_for[0] is not space:
             self._found_for = space, *self._read(space)
@@ -75,7 +75,7 @@ def read_architectures(path: str | os.PathLike, space: SearchSpace) -> np.ndarra
     Raises
     ------
     DataError
-        If the file is absent, damaged, lacks the column, or holds what is no architecture of the space.
+        If the file is absent, damaged, lacks the column, or holds a text that is not an architecture of the space.
     """
     where = f"table {path}"
     return parse_architectures(at_resolution(read_table(path, ("architecture",)), space, where), space, where)
@@ -101,7 +101,7 @@ def parse_architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> 
     Raises
     ------
     DataError
-        If a text is no architecture of the space; ``where`` is the name of the table.
+        If a text is not an architecture of the space; ``where`` is the name of the table.
     """
     texts = text_column(frame, "architecture", where)
     try:

@@ -27,9 +27,9 @@ from nagevo.spaces.memory import PEAK, WEIGHTS
 CONFIDENCES = (0.5, 0.8, 0.9, 0.95, 0.99)
 """Confidences that a reader can choose from, as far as the measurements support them."""
 SHOWN_POINTS = 500
-"""Most points of a scatter plot; errors are those of all points."""
+"""Maximum number of points of a scatter plot; errors are those of all points."""
 CURVE_POINTS = 200
-"""Most points of a curve."""
+"""Maximum number of points of a curve."""
 COSTS = {
     "parameters": "Parameters",
     "macs": "Multiply–accumulates",

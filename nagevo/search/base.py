@@ -18,7 +18,7 @@ class Strategy(ABC):
     """Proposes architectures round by round.
 
     A strategy is told everything measured so far and asked for the next architectures. What it asks is a function of
-    its seed and of what it was told: one that is rebuilt in another process and told the same table asks the same.
+    its seed and of the measurements: rebuilt in another process, it makes the same proposals from the same table.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Strategy(ABC):
         return np.random.default_rng([self.seed, self.measurements.n_rounds])
 
     def shares(self, n: int) -> dict[str, int]:
-        """Return how many of n proposals are made for each device; what does not divide goes to one after the other."""
+        """Return how many of n proposals each device gets; the remainder goes to other devices in each round."""
         first = self.measurements.n_rounds % len(self.devices)
         order = self.devices[first:] + self.devices[:first]
         return {device: len(part) for device, part in zip(order, np.array_split(np.empty(n), len(order)), strict=True)}

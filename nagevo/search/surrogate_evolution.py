@@ -28,12 +28,12 @@ from nagevo.search.nsga2 import evolve
 from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
 DESIGN_SIZE = 25
-"""Size of the initial design, a quarter of the evaluations at most. What later rounds measure lies close together and
-says little of the rest: without a broad design the surrogate stays too low at the accurate end."""
+"""Size of the initial design, at most a quarter of the evaluations. Later rounds measure architectures close together,
+which says little about the rest: without a broad design the surrogate stays too low at the accurate end."""
 MIN_COMPLETE = 4
 """With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
 MAX_KNOWN = 20_000
-"""Architectures of known latency and unknown accuracy that are considered in each round, at most."""
+"""Maximum number of architectures of known latency and unknown accuracy that are considered in each round."""
 
 
 RECOMPUTED = 200

@@ -111,7 +111,7 @@ class CatalogSpace(SearchSpace):
         return network.eval()
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

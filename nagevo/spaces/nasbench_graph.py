@@ -148,7 +148,7 @@ class NASBenchGraphSpace(SearchSpace):
         return [*link[1:], *(self.operations.index(name) for name in operations)]
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

@@ -32,7 +32,7 @@ def scaled(pixels: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
 
 
 def shifted(pixels: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
-    """Return each image moved by up to so many pixels each way; what comes in is black."""
+    """Return each image moved by at most ``most`` pixels in each direction, filled with black."""
     n, _, height, width = pixels.shape
     padded = nn.functional.pad(pixels, (most,) * 4)
     top, left = torch.randint(0, 2 * most + 1, (2, n, 1), generator=rng)
@@ -42,7 +42,7 @@ def shifted(pixels: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tens
 
 
 def turned(pixels: torch.Tensor, degrees: float, zoom: float, rng: torch.Generator) -> torch.Tensor:
-    """Return each image turned about its center by up to so many degrees and magnified 1 to ``zoom`` times."""
+    """Return each image turned about its center by at most ``degrees`` and magnified 1 to ``zoom`` times."""
     angles = math.radians(degrees) * (2 * torch.rand(len(pixels), generator=rng) - 1)
     scales = 1 / (1 + (zoom - 1) * torch.rand(len(pixels), generator=rng))
     cos, sin, zero = scales * angles.cos(), scales * angles.sin(), torch.zeros(len(pixels))

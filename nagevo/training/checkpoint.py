@@ -57,7 +57,7 @@ def save_checkpoint(
 def resume(
     path: Path, about: Mapping[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer, best: Best
 ) -> int:
-    """Return how many epochs a checkpoint has behind it, after taking its state; 0 where there is none to take."""
+    """Load the state in a checkpoint and return its number of epochs; 0 where there is no usable checkpoint."""
     try:
         tensors, metadata = load_tensors(path)
     except DataError:

@@ -35,7 +35,7 @@ OBSERVED = "observed"
 TOLERANCE = math.log(1.1)
 """A burst in which the references are slower than their quiet speed by more, in logarithms, is disturbed."""
 LEAST_SHARE = 0.2
-"""Least share of all bursts that makes a mode of the references' speed."""
+"""Minimum share of all bursts for a cluster of the references' speeds to count as a mode."""
 FEWEST, QUARTER = 3, 0.25
 """Minimum number, and minimum share, of quiet bursts for which the disturbed ones are left out."""
 TAILS = {"p95": 0.95, "p99": 0.99}
@@ -45,7 +45,7 @@ REFERENCES = "references"
 
 
 def runs_needed(statistic: str) -> int:
-    """Return how many runs a statistic needs: 5 beyond a percentile.
+    """Return the minimum number of runs for a statistic: 5 beyond a percentile.
 
     >>> runs_needed("median"), runs_needed("p95"), runs_needed("p99")
     (1, 100, 500)

@@ -124,7 +124,7 @@ class TimedDevice(Device):
     def time_networks(
         self, builders: Sequence[Build], input_shapes: Sequence[tuple[int, ...]], *, n_references: int = 0
     ) -> pd.DataFrame:
-        """Return one row for each network that is no reference, in order.
+        """Return one row for each network other than the references, in order.
 
         Parameters
         ----------

@@ -16,7 +16,7 @@ from nagevo.spaces.base import RowIndex, unique, without
 BETAS = {"accuracy": 10.0, "perplexity": 2.0}
 """Default of ``beta`` by ``quality``."""
 MAX_PATHS = 8
-"""Number of paths followed side by side to fill one round, at most."""
+"""Maximum number of paths followed side by side to fill one round."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

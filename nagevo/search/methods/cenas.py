@@ -39,16 +39,16 @@ from nagevo.search.methods.learning import (
 from nagevo.spaces.base import SearchSpace, unique, without
 
 POSITIVE_RATE = (0.3, 0.5)
-"""Where the share of positive samples is kept."""
+"""Range in which the share of positive samples is kept."""
 
 CLUSTERS = range(3, 11)
-"""Numbers of references from which the silhouette chooses."""
+"""Numbers of references that are tried; the one with the best silhouette score is used."""
 
 BATCH = 256
 CROSSOVER_RATE = 0.9
 
 CONFIDENT = 0.9
-"""Least output of the classifier for a candidate to be preferred."""
+"""Minimum output of the classifier for a candidate to be preferred."""
 
 
 def alpha_dominated(objectives: np.ndarray, references: np.ndarray, alpha: float) -> np.ndarray:

@@ -28,7 +28,7 @@ Objectives = Callable[[np.ndarray], np.ndarray]
 
 
 LARGEST = 4096
-"""Architectures kept while choices are made that bring no new networks."""
+"""Maximum number of architectures kept while choices are expanded that give no new networks."""
 
 
 def expanded(space: SearchSpace, choices: np.ndarray, choice: int) -> np.ndarray:

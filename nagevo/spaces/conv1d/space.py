@@ -130,7 +130,7 @@ class Conv1dSpace(SearchSpace):
         ]
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

@@ -56,7 +56,7 @@ class DAGSpace(GraphSpace):
         return self.channels, self.resolution, self.resolution
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

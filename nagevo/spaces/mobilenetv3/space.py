@@ -211,7 +211,7 @@ class MobileNetV3Space(SearchSpace):
         ]
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

@@ -114,7 +114,7 @@ class NASBench201Space(SearchSpace):
         return [OPERATIONS.index(operation) for operation, _, _ in entries]
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

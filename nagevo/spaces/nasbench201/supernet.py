@@ -30,7 +30,7 @@ class MixtureNetwork(nn.Module):
     channels, classes : int
         Channels of the images, and outputs.
     exclude_zero : bool
-        Whether the operation ``none`` is no candidate.
+        Whether the operation ``none`` is left out of the candidates.
     """
 
     def __init__(self, *, width: int, cells: int, channels: int, classes: int, exclude_zero: bool = False):

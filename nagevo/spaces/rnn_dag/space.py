@@ -60,7 +60,7 @@ class RNNDAGSpace(GraphSpace):
         return (self.length,)
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nagevo.spaces.traced import Operation, Trace
 
 LARGEST_COMPONENT = 20
-"""Most blocks whose combinations are counted one by one."""
+"""Maximum number of blocks whose combinations are counted one by one."""
 
 
 class SlimmedSpace(SearchSpace):
@@ -310,7 +310,7 @@ class SlimmedSpace(SearchSpace):
         return row
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return what surrogates see.
+        """Return the features that surrogates are fitted to.
 
         Returns
         -------

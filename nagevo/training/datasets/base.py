@@ -34,7 +34,7 @@ SPELLINGS = {
 }
 """Which split folders and files of these names hold, in any capitals."""
 IMBALANCE = 2.0
-"""Ratio of the most frequent to the rarest class from which it is reported."""
+"""Ratio of the most frequent to the rarest class above which a warning is logged."""
 
 log = logging.getLogger(__name__)
 
