@@ -139,7 +139,7 @@ class SearchSpace(ABC):
         return array.astype(np.int8)
 
     def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return the features that surrogates are fitted to: float32 of shape (n, n_features), equal for equal normal forms."""
+        """Return the features of surrogates: float32 of shape (n, n_features), equal for equal normal forms."""
         normal = self.normal(choices)
         one_hot = [normal[:, [i]] == np.arange(n) for i, n in enumerate(self.n_options)]
         return np.concatenate(one_hot, axis=1).astype(np.float32)

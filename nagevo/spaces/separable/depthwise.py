@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 MAX_PAIRS = 16_384
-"""Maximum number of pairs of an input and an output position for which the weight gradient is computed by matrix products."""
+"""Maximum number of pairs of an input and an output position for a weight gradient by matrix products."""
 
 
 class DepthwiseConv1d(nn.Conv1d):
