@@ -7,18 +7,18 @@ and their multiply–accumulates. As many cells with the same numbers of edges c
 at random. At each number of edges either side's best cell on the validation split is read on the test split. An LSTM
 with as many parameters is trained by the same recipe, with the best of three learning rates on the validation split.
 
-The text is that of the dataset `text` without a path. Every training is an evaluation; nothing is shared between them.
+The text is that of the dataset `text` without a path. Every training is an evaluation, and nothing is shared between
+them: cells are trained side by side, which saves time and changes nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,17 @@ from nagevo.measure.accuracy.dataset import readings
 from nagevo.measure.accuracy.training import TrainingEvaluator
 from nagevo.measure.measurements import Measurements
 from nagevo.search.methods.autoshrink import AutoShrink
-from nagevo.spaces.base import among
+from nagevo.spaces.base import RowIndex, among, without
+from nagevo.spaces.rnn_dag.network import FUNCTIONS, RNNDAGNetwork, leaves_of
 from nagevo.spaces.rnn_dag.space import RNNDAGSpace
-from nagevo.training.loop import cross_entropy_step, fit
+from nagevo.training.loop import cross_entropy, cross_entropy_step, fit
 
+MOST = 12
+"""Cells that are trained side by side."""
+SHARED = ("embedding.weight", "token", "state", "bias")
+"""Weights that all cells have."""
+LSTM_EDGES = (1, 3, 6, 9, 12, 15)
+"""Edges of the cells that LSTMs are as large as."""
 RATES = (1 / 3, 1.0, 3.0)
 """Learning rates of LSTMs, as shares of the cells' one."""
 
@@ -65,7 +72,7 @@ def compared(options: argparse.Namespace, seed: int) -> pd.DataFrame:
     """Return the readings of one seed: ``seed, kind, edges, parameters, validation, test`` (perplexities)."""
     space = RNNDAGSpace(width=options.width, vocabulary=options.vocabulary, length=options.length)
     sequences = {"train": options.train, "validation": 1000, "test": 2000}
-    evaluator = TrainingEvaluator(
+    evaluator = SideBySide(
         space,
         seed=seed,
         dataset={"name": "text", "length": options.length, "vocabulary": options.vocabulary, **sequences},
@@ -79,14 +86,127 @@ def compared(options: argparse.Namespace, seed: int) -> pd.DataFrame:
             "clip": 0.25,
         },
     )
-    with tempfile.TemporaryDirectory() as folder:
-        evaluator.keep(folder)
-        shrunk = shrink(space, evaluator, options.candidates, seed)
-        drawn = at_random(space, shrunk[1:], rng=np.random.default_rng(seed))
-        tables = [cells(space, evaluator, kind, rows) for kind, rows in {"shrunk": shrunk, "random": drawn}.items()]
-    sizes = space.costs(np.tril(np.ones((space.n_choices,) * 2, dtype=np.int8)))["parameters"]  # of 1, 2, … edges
-    tables.append(lstms(evaluator, options, dict(enumerate(sizes.tolist(), start=1)), seed))
+    shrunk = shrink(space, evaluator, options.candidates, seed)
+    drawn = at_random(space, shrunk[1:], rng=np.random.default_rng(seed))
+    tables = [cells(space, evaluator, kind, rows) for kind, rows in {"shrunk": shrunk, "random": drawn}.items()]
+    first = np.arange(space.n_choices) < np.array(LSTM_EDGES)[:, None]  # a cell with so many edges
+    sizes = dict(zip(LSTM_EDGES, space.costs(first.astype(np.int8))["parameters"].tolist(), strict=True))
+    tables.append(lstms(evaluator, options, sizes, seed))
     return pd.concat(tables).assign(seed=seed)
+
+
+class SideBySide(TrainingEvaluator):
+    """Train each cell by itself, several at a time."""
+
+    def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
+        """Return the readings of cells, those that are new trained now."""
+        new = without(choices, self._choices)
+        for part in np.array_split(new, -(-len(new) // MOST)) if len(new) else []:
+            self._networks += self._train([self._untrained(row) for row in part])
+        self._choices = np.concatenate([self._choices, new])
+        return super().evaluate(choices, split=split)
+
+    def trained(self, choices: np.ndarray) -> nn.Module:
+        """Return a cell that was trained."""
+        return self._networks[RowIndex(self._choices).rows(choices[None])[0]]
+
+    @cached_property
+    def _choices(self) -> np.ndarray:
+        return np.empty((0, self.space.n_choices), dtype=np.int8)
+
+    @cached_property
+    def _networks(self) -> list[nn.Module]:
+        return []
+
+    def _train(self, networks: list[nn.Module]) -> list[nn.Module]:
+        """Return networks after their training by the recipe."""
+        torch.set_num_threads(1)
+        together = Together(networks)
+
+        def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
+            logits = together(x)
+            (cross_entropy(logits.flatten(0, 1), labels.repeat(len(networks), 1)) * len(networks)).backward()
+            together.clip(self.recipe.clip)
+
+        fit(together, step, self.examples("train"), replace(self.recipe, clip=None), seed=self.seed)
+        return together.networks()
+
+
+class Together(nn.Module):
+    """Cells of the same size, computed at the same time: absent edges are there and count nothing.
+
+    Parameters
+    ----------
+    networks : list of RNNDAGNetwork, length n
+    """
+
+    def __init__(self, networks: list[RNNDAGNetwork]):
+        super().__init__()
+        self.alone = networks
+        first = networks[0]
+        reads = np.stack([network.reads for network in networks])  # (n, nodes, nodes)
+        self.activations, self.nodes, self.width = first.activations, reads.shape[1], first.width
+        self.shared = nn.ParameterDict(
+            {
+                name.partition(".")[0]: torch.stack([network.get_parameter(name).detach() for network in networks])
+                for name in SHARED
+            }
+        )
+        self.edges = nn.ParameterList(
+            torch.stack([self._edges(network, node) for network in networks], 1) for node in range(1, self.nodes)
+        )
+        means = reads / np.maximum(reads.sum(axis=2, keepdims=True), 1)
+        self.means = torch.from_numpy(means).float().permute(1, 2, 0)[..., None, None]  # (nodes, nodes, n, 1, 1)
+        leaves = np.array([[node in leaves_of(each) for node in range(self.nodes)] for each in reads])
+        self.leaves = torch.from_numpy(leaves / leaves.sum(axis=1, keepdims=True)).float().T[..., None, None]
+
+    def _edges(self, network: RNNDAGNetwork, node: int) -> torch.Tensor:
+        """Return the weights of all edges into a node, zero where there are none, shape (node, width, 2 width)."""
+        weights = torch.zeros(node, self.width, 2 * self.width)
+        if node in network.sources:
+            weights[network.sources[node]] = network.edges[str(node)].detach()
+        return weights
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the logits of all cells, shape (n, batch, length, vocabulary)."""
+        embedding = self.shared["embedding"]
+        n, (batch, length) = len(embedding), tokens.shape
+        given = torch.bmm(embedding[:, tokens.flatten()], self.shared["token"]).view(n, batch, length, -1)
+        state = given.new_zeros(n, batch, self.width)
+        states = []
+        for at in range(length):
+            gate, candidate = (given[:, :, at] + torch.bmm(state, self.shared["state"])).chunk(2, -1)
+            values = [torch.lerp(state, candidate.tanh(), gate.sigmoid())]
+            for node, (weights, name) in enumerate(zip(self.edges, self.activations, strict=True), start=1):
+                read = torch.stack(values)  # (node, n, batch, width)
+                gate, candidate = (
+                    torch.bmm(read.flatten(0, 1), weights.flatten(0, 1)).view(node, n, batch, -1).chunk(2, -1)
+                )
+                brought = torch.lerp(read, FUNCTIONS[name](candidate), gate.sigmoid())
+                values.append((brought * self.means[node, :node]).sum(0))
+            state = (torch.stack(values) * self.leaves).sum(0)
+            states.append(state)
+        logits = torch.bmm(torch.stack(states, 2).flatten(1, 2), embedding.mT) + self.shared["bias"][:, None]
+        return logits.view(n, batch, length, -1)
+
+    def clip(self, most: float) -> None:
+        """Shorten the gradient of each cell to this length."""
+        gradients = [parameter.grad for parameter in self.shared.values()]
+        gradients += [parameter.grad.transpose(0, 1) for parameter in self.edges]
+        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)  # (n,)
+        factors = (most / (squares.sqrt() + 1e-6)).clamp(max=1.0)
+        for gradient in gradients:
+            gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
+
+    def networks(self) -> list[nn.Module]:
+        """Return the cells with their weights, in evaluation mode."""
+        for number, network in enumerate(self.alone):
+            weights = {name: self.shared[name.partition(".")[0]][number] for name in SHARED}
+            for node, sources in network.sources.items():
+                weights[f"edges.{node}"] = self.edges[node - 1][sources, number]
+            network.load_state_dict(weights)
+            network.eval()
+        return self.alone
 
 
 def shrink(space: RNNDAGSpace, evaluator: TrainingEvaluator, candidates: int, seed: int) -> np.ndarray:
