@@ -30,7 +30,7 @@ from nagevo.measure.accuracy.training import TrainingEvaluator
 from nagevo.measure.measurements import Measurements
 from nagevo.search.methods.autoshrink import AutoShrink
 from nagevo.spaces.base import RowIndex, among, without
-from nagevo.spaces.rnn_dag.network import FUNCTIONS, RNNDAGNetwork, leaves_of
+from nagevo.spaces.rnn_dag.network import FUNCTIONS, RNNDAGNetwork, leaves_of, sources_of
 from nagevo.spaces.rnn_dag.space import RNNDAGSpace
 from nagevo.training.loop import cross_entropy, cross_entropy_step, fit
 
@@ -133,7 +133,7 @@ class SideBySide(TrainingEvaluator):
 
 
 class Together(nn.Module):
-    """Cells of the same size, computed at the same time: absent edges are there and count nothing.
+    """Cells of the same size, computed at the same time: edges that others have are there and count nothing.
 
     Parameters
     ----------
@@ -143,28 +143,31 @@ class Together(nn.Module):
     def __init__(self, networks: list[RNNDAGNetwork]):
         super().__init__()
         self.alone = networks
-        first = networks[0]
         reads = np.stack([network.reads for network in networks])  # (n, nodes, nodes)
-        self.activations, self.nodes, self.width = first.activations, reads.shape[1], first.width
+        self.activations, self.width = networks[0].activations, networks[0].width
+        self.sources = sources_of(reads.any(axis=0))
         self.shared = nn.ParameterDict(
             {
                 name.partition(".")[0]: torch.stack([network.get_parameter(name).detach() for network in networks])
                 for name in SHARED
             }
         )
-        self.edges = nn.ParameterList(
-            torch.stack([self._edges(network, node) for network in networks], 1) for node in range(1, self.nodes)
-        )
+        edges = {str(node): torch.stack([self._edges(each, node) for each in networks], 1) for node in self.sources}
+        self.edges = nn.ParameterDict(edges)  # each (sources, n, width, 2 width)
         means = reads / np.maximum(reads.sum(axis=2, keepdims=True), 1)
-        self.means = torch.from_numpy(means).float().permute(1, 2, 0)[..., None, None]  # (nodes, nodes, n, 1, 1)
-        leaves = np.array([[node in leaves_of(each) for node in range(self.nodes)] for each in reads])
+        self.means = {
+            node: torch.from_numpy(means[:, node, sources]).float().T[..., None, None]  # (sources, n, 1, 1)
+            for node, sources in self.sources.items()
+        }
+        leaves = np.array([[node in leaves_of(each) for node in (0, *self.sources)] for each in reads])
         self.leaves = torch.from_numpy(leaves / leaves.sum(axis=1, keepdims=True)).float().T[..., None, None]
 
     def _edges(self, network: RNNDAGNetwork, node: int) -> torch.Tensor:
-        """Return the weights of all edges into a node, zero where there are none, shape (node, width, 2 width)."""
-        weights = torch.zeros(node, self.width, 2 * self.width)
-        if node in network.sources:
-            weights[network.sources[node]] = network.edges[str(node)].detach()
+        """Return the weights of edges into a node, zero where there are none, shape (sources, width, 2 width)."""
+        weights = torch.zeros(len(self.sources[node]), self.width, 2 * self.width)
+        own = network.sources.get(node, [])
+        if own:
+            weights[[self.sources[node].index(source) for source in own]] = network.edges[str(node)].detach()
         return weights
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -176,15 +179,14 @@ class Together(nn.Module):
         states = []
         for at in range(length):
             gate, candidate = (given[:, :, at] + torch.bmm(state, self.shared["state"])).chunk(2, -1)
-            values = [torch.lerp(state, candidate.tanh(), gate.sigmoid())]
-            for node, (weights, name) in enumerate(zip(self.edges, self.activations, strict=True), start=1):
-                read = torch.stack(values)  # (node, n, batch, width)
-                gate, candidate = (
-                    torch.bmm(read.flatten(0, 1), weights.flatten(0, 1)).view(node, n, batch, -1).chunk(2, -1)
-                )
-                brought = torch.lerp(read, FUNCTIONS[name](candidate), gate.sigmoid())
-                values.append((brought * self.means[node, :node]).sum(0))
-            state = (torch.stack(values) * self.leaves).sum(0)
+            values = {0: torch.lerp(state, candidate.tanh(), gate.sigmoid())}  # each (n, batch, width)
+            for node, sources in self.sources.items():
+                read = torch.stack([values[source] for source in sources])
+                brought = torch.bmm(read.flatten(0, 1), self.edges[str(node)].flatten(0, 1))
+                gate, candidate = brought.view(len(sources), n, batch, -1).chunk(2, -1)
+                function = FUNCTIONS[self.activations[node - 1]]
+                values[node] = (torch.lerp(read, function(candidate), gate.sigmoid()) * self.means[node]).sum(0)
+            state = (torch.stack(list(values.values())) * self.leaves).sum(0)
             states.append(state)
         logits = torch.bmm(torch.stack(states, 2).flatten(1, 2), embedding.mT) + self.shared["bias"][:, None]
         return logits.view(n, batch, length, -1)
@@ -192,7 +194,7 @@ class Together(nn.Module):
     def clip(self, most: float) -> None:
         """Shorten the gradient of each cell to this length."""
         gradients = [parameter.grad for parameter in self.shared.values()]
-        gradients += [parameter.grad.transpose(0, 1) for parameter in self.edges]
+        gradients += [parameter.grad.transpose(0, 1) for parameter in self.edges.values()]
         squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)  # (n,)
         factors = (most / (squares.sqrt() + 1e-6)).clamp(max=1.0)
         for gradient in gradients:
@@ -203,7 +205,8 @@ class Together(nn.Module):
         for number, network in enumerate(self.alone):
             weights = {name: self.shared[name.partition(".")[0]][number] for name in SHARED}
             for node, sources in network.sources.items():
-                weights[f"edges.{node}"] = self.edges[node - 1][sources, number]
+                places = [self.sources[node].index(source) for source in sources]
+                weights[f"edges.{node}"] = self.edges[str(node)][places, number]
             network.load_state_dict(weights)
             network.eval()
         return self.alone
