@@ -105,5 +105,5 @@ def _lines(
 
 
 def _visible(name: str) -> str:
-    """Return the name of a class, in quotes where it is a space or a control character."""
-    return name if name.strip() and name.isprintable() else repr(name)
+    """Return the name of a class, in quotes where it has neither letters nor digits."""
+    return name if any(map(str.isalnum, name)) else repr(name)
