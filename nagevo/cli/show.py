@@ -73,7 +73,7 @@ def _budgets(generator: Generator, confidence: float) -> Table:
     from nagevo.foundation.rounding import rounded_up
 
     table = Table("device", title=f"Budgets at confidence {confidence:g}", title_justify="left")
-    for heading in ("answers", "budgets", "accuracy (%)", "highest confidence"):
+    for heading in ("answers", "verified", "budgets", "accuracy (%)", "highest confidence"):
         table.add_column(heading, justify="right")
     for device in generator.devices:
         steps = generator.steps(device=device, confidence=confidence)
@@ -81,6 +81,7 @@ def _budgets(generator: Generator, confidence: float) -> Table:
         table.add_row(
             device,
             str(len(steps)),
+            str(sum(answer.verified for answer in steps)),
             f"{rounded_up(first.bound)} to {rounded_up(last.bound)} {unit}",
             f"{first.accuracy:.2f} to {last.accuracy:.2f}",
             f"{generator.highest_confidence(device):.3g}",

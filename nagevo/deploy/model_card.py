@@ -60,6 +60,8 @@ def _lines(
         yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
     if known.get("measured_again") is not None:
         yield f"| {words} measured once more | {known['measured_again']:.4g} {unit}, when this network was delivered |"
+    if known.get("verified"):
+        yield f"| {words} verified | measured on the device after it was chosen, before it was promised |"
     bound = rounded_up(known["latency_bound_ms"], 4)
     state = known.get("state")
     of = "" if state is None else f": {stated(state)}"

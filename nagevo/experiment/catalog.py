@@ -195,6 +195,8 @@ def _table(
         repeated.expected,
         failed,
         np.zeros(len(texts), dtype=bool),
+        ~failed,
+        repeated.residuals,
         repeated.residuals,
     )
 

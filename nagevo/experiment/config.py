@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from nagevo.search import Strategy
     from nagevo.spaces.base import SearchSpace
 
+OCCASIONS = 2
+"""Occasions on which an answer is measured before it is given, where a second measurement gives another number."""
+
 LARGEST = 2**63
 """Whole numbers in a config are smaller."""
 
@@ -114,6 +117,19 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class VerifyConfig:
+    """How answers are measured, and learned from, before they are given."""
+
+    rounds: Annotated[
+        int,
+        Option(
+            "Rounds in which answers are measured that were not yet, fewer where none are left. 0: all are predicted.",
+            ge=0,
+        ),
+    ] = 2
+
+
+@dataclass(frozen=True)
 class CompareConfig:
     """The searches that the target `compare` compares; each is one job."""
 
@@ -176,6 +192,9 @@ class Sections:
     generator: Annotated[Mapping[str, Any], Option("The generator and its distillation.", of=GeneratorConfig)] = field(
         default_factory=dict
     )
+    verify: Annotated[Mapping[str, Any], Option("The verification of the answers.", of=VerifyConfig)] = field(
+        default_factory=dict
+    )
     evaluation: Annotated[Mapping[str, Any], Option("The check of the answers.", of=EvaluationConfig)] = field(
         default_factory=dict
     )
@@ -221,6 +240,11 @@ class DeviceConfig:
         """Whether a second measurement gives the same number."""
         return BACKENDS.resolve(self.backend.name).exact
 
+    @property
+    def free(self) -> bool:
+        """Whether a measurement costs nothing."""
+        return BACKENDS.resolve(self.backend.name).free
+
     def create(self) -> Device:
         """Return the device."""
         return BACKENDS.create(self.backend.name, **self.backend.options)
@@ -259,6 +283,7 @@ class Experiment:
     search: SearchConfig
     evolve: EvolveConfig
     generator: GeneratorConfig
+    verify: VerifyConfig
     evaluation: EvaluationConfig
     deploy: DeployConfig
     compare: CompareConfig
@@ -268,6 +293,16 @@ class Experiment:
     def exact(self) -> list[str]:
         """Names of the devices of which a second measurement gives the same number."""
         return [name for name, device in self.devices.items() if device.exact]
+
+    @property
+    def verified(self) -> dict[str, int]:
+        """On how many occasions each device measures answers in a verification round, where it does.
+
+        Those whose measurements cost nothing do not: they measure every candidate.
+        """
+        if not self.verify.rounds:
+            return {}
+        return {name: 1 if device.exact else OCCASIONS for name, device in self.devices.items() if not device.free}
 
     @property
     def dataset(self) -> str | None:
@@ -435,6 +470,7 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
         ),
         evolve=EvolveConfig(**filled["evolve"]),
         generator=GeneratorConfig(**filled["generator"]),
+        verify=VerifyConfig(**filled["verify"]),
         evaluation=EvaluationConfig(**filled["evaluation"]),
         deploy=DeployConfig(**filled["deploy"]),
         compare=CompareConfig(**filled["compare"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,12 +13,15 @@ from nagevo.experiment.config import Experiment
 from nagevo.experiment.description import describe
 from nagevo.experiment.fitting import fit_accuracies, fit_device
 from nagevo.foundation import frontier
+from nagevo.generator.candidates import Candidates
 from nagevo.generator.distillation import learn_frontiers
 from nagevo.generator.generator import Generator
+from nagevo.generator.knowledge import Knowledge
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
+from nagevo.measure.status import reasons
 from nagevo.search.nsga2 import evolve_frontier
-from nagevo.spaces.base import unique
+from nagevo.spaces.base import SearchSpace, unique
 
 
 def learn(
@@ -49,26 +53,49 @@ def learn(
     DataError
         If fewer than two accuracies, or latencies on a device, are known.
     """
-    space, devices = experiment.create_space(), list(experiment.devices)
-    exact = experiment.exact
-    measurements = measurements.for_devices(devices).expected()
-    accuracy = fit_accuracies(space, measurements, surrogate=experiment.search.surrogate, seed=experiment.seed)
-    latency = {
-        name: fit_device(
-            space,
-            measurements,
-            name,
-            exact=name in exact,
-            surrogate=experiment.search.surrogate,
-            seed=experiment.seed,
-        )
-        for name in devices
-    }
-    predictor = Predictor(space, measurements, accuracy, latency, exact)
-    size = vars(experiment.evolve)
-    frontiers = [evolve_frontier(predictor, name, **size, seed=experiment.seed) for name in devices]
+    predictor, size = _fitted(experiment, measurements), vars(experiment.evolve)
+    frontiers = [evolve_frontier(predictor, name, **size, seed=experiment.seed) for name in experiment.devices]
     members = np.concatenate([evolved.choices for evolved in frontiers])
     return distill(experiment, predictor, members, folder, weights=weights, trained=trained)
+
+
+def relearn(
+    experiment: Experiment,
+    measurements: Measurements,
+    former: Generator,
+    folder: str | os.PathLike,
+    *,
+    weights: str | os.PathLike | None = None,
+    trained: str | os.PathLike | None = None,
+) -> Generator:
+    """Write the bundle of a generator that learned from more than a former one, and return the generator.
+
+    What the former one knows is a start: frontiers are searched from its candidates on, and its model is trained on.
+
+    Parameters
+    ----------
+    measurements : Measurements
+        All that is known by now.
+    former : Generator
+    folder : path
+        As for :func:`distill`; so are ``weights`` and ``trained``.
+    """
+    predictor, known = _fitted(experiment, measurements), former.knowledge.known()
+    members = [known[frontier.frontier(predictor.objectives(device, known))] for device in experiment.devices]
+    choices = np.concatenate(members)
+    return distill(experiment, predictor, choices, folder, weights=weights, trained=trained, former=former.knowledge)
+
+
+def _fitted(experiment: Experiment, measurements: Measurements) -> Predictor:
+    """Return the predictor that is fitted to all measurements."""
+    space, exact, seed = experiment.create_space(), experiment.exact, experiment.seed
+    measurements, surrogate = measurements.for_devices(list(experiment.devices)).expected(), experiment.search.surrogate
+    accuracy = fit_accuracies(space, measurements, surrogate=surrogate, seed=seed)
+    latency = {
+        name: fit_device(space, measurements, name, exact=name in exact, surrogate=surrogate, seed=seed)
+        for name in experiment.devices
+    }
+    return Predictor(space, measurements, accuracy, latency, exact)
 
 
 def distill(
@@ -79,8 +106,11 @@ def distill(
     *,
     weights: str | os.PathLike | None = None,
     trained: str | os.PathLike | None = None,
+    former: Knowledge | None = None,
 ) -> Generator:
     """Write the bundle of a generator distilled from frontiers, and return the generator.
+
+    Candidates are measured on devices where that costs nothing, unless nothing is verified.
 
     Parameters
     ----------
@@ -95,16 +125,34 @@ def distill(
     trained : path, optional
         Folder in which the evaluator keeps the weights of networks that it trains alone: those on the frontiers of the
         measured architectures go into the bundle.
+    former : Knowledge, optional
+        That of a generator to begin with.
     """
     quantities = {name: device.measures for name, device in experiment.devices.items()}
-    knowledge = learn_frontiers(predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities)
+    knowledge = learn_frontiers(
+        predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities, former=former
+    )
     conditions = predictor.measurements.conditions
     description = describe(experiment, predictor.space, predictor.measurements.n_evaluations, conditions)
     generator = Generator.of(knowledge, description)
+    if experiment.verify.rounds:
+        generator = replace(generator, candidates=_all_measured(experiment, generator.candidates, predictor.space))
     if trained is None:
         return generator.save(folder, weights=weights)
     with TemporaryDirectory() as temporary:
         return generator.save(folder, weights=kept_weights(experiment, predictor, trained, Path(temporary) / "weights"))
+
+
+def _all_measured(experiment: Experiment, candidates: Candidates, space: SearchSpace) -> Candidates:
+    """Return candidates with values on all devices whose measurements cost nothing."""
+    tables = dict(candidates.devices)
+    for name, config in experiment.devices.items():
+        rows = np.flatnonzero(~tables[name].verified & ~tables[name].excluded)
+        if config.free and len(rows):
+            read = config.create().measure(space, candidates.choices[rows])
+            failed = np.array(reasons(read, config.measures)) != ""
+            tables[name] = tables[name].measured_at(rows, read[config.measures].to_numpy(dtype=float), failed)
+    return candidates.with_devices(tables)
 
 
 def kept_weights(experiment: Experiment, predictor: Predictor, trained: str | os.PathLike, path: Path) -> Path | None:

@@ -62,6 +62,10 @@ class Plan:
         The option that comes before it.
     delivered : list of str
         The table of the networks that are delivered, where any are.
+    verifications : range
+        Numbers of the verification rounds, from 1.
+    first_bundle : str
+        A file of the generator that learns from the search alone, as a pattern.
     splits : list of str
         The table of which example is in which split, where accuracies are read on a dataset.
     caching : bool
@@ -90,6 +94,8 @@ class Plan:
         budgets = self.experiment.deploy.budgets
         delivering = (needs_training or evaluator.keeps_weights) if budgets is None else budgets not in (0, [])
         self.delivered = [f"results/{self.experiment.name}/networks/index.json"] if delivering else []
+        self.verifications = range(1, self.experiment.verify.rounds + 1 if self.experiment.verified else 1)
+        self.first_bundle = self._bundle(0)
         self.splits = [f"results/{self.experiment.name}/splits.parquet"] if self.experiment.dataset else []
         self.caching = CACHE_VARIABLE in os.environ
         self.accuracy_resources = dict(self.experiment.accuracy.resources)
@@ -242,6 +248,8 @@ class Plan:
 
     def before_occasion(self, wildcards: Any) -> list[str]:
         """Return the files after which an occasion comes: a share of what is left to do once there are answers."""
+        if wildcards.batch.startswith("verify/"):
+            return self._before_verified_again(wildcards)
         occasion, folder = self.occasion_of(wildcards), f"results/{wildcards.experiment}"
         if not occasion:
             return []
@@ -287,6 +295,55 @@ class Plan:
         folder = f"results/{{experiment}}/{batch}"
         accuracies = [f"{folder}/validation/{shard}.parquet" for shard in self.shards]
         return [f"{folder}/proposals.parquet", *accuracies, *self.batch_latencies(batch, devices)]
+
+    def _bundle(self, verifications: int) -> str:
+        """Return a file of the generator after some verification rounds, as a pattern."""
+        last = verifications == len(self.verifications)
+        return f"results/{{experiment}}/{'generator' if last else f'distilled/{verifications}'}/model.safetensors"
+
+    def _verification(self, wildcards: Any) -> int:
+        """Return the verification round that the wildcard names, or the last one."""
+        return int(getattr(wildcards, "round", len(self.verifications)))
+
+    def bundle_before(self, wildcards: Any) -> str:
+        """Return a file of the generator before a verification round."""
+        return self._bundle(self._verification(wildcards) - 1).format(experiment=wildcards.experiment)
+
+    def known_before(self, wildcards: Any) -> str:
+        """Return the table of all that was measured before a verification round."""
+        return self._known(self._verification(wildcards) - 1).format(experiment=wildcards.experiment)
+
+    def known_after(self, wildcards: Any) -> str:
+        """Return the table of all that was measured when a verification round has ended."""
+        return self._known(self._verification(wildcards)).format(experiment=wildcards.experiment)
+
+    @staticmethod
+    def _known(verifications: int) -> str:
+        return f"results/{{experiment}}/{f'verified/{verifications}' if verifications else 'measurements'}.parquet"
+
+    @property
+    def occasions(self) -> list[str]:
+        """Return the batches of a verification round's latencies, as patterns: by device, then by occasion."""
+        verified = self.experiment.verified
+        return [f"verify/{{round}}/{device}/{number}" for device, times in verified.items() for number in range(times)]
+
+    def verification_files(self, wildcards: Any) -> list[str]:
+        """Return the accuracies of a verification round, and its latencies by device, occasion and shard."""
+        scores = [f"results/{{experiment}}/verify/{{round}}/validation/{shard}.parquet" for shard in self.shards]
+        latencies = [file for batch in self.occasions for file in self.batch_latencies(batch, [batch.split("/")[2]])]
+        places = {"experiment": wildcards.experiment, "round": wildcards.round}
+        return [file.format(**places) for file in [*scores, *latencies]]
+
+    def _before_verified_again(self, wildcards: Any) -> list[str]:
+        """Return what is done before a device measures answers on another occasion, so that time passes between."""
+        place = str(wildcards.batch).split("/")
+        if place[-1] == "0":
+            return []
+        _, number, _, occasion = place
+        batches = [batch for batch in self.occasions if batch.endswith(f"/{int(occasion) - 1}")]
+        files = [file for batch in batches for file in self.batch_latencies(batch, [batch.split("/")[2]])]
+        files += [f"results/{{experiment}}/verify/{{round}}/validation/{shard}.parquet" for shard in self.shards]
+        return [file.format(experiment=wildcards.experiment, round=number) for file in files]
 
     def _rounds(self, wildcards: Any, devices: Iterable[str] | None = None) -> list[str]:
         files = [file for k in self.rounds for file in self.batch_files(f"rounds/{k}", devices)]

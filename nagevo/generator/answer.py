@@ -43,7 +43,8 @@ class Answer:
     measured : bool
         Whether the accuracy of this architecture was measured in the search.
     verified : bool
-        Whether the architecture was measured again on the device after it had been chosen.
+        Whether the value was measured on the device after the architecture had been chosen, or is the same whenever it
+        is measured.
     experiment : str
         The experiment that the generator is from.
     resolution : int or None
@@ -166,7 +167,7 @@ class Answer:
         trained, experiment = self.networks.trained(self.architecture), self.networks.description
         network = self.network(untrained=untrained) if trained is None else trained
         accuracy = {} if trained is None else {"measured" if self.measured else "predicted": self.accuracy}
-        keys = ("experiment", "architecture", "device", "confidence", "measured")
+        keys = ("experiment", "architecture", "device", "confidence", "measured", "verified")
         description = {
             **{key: getattr(self, key) for key in keys},
             **{key: experiment[key] for key in ("seed", "space", "machine", "versions")},

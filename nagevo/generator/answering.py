@@ -88,6 +88,7 @@ class Answering:
         columns = {
             "accuracy": candidates.accuracy[rows],
             "measured": candidates.evaluated[rows],
+            "verified": candidates.devices[device].verified[rows],
             "value": candidates.devices[device].expected[rows],
             "bound": bounds.pop(own),
             **bounds,
@@ -126,6 +127,7 @@ class Answering:
             candidates.evaluated[rows].tolist(),
             candidates.resolution[rows].tolist(),
             candidates.devices[device].measured[rows].tolist(),
+            candidates.devices[device].verified[rows].tolist(),
             {full: ranking.bounds[full].tolist() for full in (self.quantities.on(device), *named)},
         )
 
@@ -168,6 +170,7 @@ class _Ranked:
     measured: list[bool]
     resolution: list[int]
     measured_value: list[float]
+    verified: list[bool]
     bounds: dict[str, list[float]]
 
     def answers(self, limits: dict[str, float], n: int) -> list[Answer] | InfeasibleBudget:
@@ -193,7 +196,7 @@ class _Ranked:
                 quantity=quantities.of_device[self.device],
                 confidence=self.confidence,
                 measured=self.measured[place],
-                verified=False,
+                verified=self.verified[place],
                 experiment=networks.description["experiment"],
                 resolution=self.resolution[place] or None,
                 limits=limits,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +34,19 @@ class DeviceTable:
     expected : ndarray, shape (n,)
         In the unit of the quantity.
     spread : ndarray, shape (n,)
-        The value stays under ``expected * exp(spread * margin)``, with the margin of ``residuals``.
+        The value stays under ``expected * exp(spread * margin)``, with the margin of ``residuals`` or ``repeats``.
     measured : ndarray, shape (n,)
         NaN where it was not measured.
     excluded : ndarray of bool, shape (n,)
         Whether it failed on the device, or is likely to, and therefore is never an answer there.
     proposed : ndarray of bool, shape (n,)
         Whether the model proposes it for the device.
+    verified : ndarray of bool, shape (n,)
+        Whether the value is known from occasions after the search, or never changes, so that nothing is predicted.
     residuals : Residuals
         Residuals of the logarithm of the value.
+    repeats : Residuals
+        Those of verified candidates on another occasion.
     """
 
     quantity: str
@@ -54,11 +58,31 @@ class DeviceTable:
     measured: np.ndarray
     excluded: np.ndarray
     proposed: np.ndarray
+    verified: np.ndarray
     residuals: Residuals
+    repeats: Residuals = field(default_factory=lambda: Residuals(np.empty(0)))
 
     def bounds(self, confidence: float) -> np.ndarray:
         """Return what each candidate stays under with the given confidence, shape (n,)."""
-        return self.expected * np.exp(self.spread * self.residuals.margin(confidence))
+        margin = np.where(self.verified, self.repeats.margin(confidence), self.residuals.margin(confidence))
+        return self.expected * np.exp(self.spread * margin)
+
+    def measured_at(self, rows: np.ndarray, values: np.ndarray, failed: np.ndarray) -> DeviceTable:
+        """Return the table with values of some candidates that a second measurement repeats.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n_measured,)
+        values : ndarray, shape (n_measured,)
+            NaN where it is not known, or failed.
+        failed : ndarray of bool, shape (n_measured,)
+        """
+        known, columns = np.isfinite(values), {name: of.copy() for name, of in self.columns().items()}
+        for name in ("expected", "measured"):
+            columns[name][rows[known]] = values[known]
+        columns["spread"][rows[known]], columns["verified"][rows[known]] = 0.0, True
+        columns["excluded"][rows[failed]] = True
+        return self.with_columns(columns)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Return the columns by name, in order."""
@@ -79,7 +103,7 @@ class DeviceTable:
         return self.with_columns(joined)
 
 
-COLUMNS = ("expected", "spread", "measured", "excluded", "proposed")
+COLUMNS = ("expected", "spread", "measured", "excluded", "proposed", "verified")
 
 
 @dataclass(frozen=True)
@@ -192,7 +216,10 @@ class Candidates:
         arrays["texts"] = np.frombuffer("\n".join(self.texts).encode(), dtype=np.uint8)
         arrays |= {f"cost.{name}": values for name, values in self.costs.items()}
         for number, table in enumerate(self.devices.values()):
-            columns = table.columns() | {"residuals": table.residuals.values, "drifts": table.residuals.drifts}
+            columns = table.columns()
+            for kind in RESIDUALS:
+                residuals: Residuals = getattr(table, kind)
+                columns |= {kind: residuals.values, f"{kind}.drifts": residuals.drifts}
             arrays |= {f"device.{number}.{name}": values for name, values in columns.items()}
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
 
@@ -209,9 +236,11 @@ class Candidates:
         for number, (name, facts) in enumerate(description.items()):
             values: dict[str, Any] = {column: arrays[f"device.{number}.{column}"] for column in COLUMNS}
             values |= {key: facts[key] for key in FACTS}
-            residuals = Residuals(arrays[f"device.{number}.residuals"], arrays[f"device.{number}.drifts"])
+            for kind in RESIDUALS:
+                found = f"device.{number}.{kind}"
+                values[kind] = Residuals(arrays[found], arrays[f"{found}.drifts"])
             checked(facts["quantity"])
-            devices[name] = DeviceTable(**values, residuals=residuals)
+            devices[name] = DeviceTable(**values)
         texts = arrays["texts"].tobytes().decode().split("\n")
         costs = {name.removeprefix("cost."): values for name, values in arrays.items() if name.startswith("cost.")}
         table = cls(
@@ -236,13 +265,14 @@ class Candidates:
         positive, masks = [], [self.evaluated, self.searched]
         for table in self.devices.values():
             columns += table.columns().values()
-            positive += [table.expected, np.exp(table.spread), np.exp(table.residuals.values)]
-            masks += [table.excluded, table.proposed]
+            positive += [table.expected, np.exp(table.spread)]
+            masks += [table.excluded, table.proposed, table.verified]
             if not (isinstance(table.highest_confidence, float) and 0 <= table.highest_confidence <= 1):
                 raise ValueError(f"expected a highest confidence from 0 to 1, got {table.highest_confidence!r}")
-            if len(table.residuals.drifts) not in (0, len(DRIFT_CONFIDENCES)):
-                raise ValueError("its drifts have another number of confidences")
-            positive.append(np.exp(table.residuals.drifts))
+            for residuals in (table.residuals, table.repeats):
+                if len(residuals.drifts) not in (0, len(DRIFT_CONFIDENCES)):
+                    raise ValueError("its drifts have another number of confidences")
+                positive += [np.exp(residuals.values), np.exp(residuals.drifts)]
         if any(column.shape != (len(self),) for column in columns):
             raise ValueError(f"its columns do not all have {len(self)} rows")
         if any(mask.dtype != bool for mask in masks):
@@ -255,3 +285,4 @@ class Candidates:
 
 ARRAYS = ("choices", "accuracy", "evaluated", "searched", "network", "resolution")
 FACTS = ("quantity", "exact", "adapted", "highest_confidence")
+RESIDUALS = ("residuals", "repeats")

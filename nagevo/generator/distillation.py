@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -29,6 +29,9 @@ N_REQUESTS = 256
 
 N_TARGETS = 16
 """Targets of a request: the most accurate architectures that hold it."""
+
+CONTINUED = 0.25
+"""Share of the steps in which a model that was trained before is trained on."""
 
 TEMPERATURE = 0.02
 """Softmax temperature of the targets, as a fraction of the accuracy range of the pool."""
@@ -63,6 +66,7 @@ def learn_frontiers(
     *,
     seed: int,
     quantities: Mapping[str, str] | None = None,
+    former: Knowledge | None = None,
 ) -> Knowledge:
     """Return a generator's knowledge of the predictor's devices; its model is trained on synthetic devices as well.
 
@@ -76,6 +80,9 @@ def learn_frontiers(
         Members of all frontiers; targets are chosen from them, their neighbors and what evolution adds.
     quantities : mapping of str to str, optional
         Quantity of each device; latencies by default.
+    former : Knowledge, optional
+        Where less was measured: its probes stay, its proposals are candidates again, frontiers are searched anew on the
+        predictor's devices alone, and its model is trained on, in a part of the steps.
     """
     space, rng = predictor.space, np.random.default_rng(seed)
     reference = predictor.measurements.choices
@@ -83,8 +90,11 @@ def learn_frontiers(
         space.features(reference), log_sources(predictor, reference), config.synthetic_devices, rng=rng
     )
     whole = len(reference) == space.size
-    pool = reference if whole else evolved_pool(predictor, devices, candidate_pool(space, members), rng=rng)
-    probes = choose_probes(predictor, config.probes)
+    pool, n_evolved = candidate_pool(space, members), len(predictor.known) + len(devices)
+    if former is not None:
+        pool, n_evolved = unique(np.concatenate([pool, former.known()])), len(predictor.known)
+    pool = reference if whole else evolved_pool(predictor, devices, pool, n_devices=n_evolved, rng=rng)
+    probes = choose_probes(predictor, config.probes) if former is None else former.probes
     accuracy = predictor.accuracy(pool)
     of_pool, of_probes = (all_latencies(predictor, devices, choices) for choices in (pool, probes))
     values = [limited(space, pool, latency_ms) for latency_ms in of_pool]
@@ -92,8 +102,9 @@ def learn_frontiers(
     decoder = None
     if not whole:
         targets = [make_targets(pool, accuracy, *device, rng=rng) for device in zip(values, views, strict=True)]
-        decoder = distill(space, targets, config, seed=seed).decoder()
-    return Knowledge(
+        start = None if former is None or former.decoder is None else former.decoder.weights
+        decoder = distill(space, targets, config, seed=seed, start=start).decoder()
+    knowledge = Knowledge(
         predictor,
         dict(quantities or dict.fromkeys(predictor.known, LATENCY)),
         dict(zip(predictor.known, views, strict=False)),
@@ -104,21 +115,27 @@ def learn_frontiers(
         config.candidates,
         decoder,
     ).with_proposals()
+    if former is None:
+        return knowledge
+    kept = {name: unique(np.concatenate([new, former.proposals[name]])) for name, new in knowledge.proposals.items()}
+    return replace(knowledge, proposals=kept)
 
 
 def evolved_pool(
-    predictor: Predictor, devices: SyntheticDevices, pool: np.ndarray, *, rng: np.random.Generator
+    predictor: Predictor, devices: SyntheticDevices, pool: np.ndarray, *, n_devices: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the pool and what evolution finds for each device, on all limits at once, distinct.
+    """Return the pool and what evolution finds for the first devices, on all limits at once, distinct.
 
     Parameters
     ----------
     pool : ndarray of int8, shape (n, n_choices)
         To start from.
+    n_devices : int
+        Number of devices to evolve for; the predictor's come first.
     """
     predicted = _Predictions(predictor, devices)
     found = [pool]
-    for number in track(range(predicted.n_devices), "evolving for more devices"):
+    for number in track(range(n_devices), "evolving for more devices"):
         evolved = evolve(
             predictor.space,
             partial(predicted.objectives, device=number),
@@ -137,7 +154,6 @@ class _Predictions:
     def __init__(self, predictor: Predictor, devices: SyntheticDevices):
         self._predictor, self._devices = predictor, devices
         self._index, self._rows = RowIndex(), list[np.ndarray]()
-        self.n_devices = len(predictor.known) + len(devices)
 
     def objectives(self, choices: np.ndarray, device: int) -> np.ndarray:
         """Return error, latency on one of the devices and costs, shape (n, 2 + n_costs), all minimized."""
@@ -189,11 +205,20 @@ def make_targets(
     return Targets(view.conditions(requests[answerable]), pool[np.array(chosen)], np.array(weights))
 
 
-def distill(space: SearchSpace, targets: Sequence[Targets], config: GeneratorConfig, *, seed: int) -> FrontierModel:
+def distill(
+    space: SearchSpace,
+    targets: Sequence[Targets],
+    config: GeneratorConfig,
+    *,
+    seed: int,
+    start: Mapping[str, np.ndarray] | None = None,
+) -> FrontierModel:
     """Return a generator that imitates the targets of all devices.
 
     Each step draws devices and budgets uniformly and a target of each by its weight, and ascends the log-likelihood.
+    With weights to start from, a part of the steps is enough.
     """
+    steps = config.steps if start is None else max(1, round(CONTINUED * config.steps))
     conditions = torch.from_numpy(np.concatenate([target.conditions for target in targets]))
     choices = torch.from_numpy(np.concatenate([target.choices for target in targets])).long()
     weights = torch.from_numpy(np.concatenate([target.weights for target in targets]))
@@ -201,9 +226,11 @@ def distill(space: SearchSpace, targets: Sequence[Targets], config: GeneratorCon
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = FrontierModel(space.n_options, conditions.shape[1], config.hidden)
+    if start is not None:
+        model.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in start.items()})
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=config.steps)
-    for _ in track(range(config.steps), "distilling the generator"):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps)
+    for _ in track(range(steps), "distilling the generator"):
         row = torch.randint(len(conditions), (config.batch,), generator=rng)
         target = torch.multinomial(weights[row], 1, generator=rng).squeeze(1)
         loss = -model.log_likelihood(conditions[row], choices[row, target]).mean()

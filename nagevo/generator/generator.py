@@ -290,8 +290,8 @@ class Generator:
         Returns
         -------
         dict of list
-            Columns: ``architecture``, ``accuracy``, ``measured``, ``value`` and ``bound`` of the device's quantity, and
-            by full name the values of the other limits.
+            Columns: ``architecture``, ``accuracy``, ``measured``, ``verified``, ``value`` and ``bound`` of the device's
+            quantity, and by full name the values of the other limits.
         """
         device, _ = self._answering.table(device)
         return self._answering.offers(device, confidence)

@@ -15,6 +15,7 @@ from nagevo.generator.candidates import Candidates, DeviceTable
 from nagevo.generator.conditions import DeviceView
 from nagevo.generator.decoder import Decoder
 from nagevo.generator.readings import Readings
+from nagevo.learn.conformal import Residuals
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.storage import save_surrogates
 from nagevo.measure.measurements import Measurements
@@ -131,6 +132,15 @@ class Knowledge:
         expected, spread = predictor.latency_with_spread(device, choices)
         rows = predictor.rows(choices)
         measured = np.append(predictor.measurements.values[device], np.nan)[rows]
+        verified = np.zeros(len(choices), dtype=bool)
+        repeats = Residuals(np.empty(0))
+        if device in predictor.exact:
+            verified = np.isfinite(measured)
+        elif self.predictor.measurements.again[device].shape[1]:
+            repeated = predictor.repeated(device)
+            of_rows = np.append(repeated.expected, np.nan)[rows]
+            verified, repeats = np.isfinite(of_rows), repeated.residuals
+            expected, spread = np.where(verified, of_rows, expected), np.where(verified, 1.0, spread)
         return DeviceTable(
             self.quantities[device],
             device in predictor.exact,
@@ -141,7 +151,9 @@ class Knowledge:
             measured,
             ~predictor.feasible(device, choices),
             among(choices, self.proposals[device]),
+            verified,
             predictor.latency_surrogates[device].residuals,
+            repeats,
         )
 
     def write(self, folder: Path) -> None:

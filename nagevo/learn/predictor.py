@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 
 from nagevo.foundation.errors import BundleError
 from nagevo.learn.feasibility import Feasibility
+from nagevo.learn.repeated import RepeatedValues
 from nagevo.learn.storage import Surrogate, load_surrogates
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
 from nagevo.learn.transfer import AdaptedLatency
@@ -188,6 +190,14 @@ class Predictor:
     def feasible(self, device: str, choices: np.ndarray) -> np.ndarray:
         """Return which architectures can probably be measured on the device: see :class:`Feasibility`; bool."""
         return self.feasibility.feasible(device, choices)
+
+    def repeated(self, device: str) -> RepeatedValues:
+        """Return what occasions after the search tell of the measured architectures on a device."""
+        repeated = RepeatedValues.of(self.measurements.again[device].T)
+        condition = self.measurements.conditions.get(device)
+        if condition is None or not len(condition.spread):
+            return repeated
+        return replace(repeated, residuals=repeated.residuals.widened(condition.spread))
 
     def highest_confidence(self, device: str) -> float:
         """Return the highest confidence that what was measured on the device can support."""

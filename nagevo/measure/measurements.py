@@ -48,6 +48,9 @@ class Measurements:
         By device that was timed, the state of its machine.
     readings : dict of ndarray, shape (n,)
         What the evaluator read beside accuracies, by column, a key of :data:`READINGS`; NaN where it was not read.
+    again : dict of ndarray, shape (n, n_occasions)
+        By device, values on occasions after the search; NaN where an architecture was not measured then. Of what was
+        measured then, ``values`` hold the geometric mean of these.
     """
 
     choices: np.ndarray
@@ -58,8 +61,11 @@ class Measurements:
     failures: dict[str, np.ndarray] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
     readings: dict[str, np.ndarray] = field(default_factory=dict)
+    again: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
+        never = np.empty((len(self), 0))
+        object.__setattr__(self, "again", {device: self.again.get(device, never) for device in self.values})
         none, unread = np.full(len(self), "", dtype=object), np.full(len(self), np.nan)
         object.__setattr__(self, "readings", {name: self.readings.get(name, unread) for name in READINGS})
         quantities = {device: self.quantities.get(device, LATENCY) for device in self.values}
@@ -93,8 +99,8 @@ class Measurements:
 
     def rows(self, mask: np.ndarray) -> Measurements:
         """Return the rows that a boolean mask or an index array selects."""
-        tables = (self.values, self.failures, self.readings)
-        values, failures, readings = ({name: of[mask] for name, of in table.items()} for table in tables)
+        tables = (self.values, self.failures, self.readings, self.again)
+        values, failures, readings, again = ({name: of[mask] for name, of in table.items()} for table in tables)
         return replace(
             self,
             choices=self.choices[mask],
@@ -103,6 +109,7 @@ class Measurements:
             values=values,
             failures=failures,
             readings=readings,
+            again=again,
         )
 
     def rounds(self) -> Iterator[Measurements]:
@@ -189,6 +196,7 @@ class Measurements:
             values=values,
             failures=failures,
             readings=readings,
+            again={device: _below(of, other.again[device]) for device, of in self.again.items()},
         )
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
@@ -198,8 +206,8 @@ class Measurements:
         -------
         DataFrame
             ``architecture``, ``round``, ``accuracy``; those of :data:`READINGS` that were read; for each device its
-            values in a column named by quantity and device, as in ``latency_ms_phone``; and where something failed, the
-            reasons, as in ``failure_phone``.
+            values in a column named by quantity and device, as in ``latency_ms_phone``, and those of each occasion
+            after the search, as in ``again_0_phone``; and where something failed, the reasons, as in ``failure_phone``.
         """
         import pandas as pd
 
@@ -207,6 +215,8 @@ class Measurements:
         columns[ACCURACY] = self.accuracy
         columns |= {name: read for name, read in self.readings.items() if np.isfinite(read).any()}
         columns |= {column_name(self.quantities[device], device): values for device, values in self.values.items()}
+        for device, again in self.again.items():
+            columns |= {f"{AGAIN}{number}_{device}": values for number, values in enumerate(again.T)}
         for name, failures in self.failures.items():
             if self.failed(name).any():
                 columns[FAILURE + name] = np.where(failures == "", np.array(None, dtype=object), failures)
@@ -253,15 +263,27 @@ class Measurements:
         frame = _with_numbers(frame, where)
         choices = space.normal(parse_architectures(frame, space, where)) if choices is None else choices
         values, quantities, failures = {}, {}, {}
+        again: dict[str, list[np.ndarray]] = {}
         for column in map(str, frame.columns):
             quantity, device = split_column_name(column)
             if quantity:
                 quantities[device], values[device] = quantity, frame[column].to_numpy()
             elif column.startswith(FAILURE):
                 failures[column.removeprefix(FAILURE)] = frame[column].fillna("").to_numpy(dtype=object)
+            elif column.startswith(AGAIN):
+                again.setdefault(column.split("_", 2)[2], []).append(frame[column].to_numpy(dtype=float))
         rounds, accuracy = frame["round"].to_numpy(), frame[ACCURACY].to_numpy()
         readings = {name: frame[name].to_numpy() for name in READINGS if name in frame}
-        table = cls(choices, rounds.astype(int), accuracy, values, quantities, failures, readings=readings)
+        table = cls(
+            choices,
+            rounds.astype(int),
+            accuracy,
+            values,
+            quantities,
+            failures,
+            readings=readings,
+            again={device: np.column_stack(occasions) for device, occasions in again.items()},
+        )
         table.check(where)
         return table
 
@@ -312,8 +334,15 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
 STANDARD_ERROR, CROSS_ENTROPY, PERPLEXITY = "standard_error", "cross_entropy", "perplexity"
 READINGS = {STANDARD_ERROR: 0, CROSS_ENTROPY: 0, PERPLEXITY: 1}
 """Columns that evaluators may read beside accuracies (points, nats, and of tokens the perplexity), by their minimum."""
-FAILURE = "failure_"
-"""Prefix of the columns that hold why measuring failed."""
+FAILURE, AGAIN = "failure_", "again_"
+"""Prefixes of the columns that hold why measuring failed, and values on occasions after the search."""
+
+
+def _below(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the rows of two arrays, completed by columns of NaN to the same number of columns."""
+    joined = np.full((len(first) + len(second), max(first.shape[1], second.shape[1])), np.nan)
+    joined[: len(first), : first.shape[1]], joined[len(first) :, : second.shape[1]] = first, second
+    return joined
 
 
 def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measurements:

@@ -30,6 +30,7 @@ CONFIG = {
         "meter": {"backend": "table", "path": "t.parquet", "column": "energy_mj", "measures": "energy_mj"},
     },
     "evolve": {"population": 12, "generations": 3},
+    "verify": {"rounds": 0},
     "generator": {"steps": 30, "hidden": 4, "candidates": 2, "probes": 3},
 }
 

@@ -9,11 +9,12 @@ localrules:
     list_round,
     merge,
     networks,
+    verify,
 
 
 wildcard_constraints:
     experiment=re.escape(plan.experiment.name),
-    batch=r"rounds/\d+|evaluation",
+    batch=r"rounds/\d+|evaluation|verify/\d+(/[^/]+/\d+)?",
     round=r"\d+",
     shard=r"\d+",
     device="|".join(map(re.escape, plan.devices)),

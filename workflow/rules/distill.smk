@@ -10,16 +10,17 @@ rule distill:
         accuracy="results/{experiment}/surrogates/accuracy.safetensors",
         latencies=expand("results/{{experiment}}/surrogates/latency_{device}.safetensors", device=plan.devices),
         weights=plan.weights,
+        data=plan.files("devices"),
     output:
-        model=BUNDLE,
+        model=plan.first_bundle,
     log:
         "results/{experiment}/logs/distill.log",
     benchmark:
         "results/{experiment}/benchmarks/distill.tsv"
     threads: 2
     params:
-        config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator"),
-        source=plan.source("nagevo.cli.steps.distill", "space"),
+        config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator", "verify"),
+        source=plan.source("nagevo.cli.steps.distill", "space", "devices"),
         surrogates=subpath(input.accuracy, parent=True),
         bundle=subpath(output.model, parent=True),
         weights=plan.weights_option,

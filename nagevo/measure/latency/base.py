@@ -25,10 +25,13 @@ class Device(ABC):
         Which one: a key of :data:`nagevo.foundation.quantities.QUANTITIES`.
     exact : bool
         Whether a second measurement gives the same number (tables), so that a known latency is its own bound.
+    free : bool
+        Whether a measurement also costs nothing, so that every candidate for an answer is measured.
     """
 
     measures: str = LATENCY
     exact: ClassVar[bool] = False
+    free: ClassVar[bool] = False
 
     @abstractmethod
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:

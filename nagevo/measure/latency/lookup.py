@@ -32,7 +32,7 @@ class LookupDevice(Device):
     them: see :mod:`nagevo.measure.latency.block_table`.
     """
 
-    exact = True
+    exact = free = True
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measu
 class NASBenchGraphDevice(Device):
     """Read the latencies that the package ``nas-bench-graph`` carries."""
 
-    exact = True
+    exact = free = True
 
     def __init__(self, dataset: Annotated[GraphDataset, Option("Graph on which networks are run.")] = "cora"):
         self.dataset, self.table = dataset, measured(dataset)

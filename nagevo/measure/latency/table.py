@@ -18,7 +18,7 @@ from nagevo.spaces.base import SearchSpace
 class TableDevice(Device):
     """Read the latency, or another quantity, of an architecture from a table."""
 
-    exact = True
+    exact = free = True
 
     def __init__(
         self,

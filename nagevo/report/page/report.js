@@ -184,7 +184,7 @@ function answerFacts(answer) {
   const { words, unit } = state.device.quantity;
   const facts = [
     ["Accuracy", fixed(answer.accuracy), "%", answer.measured ? "measured" : "predicted"],
-    [capital(words), significant(answer.value), unit, "expected"],
+    [capital(words), significant(answer.value), unit, answer.verified ? "verified" : "expected"],
     ["Bound", significant(answer.bound), unit, `at ${confidenceText()}${state.device.condition ? `, ${state.device.condition.stated}` : ""}`],
   ];
   return [element("dl", { class: "facts" }, ...facts.flatMap(([name, value, unit, note]) => [

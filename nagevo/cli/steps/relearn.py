@@ -1,0 +1,42 @@
+"""``nagevo step relearn``: a generator that learned from its own answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Conditions, Config, Measurements, OutputFolder, Trained, Weights
+
+
+def run(
+    config: Config,
+    measurements: Measurements,
+    conditions: Conditions,
+    before: Annotated[Path, typer.Option(help="All that was known before the round.")],
+    bundle: Annotated[Path, typer.Option(help="Folder of the generator before the round.")],
+    output: OutputFolder,
+    weights: Weights = None,
+    trained: Trained = None,
+) -> None:
+    """Learn from all that is known after a verification round; where nothing was new, the generator stays as it is."""
+    from dataclasses import replace
+
+    import torch
+
+    from nagevo import load
+    from nagevo.experiment.config import load_config
+    from nagevo.experiment.learning import relearn
+    from nagevo.generator.bundle import WEIGHTS
+    from nagevo.measure.latency.condition import read_conditions
+    from nagevo.measure.measurements import Measurements
+
+    experiment, former = load_config(config), load(bundle)
+    if measurements.read_bytes() == before.read_bytes():
+        former.save(output, weights=bundle / WEIGHTS if (bundle / WEIGHTS).exists() else None)
+        return
+    known = Measurements.from_files([measurements], former.space).for_devices(list(experiment.devices))
+    known = replace(known, conditions=read_conditions(conditions))
+    torch.set_num_threads(1)  # the matrices are too small for more
+    relearn(experiment, known, former, output, weights=weights, trained=trained)

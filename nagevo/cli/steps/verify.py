@@ -1,0 +1,45 @@
+"""``nagevo step verify``: all that is known after a verification round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nagevo.cli.options import Conditions, Config, Measurements, TableOutput
+
+
+def run(
+    config: Config,
+    measurements: Measurements,
+    conditions: Conditions,
+    output: TableOutput,
+    tables: Annotated[list[Path], typer.Argument(help="Accuracies of the round, and latencies by occasion and shard.")],
+) -> None:
+    """Join the measurements of a verification round to those before."""
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from nagevo.experiment.config import load_config
+    from nagevo.experiment.verification import with_verified
+    from nagevo.foundation.tables import read_table, write_table
+    from nagevo.measure.latency.condition import read_conditions
+    from nagevo.measure.measurements import Measurements
+
+    experiment = load_config(config)
+    space = experiment.create_space()
+    known = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
+    known = replace(known, conditions=read_conditions(conditions))
+    read = [read_table(path, ("architecture", "status")) for path in tables]
+    scores = [table for table in read if "device" not in table]
+    parts = iter(table for table in read if "device" in table)
+    occasions = {
+        name: [
+            pd.concat([next(parts) for _ in range(experiment.device(name).shards)], ignore_index=True)
+            for _ in range(times)
+        ]
+        for name, times in experiment.verified.items()
+    }
+    write_table(with_verified(space, known, scores, occasions).to_frame(space), output)

@@ -1,0 +1,149 @@
+"""Answers that are measured before they are given, and that the generator learns from."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nagevo.experiment import verification
+from nagevo.experiment.config import parse_config
+from nagevo.experiment.search import search_experiment
+from nagevo.experiment.verification import learn_verified, unverified, with_verified
+from nagevo.foundation.errors import InfeasibleBudget
+from nagevo.foundation.tables import write_table
+from nagevo.measure.latency.base import Device
+from nagevo.measure.measurements import EXTRA_ROUND, Measurements
+from nagevo.spaces import create_space
+
+SPACE = create_space("nasbench201")
+COST = np.array([0.0, 0.1, 0.3, 1.0, 2.0])
+BUDGETS = np.linspace(1.0, 12.0, 60)
+
+
+def true_ms(choices: np.ndarray) -> np.ndarray:
+    """Return what cells take: one in five takes a third more than its operations say."""
+    return (1.0 + COST[choices].sum(axis=1)) * np.where(choices @ [1, 2, 3, 4, 5, 6] % 5 == 0, 1.33, 1.0)
+
+
+class Stopwatch(Device):
+    """Times cells with an error of 1 % that is another on each occasion."""
+
+    measured: ClassVar[list[int]] = []
+
+    def measure(self, space, choices):
+        rng = np.random.default_rng(len(self.measured))
+        self.measured.append(len(choices))
+        values = true_ms(choices) * np.exp(rng.normal(0, 0.01, len(choices)))
+        return pd.DataFrame({"latency_ms": values, "status": "ok"})
+
+
+@pytest.fixture
+def experiment(tmp_path, monkeypatch):
+    """Return an experiment on a device that is timed and on a table."""
+    Stopwatch.measured.clear()
+    monkeypatch.chdir(tmp_path)
+    choices = SPACE.enumerate()
+    cost = COST[choices].sum(axis=1)
+    accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost)
+    table = pd.DataFrame({"architecture": SPACE.to_text(choices), "accuracy": accuracy, "latency_ms": true_ms(choices)})
+    write_table(table, tmp_path / "t.parquet")
+    return {
+        "space": {"name": "nasbench201"},
+        "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
+        "devices": {
+            "watch": {"backend": f"{__name__}:Stopwatch"},
+            "table": {"backend": "table", "path": "t.parquet", "column": "latency_ms"},
+        },
+        "search": {"evaluations": 40, "rounds": 3},
+        "evolve": {"population": 20, "generations": 5},
+        "generator": {"steps": 60, "hidden": 8, "candidates": 2, "probes": 3, "synthetic_devices": 1},
+        "verify": {"rounds": 4},
+    }
+
+
+def answered(generator, device):
+    return [answer for answer in generator.answers(BUDGETS, device=device) if not isinstance(answer, InfeasibleBudget)]
+
+
+def test_answers_are_verified_after_the_rounds_and_hold(experiment, tmp_path):
+    parsed = parse_config(experiment)
+    measurements = search_experiment(parsed)
+    generator = learn_verified(parsed, measurements, tmp_path / "bundle")
+    for device in ("watch", "table"):
+        answers = answered(generator, device)
+        assert len(answers) > 40
+        assert np.mean([answer.verified for answer in answers]) > 0.9
+        truth = true_ms(SPACE.from_text([answer.architecture for answer in answers]))
+        broken = truth > [answer.budget for answer in answers]
+        assert broken.mean() <= (0.05 if device == "watch" else 0.0)
+    assert generator.description["evaluations"] == 40  # the readings of the verification are counted apart
+
+
+def test_without_rounds_nothing_is_measured_after_the_search(experiment, tmp_path):
+    experiment["verify"]["rounds"] = 0
+    parsed = parse_config(experiment)
+    measurements = search_experiment(parsed)
+    timed = len(Stopwatch.measured)
+    generator = learn_verified(parsed, measurements, tmp_path / "bundle")
+    assert len(Stopwatch.measured) == timed
+    searched = set(SPACE.to_text(measurements.choices))
+    for device in ("watch", "table"):
+        verified = {answer.architecture for answer in answered(generator, device) if answer.verified}
+        assert verified == (searched & verified if device == "table" else set())
+
+
+def test_a_round_without_new_answers_costs_nothing(experiment, tmp_path, monkeypatch):
+    parsed = parse_config(experiment)
+    measurements = search_experiment(parsed)
+    timed = len(Stopwatch.measured)
+    nothing = np.empty((0, SPACE.n_choices), dtype=np.int8)
+    monkeypatch.setattr(verification, "unverified", lambda *_: ({"watch": nothing}, nothing))
+    monkeypatch.setattr(verification, "relearn", lambda *_, **__: pytest.fail("it learned again"))
+    learn_verified(parsed, measurements, tmp_path / "bundle")
+    assert len(Stopwatch.measured) == timed
+
+
+def test_what_was_verified_is_not_proposed_again(experiment, tmp_path):
+    parsed = parse_config(experiment)
+    measurements = search_experiment(parsed)
+    generator = verification.learn(parsed, measurements, tmp_path / "bundle")
+    proposals, unread = unverified(generator, measurements, parsed)
+    assert list(proposals) == ["watch"]  # every candidate is known on the table
+    known = set(SPACE.to_text(measurements.choices))
+    assert not known & set(SPACE.to_text(unread))
+    occasion = Stopwatch().measure(SPACE, proposals["watch"])
+    occasion.insert(0, "architecture", SPACE.to_text(proposals["watch"]))
+    more = with_verified(SPACE, measurements, [], {"watch": [occasion.assign(device="watch")] * 2})
+    again, _ = unverified(verification.relearn(parsed, more, generator, tmp_path / "next"), measurements, parsed)
+    assert not set(SPACE.to_text(again["watch"])) & set(SPACE.to_text(proposals["watch"]))
+
+
+def test_readings_of_a_round_are_joined_by_hand():
+    cells = SPACE.sample_distinct(3, rng=np.random.default_rng(0))
+    texts = SPACE.to_text(cells)
+    before = Measurements(cells[:2], np.zeros(2, int), np.array([50.0, 60.0]), {"watch": np.array([3.0, 5.0])})
+    scores = pd.DataFrame({"architecture": texts[2:], "accuracy": [70.0], "status": "ok"})
+    occasions = [
+        pd.DataFrame({"architecture": texts[1:], "device": "watch", "latency_ms": values, "status": status})
+        for values, status in (([1.0, np.nan], ["ok", "broken"]), ([4.0, np.nan], ["ok", "broken"]))
+    ]
+    known = with_verified(SPACE, before, [scores], {"watch": occasions})
+    row = {text: number for number, text in enumerate(SPACE.to_text(known.choices))}
+    assert known.values["watch"][row[texts[0]]] == 3.0
+    assert known.values["watch"][row[texts[1]]] == pytest.approx(2.0)  # the root of 1 · 4
+    assert np.isnan(known.values["watch"][row[texts[2]]])
+    assert known.failures["watch"][row[texts[2]]] == "broken"
+    assert known.accuracy[row[texts[2]]] == 70.0
+    assert known.round[row[texts[2]]] == EXTRA_ROUND
+    assert known.n_evaluations == 2
+    assert known.again["watch"][row[texts[1]]].tolist() == [1.0, 4.0]
+    written = Measurements.from_frame(known.to_frame(SPACE), SPACE)
+    np.testing.assert_array_equal(written.again["watch"], known.again["watch"])
+    # a second round adds its occasions beside those of the first
+    later = with_verified(
+        SPACE, known, [], {"watch": [table.assign(latency_ms=2.0, status="ok") for table in occasions]}
+    )
+    assert later.again["watch"].shape == (3, 4)
