@@ -6,7 +6,19 @@ from copy import deepcopy
 import pytest
 from conftest import snakemake, write_config
 
-DOWNSTREAM_OF_DISTILL = {"distill", "answer", "score", "profile", "evaluate", "report", "all"}
+DOWNSTREAM_OF_DISTILL = {
+    "distill",
+    "unverified",
+    "verify",
+    "relearn",
+    "relearn_last",
+    "answer",
+    "score",
+    "profile",
+    "evaluate",
+    "report",
+    "all",
+}
 
 
 def planned(folder, config) -> dict[str, list[str]]:

@@ -85,7 +85,7 @@ def test_a_mistake_in_the_config_ends_the_workflow_with_one_line_and_exit_code_2
     assert capsys.readouterr().err == (
         'nagevo: the configuration is wrong: key "sead" is unknown; did you mean "seed"? '
         "choose one of accuracy, compare, deploy, devices, evaluation, evolve, experiment, generator, search, seed, "
-        "space\n"
+        "space, verify\n"
     )
 
 
@@ -287,3 +287,35 @@ def test_a_file_with_braces_in_its_name_is_no_wildcard_and_still_triggers_reruns
     assert before.files("devices")(Wildcards()) == []
     table.write_text("architecture,latency_ms\n,1\n")
     assert Plan(config).source("nagevo.cli.profile")(Wildcards()) != before.source("nagevo.cli.profile")(Wildcards())
+
+
+VERIFIED = {**CONFIG, "devices": {**CONFIG["devices"], "c": {"backend": "torch"}}}
+
+
+def test_devices_that_cost_nothing_need_no_verification_round():
+    plan = Plan(CONFIG)
+    assert list(plan.verifications) == []
+    assert plan.first_bundle == "results/{experiment}/generator/model.safetensors"
+    assert Plan({**VERIFIED, "verify": {"rounds": 0}}).first_bundle == plan.first_bundle
+
+
+def test_the_generator_of_the_search_is_verified_on_the_devices_that_are_timed():
+    plan = Plan(VERIFIED)
+    assert plan.first_bundle == "results/{experiment}/distilled/0/model.safetensors"
+    assert plan.occasions == ["verify/{round}/c/0", "verify/{round}/c/1"]
+    first, last = Wildcards(experiment="e", round="1"), Wildcards(experiment="e")
+    assert plan.known_before(first) == "results/e/measurements.parquet"
+    assert plan.known_after(last) == "results/e/verified/2.parquet"
+    assert plan.bundle_before(last) == "results/e/distilled/1/model.safetensors"
+    assert plan.verification_files(first)[-1] == "results/e/verify/1/c/1/latency/c/0.parquet"
+
+
+def test_answers_are_measured_again_when_all_else_of_their_round_is_done():
+    plan = Plan(VERIFIED)
+    assert plan.before_occasion(Wildcards(experiment="e", batch="verify/1/c/0")) == []
+    assert plan.before_occasion(Wildcards(experiment="e", batch="rounds/1")) == []
+    assert plan.before_occasion(Wildcards(experiment="e", batch="verify/1/c/1")) == [
+        "results/e/verify/1/c/0/latency/c/0.parquet",
+        "results/e/verify/1/validation/0.parquet",
+        "results/e/verify/1/validation/1.parquet",
+    ]
