@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nagevo.foundation.progress import track
+from nagevo.spaces.convolutions import safe_gradients
 from nagevo.training.checkpoint import Best, resume, save_checkpoint
 from nagevo.training.examples import Examples
 from nagevo.training.recipe import Recipe
@@ -71,7 +72,8 @@ def fit(
     saved = time.monotonic()
     epochs = range(done, recipe.epochs)
     for epoch in track(epochs, description, completed=done) if description else epochs:
-        _train_epoch(network, step, examples, recipe, optimizer, seed=seed, epoch=epoch)
+        with safe_gradients(network):
+            _train_epoch(network, step, examples, recipe, optimizer, seed=seed, epoch=epoch)
         best.look()
         if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_INTERVAL_S:
             saved = time.monotonic()

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from nagevo.spaces.convolutions import safe_gradients
 from nagevo.spaces.slimmed.structure import Axis, Cut, kept_indices, sliced, union
 
 MEMORY = 256
@@ -50,7 +51,8 @@ class SlimmedSupernet(nn.Module):
         with version.lock:
             for module in version.network.modules():
                 module.training = self.training and (dropout or not _drops(module))
-            return functional_call(version.network, tensors, (x,))
+            with safe_gradients(version.network):
+                return functional_call(version.network, tensors, (x,))
 
     def subnetwork(self, choices: np.ndarray) -> nn.Module:
         """Return one architecture as a plain network with a copy of its weights."""
