@@ -75,6 +75,10 @@ class Reading:
         references = np.asarray(row[REFERENCES], dtype=float).reshape(bursts, -1)
         return cls(np.asarray(row[RUNS], dtype=float).reshape(bursts, -1), references)
 
+    def followed_by(self, later: Reading) -> tuple[np.ndarray, np.ndarray]:
+        """Return the runs and the references of these bursts and later ones."""
+        return np.concatenate([self.runs, later.runs]), np.concatenate([self.references, later.references])
+
     def slowdown(self, quiet: np.ndarray) -> np.ndarray:
         """Return the logarithm of how much slower than quiet the references were in each burst, shape (n_bursts,)."""
         logs = np.log(self.references / quiet)
@@ -88,12 +92,14 @@ class Reading:
         Disturbed bursts count by the ratio to the references, and only where too few are quiet.
         """
         slowdown = self.slowdown(quiet)
-        calm = slowdown <= TOLERANCE
-        enough = calm.sum() >= max(FEWEST, QUARTER * len(calm)) and calm.sum() * self.runs.shape[1] >= runs_needed(
-            statistic
-        )
         runs = self.runs / np.exp(slowdown)[:, None]
-        return statistic_of(runs[calm] if enough else runs, statistic)
+        return statistic_of(runs[slowdown <= TOLERANCE] if self.is_quiet(statistic, quiet) else runs, statistic)
+
+    def is_quiet(self, statistic: str, quiet: np.ndarray) -> bool:
+        """Return whether enough of the bursts are quiet, so that the disturbed ones can be left out."""
+        calm = int((self.slowdown(quiet) <= TOLERANCE).sum())
+        enough = calm >= max(FEWEST, QUARTER * len(self.runs))
+        return enough and calm * self.runs.shape[1] >= runs_needed(statistic)
 
 
 def statistic_of(runs: np.ndarray, statistic: str) -> float:
@@ -221,8 +227,14 @@ class Condition:
 
     @property
     def spread(self) -> np.ndarray:
-        """Logarithm of the states less the usual one, which the bound has to cover; empty where quiet is promised."""
-        return self.states - np.median(self.states) if self.condition == OBSERVED else np.empty(0)
+        """Logarithm of the states less the usual one, which the bound has to cover; empty where quiet is promised.
+
+        The slowest one is there twice: a later occasion is as likely slower than all m that were seen as it is of any
+        other rank, 1 / (m + 1).
+        """
+        if self.condition != OBSERVED:
+            return np.empty(0)
+        return np.append(self.states, self.states.max()) - np.median(self.states)
 
     def values(self, table: pd.DataFrame) -> list[float]:
         """Return the value of each row of a device's table in this condition, NaN where it was not timed."""

@@ -127,9 +127,12 @@ def measure_blocks(
 def _time(device: TimedDevice, space: MobileNetV3Space, choices: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the latencies and dispersions of the parts of networks, by name, and the ms of whole networks."""
     of_parts = parts(space)
-    networks = [(partial(space.network, row), space.input_shape_of(row)) for row in choices]
-    builders, shapes = zip(*of_parts.values(), *networks, strict=True)
-    table = device.time_networks(builders, shapes)
+    references, networks = (
+        [(partial(space.network, row), space.input_shape_of(row)) for row in rows]
+        for rows in (space.extremes(), choices)
+    )
+    builders, shapes = zip(*references, *of_parts.values(), *networks, strict=True)
+    table = device.time_networks(builders, shapes, n_references=len(references))
     failed = table["status"][table["status"] != OK]
     if len(failed):
         name = [*of_parts, *space.to_text(choices)][failed.index[0]]

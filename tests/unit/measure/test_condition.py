@@ -99,7 +99,7 @@ def test_observed_is_the_usual_state_and_its_spread():
     factors = (1.0, 1.5, 1.5, 1.5, 3.0)
     tables = {f"{n}": occasion(n, slow, condition="observed") for n, slow in enumerate(factors)}
     found = conditions(tables)["phone"]
-    np.testing.assert_allclose(np.exp(found.spread), np.array(factors) / 1.5, rtol=0.02)
+    np.testing.assert_allclose(np.exp(found.spread), np.array([*factors, 3.0]) / 1.5, rtol=0.02)
     for table in restated(tables).values():
         np.testing.assert_allclose(table["latency_ms"] / list(TRUE.values()), 1.5, rtol=0.02)
     assert not len(Condition.of([occasion(0, 1.0)]).spread)
@@ -113,6 +113,22 @@ def test_a_bound_widened_by_states_covers_them():
         margin = residuals.widened(states).margin(confidence)
         assert (truth <= margin).mean() >= confidence - 0.03
     assert residuals.widened(states).highest_confidence == residuals.highest_confidence
+
+
+def test_an_observed_bound_holds_for_the_medians_of_later_occasions():
+    """The machine is as fast as it can be on three of five occasions, and half as fast on the others."""
+    rng, kept = np.random.default_rng(0), []
+
+    def states(n):
+        return rng.choice([1.0, 2.0], p=[0.6, 0.4], size=n)
+
+    for _ in range(300):
+        found = Condition("median", "observed", QUIET, 0.4, 2.0, np.log(states(6)))
+        residuals = Residuals(np.sort(0.01 * rng.normal(size=60)))
+        bound = found.usual * np.exp(residuals.widened(found.spread).margin(0.9))
+        kept.append((states(100) * np.exp(0.01 * rng.normal(size=100)) <= bound).mean())
+    assert np.mean(kept) >= 0.89
+    assert np.mean(np.array(kept) < 0.7) <= 0.1  # runs that saw no slow occasion: 0.6 to the power of 6, one in twenty
 
 
 def test_readings_survive_a_file_and_failures_have_none(tmp_path):

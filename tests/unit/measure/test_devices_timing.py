@@ -1,5 +1,6 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -192,6 +193,35 @@ def test_a_reference_that_fails_is_left_out():
 
     ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [3.0], failing], rounds=2)
     np.testing.assert_allclose(references, [[3.0, np.nan]] * 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disturbed(TimedDevice):
+    """The first rounds but two are disturbed: references take twice as long then, other networks three times."""
+
+    rounds: int = 8
+    spread_s: float = 0.0
+
+    @contextmanager
+    def opened(self):
+        yield lambda network, shape: partial(self.burst, network, iter(range(100)))
+
+    def burst(self, network, counted):
+        disturbed = 2 <= next(counted) // (2 if network.reference else 1) < self.rounds  # references run twice a round
+        return [network.times[0] * ((2.0 if network.reference else 3.0) if disturbed else 1.0)]
+
+
+@pytest.mark.parametrize(("condition", "bursts", "latency_ms"), [("quiet", 16, 4.0), ("observed", 8, 12.0)])
+def test_bursts_are_repeated_where_too_few_are_quiet(condition, bursts, latency_ms):
+    networks = [Network(1.0), Network(8.0), Network(4.0)]
+    for number, network in enumerate(networks):
+        network.reference = number < 2
+    builders = [lambda network=network: network for network in networks]
+    table = Disturbed(condition=condition).time_networks(builders, [(1,)] * 3, n_references=2)
+    assert table["bursts"].tolist() == [bursts]
+    assert table["median"].iloc[0] == (4.0 if condition == "quiet" else latency_ms)
+    if condition == "quiet":
+        assert table["latency_ms"].iloc[0] == pytest.approx(latency_ms)
 
 
 def test_runs_rise_to_what_a_percentile_needs():
