@@ -28,9 +28,9 @@ from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.learning import (
     Inputs,
+    MLPPredictor,
     batches,
     descend,
-    fit_latency,
     mlp,
     seeded,
     single_thread,
@@ -252,7 +252,7 @@ class CENAS(Strategy):
         with single_thread():
             classifier = ParetoClassifier(self.space, known, device, **self._options(), rng=rng)
             candidates = self._evolved(classifier, known, device, n, rng=rng)
-            latency = fit_latency(self.space, known, device, rng=rng, steps=self.predictor_steps)
+            latency = MLPPredictor.of_latency(self.space, known, device, rng=rng, steps=self.predictor_steps)
             ranked = _spread(candidates, classifier(candidates), latency(candidates), n)
         return self.first_new(ranked, n, rng=rng)
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
-from nagevo.search.methods.learning import descend, fit_latency, seeded, single_thread
+from nagevo.search.methods.learning import MLPPredictor, descend, seeded, single_thread
 from nagevo.spaces.base import SearchSpace, unique, without
 
 Objectives = Callable[[np.ndarray], np.ndarray]
@@ -221,7 +221,8 @@ class DPPNet(Strategy):
             rng=rng,
         )
         latency = [
-            fit_latency(self.space, table, device, rng=rng, steps=self.predictor_steps) for device in self.devices
+            MLPPredictor.of_latency(self.space, table, device, rng=rng, steps=self.predictor_steps)
+            for device in self.devices
         ]
 
         def objectives(choices: np.ndarray) -> np.ndarray:

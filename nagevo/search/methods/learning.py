@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -102,12 +102,6 @@ class Inputs:
         return torch.from_numpy((self.space.features(choices) - self.low) / self.spread)
 
 
-class Predictor(Protocol):
-    """Predicts one measured quantity from choices, shape (n, n_choices), to shape (n,)."""
-
-    def __call__(self, choices: np.ndarray) -> np.ndarray: ...
-
-
 class MLPPredictor:
     """A perceptron fitted to one measured quantity.
 
@@ -155,24 +149,25 @@ class MLPPredictor:
         optimizer = torch.optim.SGD(self.network.parameters(), lr=0.2, momentum=0.9, nesterov=True, weight_decay=3e-5)
         descend(self.network, loss, steps=steps, optimizer=optimizer)
 
+    @classmethod
+    def of_accuracy(
+        cls, space: SearchSpace, measurements: Measurements, *, rng: np.random.Generator, **options: Any
+    ) -> MLPPredictor:
+        """Return the predictor of accuracy (percent) fitted to the rows that have one."""
+        known = measurements.rows(np.isfinite(measurements.accuracy))
+        return cls(space, known.choices, known.accuracy, rng=rng, **options)
+
+    @classmethod
+    def of_latency(
+        cls, space: SearchSpace, measurements: Measurements, device: str, *, rng: np.random.Generator, **options: Any
+    ) -> MLPPredictor:
+        """Return the predictor of latency (ms) on a device fitted to the rows that have one."""
+        known = measurements.rows(np.isfinite(measurements.values[device]))
+        return cls(space, known.choices, known.values[device], rng=rng, log=True, **options)
+
     @torch.no_grad()
     def __call__(self, choices: np.ndarray) -> np.ndarray:
+        """Return the predicted values, shape (n,)."""
         outputs = self.network(self.inputs(choices)).numpy().astype(float)
         values = self.mean + self.deviation * outputs
         return np.exp(values) if self.log else values
-
-
-def fit_accuracy(
-    space: SearchSpace, measurements: Measurements, *, rng: np.random.Generator, **options: Any
-) -> Predictor:
-    """Return the predictor of accuracy (percent) fitted to the rows that have one."""
-    known = measurements.rows(np.isfinite(measurements.accuracy))
-    return MLPPredictor(space, known.choices, known.accuracy, rng=rng, **options)
-
-
-def fit_latency(
-    space: SearchSpace, measurements: Measurements, device: str, *, rng: np.random.Generator, **options: Any
-) -> Predictor:
-    """Return the predictor of latency (ms) on a device fitted to the rows that have one."""
-    known = measurements.rows(np.isfinite(measurements.values[device]))
-    return MLPPredictor(space, known.choices, known.values[device], rng=rng, log=True, **options)

@@ -21,7 +21,7 @@ from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.controller import Controller, policy_step, reinforce
-from nagevo.search.methods.learning import fit_accuracy, fit_latency, seeded, single_thread, torch_generator
+from nagevo.search.methods.learning import MLPPredictor, seeded, single_thread, torch_generator
 from nagevo.spaces.base import unique, without
 
 Scaled = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -147,8 +147,8 @@ class MONAS(Strategy):
     def _from_predictors(self, rng: np.random.Generator) -> Controller:
         """Return policies trained on predicted rewards."""
         options: dict[str, Any] = {"steps": self.predictor_steps, "rng": rng}
-        accuracy = fit_accuracy(self.space, self.measurements, **options)
-        latency = [fit_latency(self.space, self.measurements, device, **options) for device in self.devices]
+        accuracy = MLPPredictor.of_accuracy(self.space, self.measurements, **options)
+        latency = [MLPPredictor.of_latency(self.space, self.measurements, device, **options) for device in self.devices]
         baseline = _MovingAverage(self.decay)
 
         def advantage(choices: np.ndarray) -> np.ndarray:

@@ -26,11 +26,9 @@ from nagevo.search.base import Strategy
 from nagevo.search.methods.controller import Controller, reinforce
 from nagevo.search.methods.learning import (
     Inputs,
-    Predictor,
+    MLPPredictor,
     batches,
     descend,
-    fit_accuracy,
-    fit_latency,
     mlp,
     seeded,
     single_thread,
@@ -152,7 +150,7 @@ class PNAGGenerator:
         device: str,
         budgets: Sequence[float] | np.ndarray,
         *,
-        accuracy: Predictor | None = None,
+        accuracy: MLPPredictor | None = None,
     ) -> PNAGGenerator:
         """Train on the measurements for some budgets and return self.
 
@@ -174,8 +172,8 @@ class PNAGGenerator:
         self.budgets = np.unique(np.asarray(budgets, dtype=float))
         with single_thread():
             options: dict[str, Any] = {"steps": self.predictor_steps, "hidden": self.hidden, "rng": self.rng}
-            self.accuracy = accuracy or fit_accuracy(self.space, measurements, **options)
-            self.latency = fit_latency(self.space, measurements, device, **options)
+            self.accuracy = accuracy or MLPPredictor.of_accuracy(self.space, measurements, **options)
+            self.latency = MLPPredictor.of_latency(self.space, measurements, device, **options)
             self._train_controller(self._reward(known, device))
         return self
 
@@ -345,11 +343,11 @@ class PNAG(Strategy):
             return self.first_new(np.concatenate([self.space.extremes(), self.space.sample(n, rng=rng)]), n, rng=rng)
         with single_thread():
             options = {"steps": self.options["predictor_steps"], "hidden": self.options["hidden"]}
-            accuracy = fit_accuracy(self.space, self.measurements, rng=rng, **options)
+            accuracy = MLPPredictor.of_accuracy(self.space, self.measurements, rng=rng, **options)
         proposals = [self._proposals(device, share, accuracy, rng=rng) for device, share in shares.items()]
         return self.first_new(np.concatenate(proposals), n, rng=rng)
 
-    def _proposals(self, device: str, n: int, accuracy: Predictor, *, rng: np.random.Generator) -> np.ndarray:
+    def _proposals(self, device: str, n: int, accuracy: MLPPredictor, *, rng: np.random.Generator) -> np.ndarray:
         known = self.measurements.complete(device)
         latency = known.values[device][frontier(known.objectives(device))]
         generator = PNAGGenerator(self.space, **self.options, seed=int(rng.integers(2**32)))

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import kendalltau
 from separable import SeparableSpace, accuracy, latency_ms, measure
 
-from nagevo.search.methods.learning import Inputs, batches, fit_accuracy, fit_latency
+from nagevo.search.methods.learning import Inputs, MLPPredictor, batches
 
 SPACE = SeparableSpace()
 
@@ -35,19 +35,24 @@ def table():
 def test_predictors_rank_architectures_that_they_have_not_seen(table):
     unseen = SPACE.sample_distinct(80, rng=np.random.default_rng(2), exclude=table.choices)
     rng = np.random.default_rng(0)
-    assert kendalltau(fit_accuracy(SPACE, table, rng=rng, hidden=64)(unseen), accuracy(unseen)).statistic > 0.9
     assert (
-        kendalltau(fit_latency(SPACE, table, "phone", rng=rng, hidden=64)(unseen), latency_ms(unseen)).statistic > 0.9
+        kendalltau(MLPPredictor.of_accuracy(SPACE, table, rng=rng, hidden=64)(unseen), accuracy(unseen)).statistic > 0.9
+    )
+    assert (
+        kendalltau(
+            MLPPredictor.of_latency(SPACE, table, "phone", rng=rng, hidden=64)(unseen), latency_ms(unseen)
+        ).statistic
+        > 0.9
     )
 
 
 def test_predictors_come_back_to_the_units_of_what_was_measured(table):
-    predicted = fit_latency(SPACE, table, "phone", rng=np.random.default_rng(0), hidden=64)(table.choices)
+    predicted = MLPPredictor.of_latency(SPACE, table, "phone", rng=np.random.default_rng(0), hidden=64)(table.choices)
     assert np.abs(predicted / latency_ms(table.choices) - 1).mean() < 0.1
 
 
 def test_rows_without_a_number_are_left_out(table):
     table.accuracy[:40] = np.nan
     assert np.isfinite(
-        fit_accuracy(SPACE, table, rng=np.random.default_rng(0), hidden=16, steps=5)(SPACE.extremes())
+        MLPPredictor.of_accuracy(SPACE, table, rng=np.random.default_rng(0), hidden=16, steps=5)(SPACE.extremes())
     ).all()
