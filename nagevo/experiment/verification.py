@@ -27,7 +27,8 @@ from nagevo.measure.status import reasons
 from nagevo.spaces.base import SearchSpace, unique
 
 LATTICE = 32
-"""Budgets for each device whose answers are verified, evenly spaced over all that can be answered."""
+"""Budgets for each device whose answers are verified, evenly spaced over all that can be answered. Where no more than
+so many answers are left to verify, all of them are."""
 
 
 def unverified(
@@ -53,13 +54,16 @@ def unverified(
     proposals, unread = {}, [nothing]
     for device in experiment.verified:
         confidence = min(experiment.evaluation.confidence, generator.highest_confidence(device))
-        bounds = [answer.bound for answer in generator.steps(device=device, confidence=confidence)]
-        asked = [*np.linspace(bounds[0], bounds[-1], LATTICE)]
-        known = measurements.complete(device)
-        if len(known):
-            asked += [*frontier.budgets(known.objectives(device), experiment.evaluation.budgets)]
-        given = generator.answers(asked, device=device, confidence=confidence)
-        answers = [answer for answer in given if not isinstance(answer, InfeasibleBudget) and not answer.verified]
+        steps = generator.steps(device=device, confidence=confidence)
+        answers = [answer for answer in steps if not answer.verified]
+        if len(answers) > LATTICE:
+            asked = np.linspace(steps[0].bound, steps[-1].bound, LATTICE)
+            known = measurements.complete(device)
+            if len(known):
+                evaluated = frontier.budgets(known.objectives(device), experiment.evaluation.budgets)
+                asked = np.concatenate([asked, evaluated])
+            given = generator.answers(asked, device=device, confidence=confidence)
+            answers = [answer for answer in given if not isinstance(answer, InfeasibleBudget) and not answer.verified]
         proposals[device] = unique(space.from_text([answer.architecture for answer in answers])) if answers else nothing
         unmeasured = [answer.architecture for answer in answers if not answer.measured]
         if unmeasured:
@@ -91,6 +95,8 @@ def with_verified(
         columns |= {str(name): joined[name] for name in joined}
     for device, tables in occasions.items():
         columns |= _again(measurements, device, [table for table in tables if len(table)])
+    if not columns:
+        return measurements
     every = frame.index.append([values.index for values in columns.values()]).unique()
     frame = frame.reindex(every)
     frame["round"] = frame["round"].fillna(EXTRA_ROUND)
@@ -98,7 +104,8 @@ def with_verified(
         if name not in frame:
             frame[name] = pd.Series(index=every, dtype=values.dtype)
         frame.loc[values.index, name] = values
-    known = Measurements.from_frame(frame.reset_index(), space).for_devices(measurements.devices)
+    frame = frame.reset_index().sort_values("round", kind="stable")  # as tables are read
+    known = Measurements.from_frame(frame, space).for_devices(measurements.devices)
     return replace(known, conditions=measurements.conditions)
 
 
