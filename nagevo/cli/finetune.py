@@ -25,7 +25,7 @@ def run(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training images: 10, from scratch as many as in the experiment."),
+        typer.Option(min=1, help="Passes over the training examples: 10, from scratch as many as in the experiment."),
     ] = None,
     learning_rate: Annotated[
         float | None,
@@ -56,7 +56,7 @@ def run(
     before = f", {accuracy['test_before']:.2f} % before" if "test_before" in accuracy else ""
     typer.echo(
         f"{output}: test accuracy {accuracy['test']:.2f} % (standard error {error:.2f}){before}; best of "
-        f"{training['epochs']} epochs on the validation images: {training['best_epoch']}"
+        f"{training['epochs']} epochs on the validation examples: {training['best_epoch']}"
     )
 
 

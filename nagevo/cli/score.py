@@ -23,7 +23,7 @@ def run(
     output: TableOutput,
     weights: Weights = None,
     trained: Trained = None,
-    split: Annotated[Split, typer.Option(help="Images that count.")] = Split.VALIDATION,
+    split: Annotated[Split, typer.Option(help="Examples that count.")] = Split.VALIDATION,
     first: Annotated[bool, typer.Option("--first", help="The first round: not all may fail.")] = False,
     shard: Shard = 0,
     shards: Shards = 1,

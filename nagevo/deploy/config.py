@@ -24,7 +24,7 @@ class DeployConfig:
             "them; null for 3, or for 0 where the evaluator trains no weights."
         ),
     ] = None
-    epochs: Annotated[int, Option("Passes over the training images with which a network is trained on.", ge=1)] = 10
+    epochs: Annotated[int, Option("Passes over the training examples with which a network is trained on.", ge=1)] = 10
 
     def __post_init__(self):
         if isinstance(self.budgets, int) and self.budgets < 0:

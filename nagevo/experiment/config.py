@@ -306,7 +306,7 @@ class Experiment:
 
     @property
     def dataset(self) -> str | None:
-        """Name of the images on which accuracies are read, where there are any."""
+        """Name of the dataset on which accuracies are read, where there are any."""
         options = self.accuracy.options.get("dataset")
         return options["name"] if isinstance(options, Mapping) else None
 

@@ -234,7 +234,7 @@ class Answer:
         ConfigError
             If the experiment has no weights to begin with, or no dataset.
         DataError
-            If the images cannot be read.
+            If the examples cannot be read.
         """
         from nagevo.deploy.finetuning import finetune, train_from_scratch
 

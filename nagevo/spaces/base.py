@@ -242,7 +242,7 @@ class SearchSpace(ABC):
     def supernet(self, *, kernel_transform: bool = True) -> torch.nn.Module:
         """Return an untrained network that holds the weights of all architectures.
 
-        Called with ``(images, choices, dropout=…)`` it returns the logits of one architecture; its
+        Called with ``(inputs, choices, dropout=…)`` it returns the logits of one architecture; its
         ``subnetwork(choices)`` is that architecture as a plain network with a copy of its weights.
         """
         raise ConfigError(f"{self} has no supernet; take training or table as accuracy.evaluator")

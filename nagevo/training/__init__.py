@@ -1,1 +1,1 @@
-"""Training of networks on images."""
+"""Training of networks on labeled examples."""

@@ -14,7 +14,7 @@ from nagevo.foundation.options import Option
 class Recipe:
     """How a network is trained: SGD with Nesterov momentum under a linear warm-up and a cosine schedule."""
 
-    epochs: Annotated[int, Option("Passes over the training images; 0 to keep the weights that there are.", ge=0)] = 30
+    epochs: Annotated[int, Option("Passes over the training examples; 0 to keep the weights that exist.", ge=0)] = 30
     batch_size: Annotated[int, Option("Examples in a step.", ge=1)] = 64
     learning_rate: Annotated[float, Option("Peak learning rate.", gt=0)] = 0.1
     warmup_epochs: Annotated[float, Option("Passes until the learning rate peaks.", ge=0)] = 2.0

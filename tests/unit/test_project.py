@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from importlib.metadata import packages_distributions
@@ -47,3 +48,26 @@ def test_names_of_tests_are_short_sentences():
     files = (ROOT / "tests").rglob("test_*.py")
     long = [name for file in files for name in re.findall(r"def test_(\w{76,})", file.read_text())]
     assert not long
+
+
+def test_nothing_that_all_kinds_of_data_share_is_named_after_images():
+    shared = ["training/loop.py", "training/examples.py", "training/checkpoint.py", "deploy"]
+    shared += ["measure/accuracy/dataset.py", "measure/accuracy/supernet.py", "measure/accuracy/training.py"]
+    places = [ROOT / "nagevo" / name for name in shared]
+    paths = [path for place in places for path in ([place] if place.suffix else place.glob("*.py"))]
+    assert len(paths) > len(shared)
+    named = (
+        (ast.Name, "id"),
+        (ast.arg, "arg"),
+        (ast.Attribute, "attr"),
+        (ast.FunctionDef, "name"),
+        (ast.ClassDef, "name"),
+    )
+    found = [
+        f"{path.name}: {getattr(node, attribute)}"
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        for kind, attribute in named.items()
+        if isinstance(node, kind) and "image" in getattr(node, attribute).lower()
+    ]
+    assert not found

@@ -1,4 +1,4 @@
-"""``nagevo step splits``: which images are trained on."""
+"""``nagevo step splits``: which examples are trained on."""
 
 from __future__ import annotations
 

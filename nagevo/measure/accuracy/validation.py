@@ -69,7 +69,7 @@ class Agreement:
         Kendall's tau-b and Spearman's rank correlation between validation accuracy in the supernet, by which the search
         chooses, and test accuracy alone.
     below : float
-        Points by which the supernet is below training alone on the test images, on average.
+        Points by which the supernet is below training alone on the test examples, on average.
     """
 
     networks: int
