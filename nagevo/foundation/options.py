@@ -127,10 +127,12 @@ class Signature:
     function : callable
     provided : sequence of str
         Names of parameters that are no options.
+    shared : callable, optional
+        Whose keyword-only parameters are further options.
     """
 
-    def __init__(self, function: Callable, provided: Sequence[str] = ()):
-        self.function, self.provided = function, tuple(provided)
+    def __init__(self, function: Callable, provided: Sequence[str] = (), shared: Callable | None = None):
+        self.function, self.provided, self.shared = function, tuple(provided), shared
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -143,7 +145,7 @@ class Signature:
             annotation, option = _checkable(annotations.get(name, Any))
             option = option or Option("", path=name == "path" or _is_path(annotations.get(name)))
             found[name] = Parameter(annotation, defaults.get(name, parameter.default), option)
-        return found
+        return found if self.shared is None else {**keywords(self.shared), **found}
 
     @cached_property
     def open(self) -> bool:
@@ -280,12 +282,27 @@ class Signature:
 
 
 @cache
-def signature(function: Callable | Signature, provided: Sequence[str] = ()) -> Signature:
+def signature(
+    function: Callable | Signature, provided: Sequence[str] = (), shared: Callable | None = None
+) -> Signature:
     """Return the signature of a class or function, made once."""
-    return function if isinstance(function, Signature) else Signature(function, provided)
+    return function if isinstance(function, Signature) else Signature(function, provided, shared)
 
 
-def checked(what: str, function: Callable, options: Mapping[str, Any], provided: Sequence[str] = ()) -> None:
+def keywords(function: Callable) -> dict[str, Parameter]:
+    """Return the options among the keyword-only parameters of a function."""
+    found = inspect.signature(function).parameters.values()
+    others = tuple(parameter.name for parameter in found if parameter.kind is not parameter.KEYWORD_ONLY)
+    return signature(function, others).parameters
+
+
+def checked(
+    what: str,
+    function: Callable,
+    options: Mapping[str, Any],
+    provided: Sequence[str] = (),
+    shared: Callable | None = None,
+) -> None:
     """Check options that do not come from a config.
 
     Raises
@@ -293,7 +310,7 @@ def checked(what: str, function: Callable, options: Mapping[str, Any], provided:
     ConfigError
         Naming every mistake in them at once.
     """
-    problems = signature(function, tuple(provided)).check(options, "")[1]
+    problems = signature(function, tuple(provided), shared).check(options, "")[1]
     if problems:
         raise ConfigError(f"{what}: {'; '.join(problems)}")
 

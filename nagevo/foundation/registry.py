@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nagevo.foundation.errors import ConfigError, MissingDependency, optional_packages, unknown
-from nagevo.foundation.options import Signature, checked, signature
+from nagevo.foundation.options import Signature, checked, keywords, signature
 
 _TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
 
@@ -28,12 +28,15 @@ class Kind(Mapping[str, str]):
         The class that every component derives from; ``object`` where components are functions.
     provided : tuple of str
         Parameters of every component that nagevo provides; all others are options of the config.
+    shared : callable, optional
+        Makes what is used of a component; its keyword-only parameters are options of every component.
     """
 
     what: str
     builtin: Mapping[str, str]
     base: type = object
     provided: tuple[str, ...] = ()
+    shared: Callable | None = None
 
     __hash__ = object.__hash__
 
@@ -60,16 +63,24 @@ class Kind(Mapping[str, str]):
         """
         found = self.resolve(name)
         given = {key: value for key, value in options.items() if key not in self.provided}
-        checked(f"{self.what} {name}", found, given, self.provided)
-        return create(self.what, found, *provided, **options)
+        checked(f"{self.what} {name}", found, given, self.provided, self.shared)
+        return self._made(found, provided, options)
 
     def restore(self, name: str, *provided: Any, **options: Any) -> Any:
         """Return the component called ``name`` with options that were checked when they were written."""
-        return create(self.what, self.resolve(name), *provided, **options)
+        return self._made(self.resolve(name), provided, options)
+
+    def _made(self, found: Any, provided: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        if self.shared is None:
+            return create(self.what, found, *provided, **options)
+        common = keywords(self.shared)
+        own = {key: value for key, value in options.items() if key not in common}
+        rest = {key: value for key, value in options.items() if key in common}
+        return self.shared(create(self.what, found, *provided, **own), **rest)
 
     def signature(self, name: str) -> Signature:
         """Return the options of the component called ``name``."""
-        return signature(self.resolve(name), self.provided)
+        return signature(self.resolve(name), self.provided, self.shared)
 
     def check(
         self, name: str, options: Mapping[str, Any], where: str, beside: Sequence[str] = ()

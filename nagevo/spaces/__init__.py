@@ -6,6 +6,7 @@ from typing import Any
 
 from nagevo.foundation.registry import Kind
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.precise import with_precisions
 
 SPACES = Kind(
     "space",
@@ -21,6 +22,7 @@ SPACES = Kind(
         "slimmed": "nagevo.spaces.slimmed.space:SlimmedSpace",
     },
     SearchSpace,
+    shared=with_precisions,
 )
 
 

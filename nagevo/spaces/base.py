@@ -213,6 +213,19 @@ class SearchSpace(ABC):
         return unique(self.normal(grid))
 
     @property
+    def plain(self) -> SearchSpace:
+        """The space without the choice of a precision: itself, unless it has one."""
+        return self
+
+    def plain_choices(self, choices: np.ndarray) -> np.ndarray:
+        """Return the choices without that of the precision, those of :attr:`plain`; one row or several."""
+        return choices
+
+    def precisions_of(self, choices: np.ndarray) -> np.ndarray:
+        """Return the precision of each architecture, ``fp32`` or ``int8``, shape (n,)."""
+        return np.full(len(choices), "fp32")
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of an input, without the batch, such as (channels, height, width); the largest where it differs."""
         raise ConfigError(f"{self} has no networks to build; use a table for its accuracies and latencies")

@@ -38,6 +38,12 @@ VARIANTS = {name: (name, SMALL.get(name, {})) for name in sorted(SPACES)} | {
         SMALL["slimmed"] | {"options": {"blocks": 3}, "most_choices": 8, "resolutions": [8, 12]},
     ),
     "rnn_dag of four nodes": ("rnn_dag", SMALL["rnn_dag"] | {"nodes": 4, "activations": ["relu", "relu", "tanh"]}),
+    "nasbench201 in two precisions": ("nasbench201", SMALL["nasbench201"] | {"precisions": ["fp32", "int8"]}),
+    "mobilenetv3 elastic in two precisions": (
+        "mobilenetv3",
+        SMALL["mobilenetv3"] | {"resolutions": [8, 16], "widths": [0.5, 1], "precisions": ["int8", "fp32"]},
+    ),
+    "dag in int8": ("dag", SMALL["dag"] | {"nodes": 4, "precisions": ["int8"]}),
     "nasbench_graph without skip": ("nasbench_graph", {"operations": ["fc", "gcn", "gat"]}),
 }
 
