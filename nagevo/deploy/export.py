@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-3
 """Largest difference of an exported network's output from torch's, as a share of the largest output."""
 INPUT_NAME, OUTPUT_NAME = "inputs", "logits"
+ANY_BATCH = 2
+"""Batch with which networks are traced that take any: of 1, exporters would conclude that it is always 1."""
 STATE_NAME, NEXT_STATE_NAME = "state", "next_state"
 """Of networks with a ``state_shape``, which run token by token."""
 
@@ -36,7 +38,7 @@ def export_onnx(
     input_shape: tuple[int, ...],
     path: str | os.PathLike,
     *,
-    batch: int = 1,
+    batch: int | None = 1,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write a network as one ONNX file, weights included, by torch's current exporter.
@@ -49,8 +51,8 @@ def export_onnx(
         Shape of the input without the batch.
     path : str
         Replaced when the export has succeeded.
-    batch : int
-        The batch that the file takes.
+    batch : int or None
+        The batch that the file takes; None for any.
     metadata : mapping of str to str
         Written into the file's ``metadata_props``.
     """
@@ -58,9 +60,10 @@ def export_onnx(
     with _quiet():
         program: Any = torch.onnx.export(
             network.eval(),
-            tuple(inputs_for(network, input_shape, batch).values()),
+            tuple(inputs_for(network, input_shape, batch or ANY_BATCH).values()),
             input_names=input_names,
             output_names=output_names,
+            dynamic_shapes=tuple({0: torch.export.Dim("batch")} for _ in input_names) if batch is None else None,
             dynamo=True,
             verbose=False,
         )
@@ -119,7 +122,7 @@ state take it as a second argument, and return the next one as a second array.""
 
 
 def run_onnx(path: str | os.PathLike) -> Run:
-    """Return how onnxruntime runs what :func:`export_onnx` wrote for a batch of one."""
+    """Return how onnxruntime runs what :func:`export_onnx` wrote."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
@@ -133,7 +136,15 @@ def run_openvino(path: str | os.PathLike) -> Run:
     return lambda *inputs: tuple(compiled(inputs).values())
 
 
-def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, ...], name: str) -> float:
+def difference_from_torch(
+    run: Run,
+    network: nn.Module,
+    input_shape: tuple[int, ...],
+    name: str,
+    *,
+    batch: int = 1,
+    tolerance: float = TOLERANCE,
+) -> float:
     """Return the largest difference between an output of an exported network and torch's, for a random input.
 
     Parameters
@@ -144,18 +155,22 @@ def difference_from_torch(run: Run, network: nn.Module, input_shape: tuple[int, 
         Shape of the input without the batch.
     name : str
         Name of the exported file in errors.
+    batch : int
+        Of the random input.
+    tolerance : float
+        Largest difference, as a share of the largest output; infinite where outputs have only to be finite.
 
     Raises
     ------
     ExportError
-        If an output is not finite, or differs by more than ``TOLERANCE`` of the largest output (or of 1).
+        If an output is not finite, or differs by more than the tolerance times the largest output (or 1).
     """
-    inputs = tuple(inputs_for(network, input_shape, 1, rng=torch.Generator().manual_seed(0)).values())
+    inputs = tuple(inputs_for(network, input_shape, batch, rng=torch.Generator().manual_seed(0)).values())
     with torch.inference_mode():
         outputs = network.eval()(*inputs)
     difference = 0.0
     for output, got in zip(_several(outputs), run(*[each.numpy() for each in inputs]), strict=True):
-        difference = max(difference, _difference(output.numpy(), got, name))
+        difference = max(difference, _difference(output.numpy(), got, name, tolerance))
     return difference
 
 
@@ -163,13 +178,13 @@ def _several(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Te
     return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-def _difference(expected: np.ndarray, got: np.ndarray, name: str) -> float:
+def _difference(expected: np.ndarray, got: np.ndarray, name: str, tolerance: float) -> float:
     if not np.isfinite(expected).all():
         raise ExportError("the network's own outputs are not finite: its weights are damaged or diverged in training")
     if got.shape != expected.shape:
         raise ExportError(f"{name} is not exported: its output has the shape {got.shape}, torch's {expected.shape}")
     difference = float(np.abs(got - expected).max())
-    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    allowed = tolerance * max(1.0, float(np.abs(expected).max()))
     if not difference <= allowed:  # NaN too
         raise ExportError(
             f"{name} is not exported: an output differs from torch's by {difference:.3g}, more than {allowed:.1g}"
@@ -199,7 +214,7 @@ def _openvino() -> ModuleType:
     return openvino
 
 
-def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: int = 1) -> bytes:
+def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: int | None = 1) -> bytes:
     """Return an ONNX model that runs as long as what :func:`export_onnx` writes, in a tenth of that one's time.
 
     It comes from torch's earlier exporter, by TorchScript. On ten MobileNetV3 architectures at 28 × 28 pixels,
@@ -212,16 +227,19 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
         Exported in eval mode.
     input_shape : tuple of int
         Shape of the input without the batch.
+    batch : int or None
+        The batch that the model takes; None for any.
     """
     buffer = io.BytesIO()
     input_names, output_names = _names(network)
     with _quiet(), torch.no_grad():
         torch.onnx.export(
             network.eval(),
-            tuple(inputs_for(network, input_shape, batch).values()),
+            tuple(inputs_for(network, input_shape, batch or ANY_BATCH).values()),
             buffer,  # type: ignore[arg-type]
             input_names=input_names,
             output_names=output_names,
+            dynamic_axes={name: {0: "batch"} for name in (*input_names, *output_names)} if batch is None else None,
             dynamo=False,
         )
     return buffer.getvalue()

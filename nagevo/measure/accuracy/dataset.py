@@ -24,6 +24,7 @@ from nagevo.training.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from nagevo.deploy.quantization import Int8Network
     from nagevo.training.examples import Examples
 
 
@@ -34,7 +35,7 @@ def channels_last(network: nn.Module) -> nn.Module:
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def readings(network: nn.Module, examples: Examples) -> tuple[float, float, float]:
+def readings(network: nn.Module | Int8Network, examples: Examples) -> tuple[float, float, float]:
     """Return accuracy and its standard error (percent), and cross-entropy (nats), of a network in evaluation mode.
 
     See :func:`nagevo.training.loop.standard_error`.
@@ -78,14 +79,15 @@ class DatasetEvaluator(Evaluator):
         calibration_examples: CalibrationExamples = 512,
     ):
         super().__init__(space, seed=seed)
+        self.plain = space.plain
         self.dataset_options, self.calibration_examples = dict(dataset), calibration_examples
         self.recipe = create("training", Recipe, **training)
 
     @cached_property
     def dataset(self) -> Dataset:
         """The examples in the largest shape that the space takes, read when first needed."""
-        dataset = load_dataset(shape=self.space.input_shape, seed=self.seed, **self.dataset_options)
-        check_fits(dataset, self.space)
+        dataset = load_dataset(shape=self.plain.input_shape, seed=self.seed, **self.dataset_options)
+        check_fits(dataset, self.plain)
         dataset.form.check(self.recipe)
         return dataset
 
@@ -111,7 +113,8 @@ class DatasetEvaluator(Evaluator):
 
     def examples(self, split: str, shape: tuple[int, ...] | None = None) -> Examples:
         """Return one split in a shape, by default the largest that the space takes."""
-        from nagevo.training.examples import Examples
+        from nagevo.deploy.quantization import Int8Network
+    from nagevo.training.examples import Examples
 
         shape = self.dataset.shape if shape is None else shape
         if shape not in self._resized:
@@ -123,7 +126,8 @@ class DatasetEvaluator(Evaluator):
 
         So a change, such as a shift by two pixels, means the same at every shape.
         """
-        from nagevo.training.examples import Examples
+        from nagevo.deploy.quantization import Int8Network
+    from nagevo.training.examples import Examples
 
         return Examples.of(self.dataset.split("train"), self.form.resized(shape))
 
@@ -157,10 +161,19 @@ class DatasetEvaluator(Evaluator):
 
         failed = (math.nan, math.nan, math.nan)
         try:
-            values = readings(fold(self.trained(choices)), self.examples(split, self.space.input_shape_of(choices)))
+            shape = self.space.input_shape_of(choices)
+            network = fold(self.trained(choices))
+            if self.space.precisions_of(choices[None])[0] == "int8":
+                network = self._quantized(network, shape)
+            values = readings(network, self.examples(split, shape))
         except (RuntimeError, ValueError, ArithmeticError) as error:  # of torch, for instance out of memory
             return *failed, reason(error)
         return (*values, OK) if np.isfinite(values).all() else (*failed, "its outputs are not finite numbers")
+
+    def _quantized(self, network: nn.Module, shape: tuple[int, ...]) -> Int8Network:
+        from nagevo.deploy.quantization import Int8Network, inputs_of, quantized
+
+        return Int8Network(quantized(network, shape, inputs_of(self.calibration(shape))))
 
     def about(self, network: nn.Module) -> dict[str, Any]:
         """Return what trained weights depend on beside recipe and seed."""
@@ -168,6 +181,6 @@ class DatasetEvaluator(Evaluator):
         return {
             "dataset": self.dataset_options,
             "network": description,
-            "architectures": [*self.space.to_text(self.space.extremes()), *self.space.n_options],
-            "input_shape": list(self.space.input_shape),
+            "architectures": [*self.plain.to_text(self.plain.extremes()), *self.plain.n_options],
+            "input_shape": list(self.plain.input_shape),
         }

@@ -116,7 +116,7 @@ class SupernetEvaluator(DatasetEvaluator):
             raise DataError(f"weights {path} were trained for other options of the space: train them again")
         supernet.load_state_dict(under_prefix("network.", tensors))
         self.supernet = supernet
-        form = described_inputs(self.space.input_shape, about)
+        form = described_inputs(self.plain.input_shape, about)
         if form is None:
             raise DataError(f"weights {path} do not say which inputs they take: train them again")
         self.classes, self.form = tuple(about["classes"]), form
@@ -137,8 +137,8 @@ class SupernetEvaluator(DatasetEvaluator):
 
     def _shapes(self) -> list[tuple[int, ...]]:
         """Return all shapes of inputs that architectures take."""
-        shape = self.space.input_shape
-        return [(shape[0], pixels, pixels) for pixels in self.space.resolutions] or [shape]
+        shape = self.plain.input_shape
+        return [(shape[0], pixels, pixels) for pixels in self.plain.resolutions] or [shape]
 
     def has_weights(self, choices: np.ndarray) -> np.ndarray:
         return np.full(len(choices), self.supernet is not None)
@@ -147,17 +147,18 @@ class SupernetEvaluator(DatasetEvaluator):
         return None if self.supernet is None else self.trained(choices)
 
     def trained(self, choices: np.ndarray) -> nn.Module:
+        choices = self.space.plain_choices(choices)
         from nagevo.training.loop import recalibrate
 
         network = channels_last(self.supernet.subnetwork(choices))
-        return recalibrate(network, self.calibration(self.space.input_shape_of(choices)))
+        return recalibrate(network, self.calibration(self.plain.input_shape_of(choices)))
 
     def _untrained(self) -> nn.Module:
         import torch
 
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            supernet = self.space.supernet(kernel_transform=self.kernel_transform)
+            supernet = self.plain.supernet(kernel_transform=self.kernel_transform)
         return channels_last(supernet)
 
     def _sandwich_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
@@ -165,14 +166,14 @@ class SupernetEvaluator(DatasetEvaluator):
         import torch
         from torch.nn import functional
 
-        smallest, largest = self.space.extremes()
+        smallest, largest = self.plain.extremes()
         parameters = list(supernet.parameters())
 
         def gradients(loss: torch.Tensor) -> Sequence[torch.Tensor | None]:
             return torch.autograd.grad(loss, parameters, allow_unused=True)
 
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-            drawn = self.space.sample_range(self.random_networks, rng=_numpy_rng(rng))
+            drawn = self.plain.sample_range(self.random_networks, rng=_numpy_rng(rng))
             networks = (largest, *drawn, smallest)
             logits, *others = pool.map(lambda row: supernet(x, row, dropout=row is largest).flatten(0, -2), networks)
             targets = logits.detach().softmax(1)

@@ -69,11 +69,12 @@ class TrainingEvaluator(DatasetEvaluator):
         from nagevo.training.loop import cross_entropy_step, fit, recalibrate
         from nagevo.training.tensors import save_tensors
 
+        choices = self.space.plain_choices(choices)
         kept = self.network(choices)
         if kept is not None:
             return kept
         torch.set_num_threads(1)
-        network, shape = self._untrained(choices), self.space.input_shape_of(choices)
+        network, shape = self._untrained(choices), self.plain.input_shape_of(choices)
         step = cross_entropy_step(network, self.recipe)
         fit(network, step, self.training_examples(shape), self.recipe, seed=self.seed)
         network = recalibrate(network, self.calibration(shape))
@@ -85,9 +86,10 @@ class TrainingEvaluator(DatasetEvaluator):
     def _untrained(self, choices: np.ndarray) -> nn.Module:
         import torch
 
+        choices = self.space.plain_choices(choices)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            return channels_last(self.space.network(choices))
+            return channels_last(self.plain.network(choices))
 
     def _weights(self, choices: np.ndarray) -> Mapping[str, torch.Tensor] | None:
         """Return the weights that are loaded, or kept in the folder, of one architecture."""
@@ -103,7 +105,8 @@ class TrainingEvaluator(DatasetEvaluator):
         return load_tensors(path)[0] if path.is_file() else None
 
     def _text(self, choices: np.ndarray) -> str:
-        return self.space.to_text(self.space.canonical(choices[None]))[0]
+        choices = self.space.plain_choices(choices)
+        return self.plain.to_text(self.plain.canonical(choices[None]))[0]
 
     def _about(self, choices: np.ndarray) -> dict[str, Any]:
         """Return all that the weights of an architecture depend on."""

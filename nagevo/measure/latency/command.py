@@ -84,13 +84,13 @@ class CommandDevice(TimedDevice):
             names = (Path(folder) / f"network{i}.onnx" for i in count())
             yield partial(self._prepare, names)
 
-    def _prepare(self, names: Iterator[Path], network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(self, names: Iterator[Path], network: nn.Module | Path | bytes, input_shape: tuple[int, ...]) -> Burst:
         if isinstance(network, Path):
             return lambda: [self.call(network)]
-        from nagevo.deploy.export import onnx_for_timing
+        from nagevo.deploy.quantization import model_for_timing
 
         path = next(names)
-        path.write_bytes(onnx_for_timing(network, input_shape, batch=self.batch))
+        path.write_bytes(model_for_timing(network, input_shape, self.batch))
         return lambda: [self.call(path)]
 
     def call(self, model: Path) -> float:

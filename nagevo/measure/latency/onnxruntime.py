@@ -6,7 +6,6 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,30 +79,25 @@ class ONNXRuntimeDevice(LocalDevice):
     def place(self) -> str:
         return self.provider
 
-    def _prepare(self, counter: Counter | None, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(self, counter: Counter | None, network: nn.Module | Path | bytes, input_shape: tuple[int, ...]) -> Burst:
         session, feed = self._session(network, input_shape)
         return self.burst(lambda: session.run(None, feed), counter)
 
     def _session(
-        self, network: nn.Module | Path, input_shape: tuple[int, ...], *, profile: Path | None = None
+        self, network: nn.Module | Path | bytes, input_shape: tuple[int, ...], *, profile: Path | None = None
     ) -> tuple[InferenceSession, dict[str, np.ndarray]]:
         """Return what runs a network, and its inputs; with ``profile`` it begins a file of that name."""
         import numpy as np
         import onnxruntime
+
+        from nagevo.deploy.quantization import model_for_timing
 
         options = onnxruntime.SessionOptions()
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3  # errors only
-        if isinstance(network, Path):
-            model = network.read_bytes()
-        else:
-            from nagevo.deploy.export import onnx_for_timing
-            from nagevo.training.loop import fold
-
-            folded = fold(deepcopy(network).eval())  # as onnxruntime does, but a fifth less to export
-            model = onnx_for_timing(folded, input_shape, batch=self.batch)
+        model = model_for_timing(network, input_shape, self.batch)
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
             raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")

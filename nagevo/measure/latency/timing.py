@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 Burst = Callable[[], Sequence[float]]
 """Runs a network a few times; returns the ms of each timed run, or their mean energy."""
 
-Build = Callable[[], "nn.Module | Path"]
-"""Makes a network, or gives the path of an ONNX file."""
+Build = Callable[[], "nn.Module | Path | bytes"]
+"""Makes a network, or gives the path of an ONNX file, or an ONNX model in int8."""
 
-Prepare = Callable[["nn.Module | Path", tuple[int, ...]], Burst]
+Prepare = Callable[["nn.Module | Path | bytes", tuple[int, ...]], Burst]
 """Makes the burst of a network in eval mode, or of an ONNX file, and of the shape it takes, without the batch."""
 
 Statistic = Literal["median", "p95", "p99", "min"]
@@ -170,8 +170,12 @@ class TimedDevice(Device):
         return outcomes
 
 
-def built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path:
-    """Return the network of an architecture, or the ONNX file that it is."""
+def built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path | bytes:
+    """Return the network of an architecture, the ONNX file that it is, or its ONNX model in int8 for any batch."""
+    if space.precisions_of(choices[None])[0] == "int8":
+        from nagevo.deploy.quantization import quantized
+
+        return quantized(space.network(choices), space.input_shape_of(choices))
     return space.onnx_file(choices) or space.network(choices)
 
 
@@ -179,7 +183,7 @@ def prepared(prepare: Prepare, build: Build, shape: tuple[int, ...]) -> Burst:
     """Return the burst of a network, or one that raises what went wrong in building or preparing it."""
     try:
         network = build()
-        return prepare(network if isinstance(network, Path) else network.eval(), shape)
+        return prepare(network if isinstance(network, Path | bytes) else network.eval(), shape)
     except Exception as error:  # whatever a network, an exporter or a runtime raises is the row's status
         return partial(_raise, error.with_traceback(None))
 

@@ -67,7 +67,7 @@ class TorchDevice(LocalDevice):
         with self.opened():
             network = built(space, choices)
             burst = replace(self, runs=PROFILED_RUNS)._prepare(None, network, space.input_shape_of(choices))
-            assert not isinstance(network, Path)
+            assert not isinstance(network, Path | bytes)
             with timed_modules(network.eval(), gpu=self.processor == "cuda") as layers:
                 burst()
             return layers(self.warmup)
@@ -80,11 +80,13 @@ class TorchDevice(LocalDevice):
         """Return the counter of the energy of the processor that runs the networks."""
         return NVMLCounter() if self.processor == "cuda" else PowercapCounter()
 
-    def _prepare(self, counter: Counter | None, network: nn.Module | Path, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(self, counter: Counter | None, network: nn.Module | Path | bytes, input_shape: tuple[int, ...]) -> Burst:
         import torch
 
         from nagevo.deploy.export import inputs_for
 
+        if isinstance(network, bytes):
+            raise DeviceError("backend torch runs float32 alone; expected backend onnxruntime or command for int8")
         if isinstance(network, Path):
             raise DeviceError("backend torch runs no ONNX files; expected backend onnxruntime or command")
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
