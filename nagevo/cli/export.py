@@ -22,6 +22,7 @@ def run(
         typer.Option(help="Table of architectures, in place of a budget: all as ONNX, with an index to fill in."),
     ] = None,
     untrained: Untrained = False,
+    batch: Annotated[str, typer.Option(help="Inputs that the files take at a time: a whole number, or `any`.")] = "1",
     openvino: Annotated[
         bool, typer.Option("--openvino", help="Also write OpenVINO's format (extra `openvino`).")
     ] = False,
@@ -37,6 +38,7 @@ def run(
     if architectures is not None:
         _export_probes(architectures, output, bundle)
         return
+    size = _batch(batch)
     check_folder(output, DESCRIPTION)
     if network is not None:
         deployment = Deployment.load(network)
@@ -45,7 +47,7 @@ def run(
         answer = generate(budget, device=device, confidence=confidence, bundle=bundle)
         deployment = answer.deployment(untrained=untrained)
     warn_untrained(deployment.description)
-    for name, difference in deployment.export(output, openvino=openvino).items():
+    for name, difference in deployment.export(output, openvino=openvino, batch=size).items():
         typer.echo(f"{output / name}: largest difference of an output from torch's {difference:.2g}")
 
 
@@ -71,3 +73,14 @@ def _export_probes(architectures: Path, output: Path, bundle: Path | None) -> No
         f"nagevo adapt --device NAME --measurements {output / INDEX}",
         err=True,
     )
+
+
+def _batch(text: str) -> int | None:
+    """Return the batch that a text says, None for any."""
+    from nagevo.foundation.errors import ConfigError
+
+    if text == "any":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"expected --batch as a whole number above 0, or any, got {text}")
+    return int(text)

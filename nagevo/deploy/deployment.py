@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from nagevo.foundation.writing import FILES, checksum, replacing, replacing_fold
 from nagevo.training.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
+    from nagevo.deploy.export import Run
+    from nagevo.deploy.quantization import Int8Network
     from nagevo.training.examples import Examples
 
 WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
@@ -31,6 +34,7 @@ WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
 METADATA = (
     "trained",
     "architecture",
+    "precision",
     "device",
     "budget_ms",
     "latency_ms",
@@ -51,20 +55,23 @@ class Deployment:
     Attributes
     ----------
     network : Module
-        In evaluation mode.
+        In evaluation mode, in float32.
     description : mapping
-        JSON values: ``architecture``, ``space``, ``input_shape``, ``device``, ``budget_ms``, ``confidence``,
-        ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not measure it),
-        ``measures`` (which quantity these are), ``measured``, ``trained`` (false: the weights are random), ``accuracy``
-        (percent, by what it was read on; empty if untrained), ``limits``,
+        JSON values: ``architecture``, ``precision``, ``space``, ``input_shape``, ``device``, ``budget_ms``,
+        ``confidence``, ``latency_ms``, ``latency_bound_ms``, ``measured_latency_ms`` (null where the search did not
+        measure it), ``measures`` (which quantity these are), ``measured``, ``trained`` (false: the weights are random),
+        ``accuracy`` (percent, by what it was read on; empty if untrained), ``limits``, ``experiment``, ``seed``,
         ``state`` (``statistic``, ``condition``, ``disturbed``, ``slowdown`` of the measurements; null where not known),
-        ``experiment``, ``seed``, ``machine`` (that distilled), ``device_machine`` (that was measured; null where it is
-        not known) and ``versions``. With an evaluator on a dataset also ``classes`` and
-        how inputs are prepared: see :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
+        ``machine`` (that distilled), ``device_machine`` (that was measured; null where it is not known) and
+        ``versions``. With an evaluator on a dataset also ``classes`` and how inputs are prepared: see
+        :meth:`nagevo.measure.accuracy.Evaluator.preprocessing`.
+    quantized : bytes, optional
+        Of an architecture in int8: its ONNX model, see :mod:`nagevo.deploy.quantization`.
     """
 
     network: nn.Module
     description: Mapping[str, Any]
+    quantized: bytes | None = None
 
     @classmethod
     def load(cls, folder: str | os.PathLike) -> Deployment:
@@ -89,17 +96,25 @@ class Deployment:
             network = space.network(choices)
             network.load_state_dict(tensors)
             model_card(description, {})
+            quantized = (Path(folder) / ONNX).read_bytes() if description.get("precision") == "int8" else None
         except NagevoError:
             raise
         except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
             raise DataError(f"folder {folder} does not hold a network that nagevo wrote: {reason}") from None
-        return cls(network.eval(), description)
+        return cls(network.eval(), description, quantized)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of an input, without the batch."""
         return tuple(self.description["input_shape"])
+
+    @property
+    def runnable(self) -> nn.Module | Int8Network:
+        """What names the classes of examples as the delivered file does: the network, or its model in int8."""
+        from nagevo.deploy.quantization import Int8Network
+
+        return self.network if self.quantized is None else Int8Network(self.quantized)
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write weights and description, whole or not at all; the same content always gives the same bytes."""
@@ -107,7 +122,12 @@ class Deployment:
             self._write(temporary)
 
     def export(
-        self, folder: str | os.PathLike, *, openvino: bool = False, examples: Examples | None = None
+        self,
+        folder: str | os.PathLike,
+        *,
+        openvino: bool = False,
+        batch: int | None = 1,
+        examples: Examples | None = None,
     ) -> dict[str, float]:
         """Write the network in every form that it is deployed in, and run each of them.
 
@@ -116,21 +136,28 @@ class Deployment:
         folder : path
             Gets the weights with their description, ``network.onnx``, a model card ``README.md``, and where asked
             ``openvino/network.xml``.
+        batch : int or None
+            The batch that the files take; None for any.
         examples : Examples, optional
             Of the test split: ``network.onnx`` is run on them, and the accuracy is added to the description.
 
         Returns
         -------
         dict of str to float
-            By file, the largest difference of an output from torch's.
+            By file, the largest difference of an output from torch's, in float32.
         """
         with replacing_folder(folder, DESCRIPTION) as temporary:
-            differences = {ONNX: self.export_onnx(temporary / ONNX)}
+            self._write(temporary)
+            differences = {ONNX: self.export_onnx(temporary / ONNX, batch=batch)}
             exported = self if examples is None else self._read(temporary / ONNX, examples)
-            exported._write(temporary)
+            write_json(exported.description, temporary / DESCRIPTION)
             if openvino:
-                differences[OPENVINO] = self._export_openvino(temporary)
+                differences[OPENVINO] = self._export_openvino(temporary, batch)
             state_shape = getattr(self.network, "state_shape", None)
+            (temporary / CARD).write_text(model_card(self.description, differences, state_shape, batch))
+        return differences
+
+    def export_onnx(self, path: str | os.PathLike, *, batch: int | None = 1) -> float:
             (temporary / CARD).write_text(model_card(exported.description, differences, state_shape))
         return differences
 
@@ -150,22 +177,36 @@ class Deployment:
         Raises
         ------
         ExportError
-            If the difference is not small; nothing is written then.
+            If the difference is not small, or in int8 an output is not finite; nothing is written then.
         """
-        from nagevo.deploy.export import difference_from_torch, export_onnx, run_onnx
+        from nagevo.deploy.export import export_onnx, run_onnx
+        from nagevo.deploy.quantization import with_batch
 
         known = {key: self.description[key] for key in METADATA if self.description.get(key) is not None}
         metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
         with replacing(path) as temporary:
-            export_onnx(self.network, self.input_shape, temporary, metadata=metadata)
-            return difference_from_torch(run_onnx(temporary), self.network, self.input_shape, Path(path).name)
+            if self.quantized is None:
+                export_onnx(self.network, self.input_shape, temporary, batch=batch, metadata=metadata)
+            else:
+                temporary.write_bytes(with_batch(self.quantized, batch, metadata))
+            return self._difference(run_onnx(temporary), Path(path).name, batch)
 
-    def _export_openvino(self, folder: Path) -> float:
-        from nagevo.deploy.export import difference_from_torch, export_openvino, run_openvino
+    def _difference(self, run: Run, name: str, batch: int | None) -> float:
+        from nagevo.deploy.export import TOLERANCE, difference_from_torch
+
+        tolerance = TOLERANCE if self.quantized is None else math.inf
+        return difference_from_torch(
+            run, self.network, self.input_shape, name, batch=3 if batch is None else batch, tolerance=tolerance
+        )
+
+    def _export_openvino(self, folder: Path, batch: int | None) -> float:
+        from nagevo.deploy.export import export_openvino, run_openvino
 
         export_openvino(folder / ONNX, folder / OPENVINO)
-        return difference_from_torch(run_openvino(folder / OPENVINO), self.network, self.input_shape, OPENVINO)
+        return self._difference(run_openvino(folder / OPENVINO), OPENVINO, batch)
 
     def _write(self, folder: Path) -> None:
         save_tensors(self.network.state_dict(), {"architecture": self.description["architecture"]}, folder / WEIGHTS)
+        if self.quantized is not None:
+            (folder / ONNX).write_bytes(self.quantized)
         write_json(self.description, folder / DESCRIPTION)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from nagevo.deploy.deployment import DESCRIPTION, Deployment
+from nagevo.deploy.quantization import inputs_of, quantized
 from nagevo.foundation.writing import check_folder
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate, standard_error
 from nagevo.training.recipe import Recipe
@@ -78,7 +79,7 @@ def finetune(
     """
     recipe = replace(trainer.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)
     check_folder(folder, DESCRIPTION)
-    before = accuracy(begun.network, trainer.examples("test", begun.input_shape))
+    before = accuracy(begun.runnable, trainer.examples("test", begun.input_shape))
     scores, test = _trained(begun, trainer, recipe, folder, threads)
     accuracies = {"test": test, "test_before": before}
     accuracies |= {"validation": max(scores), "validation_before": scores[0]}
@@ -167,7 +168,14 @@ def _trained(
 def _written(
     begun: Deployment, trainer: Trainer, folder: str | os.PathLike, accuracies: dict[str, float], **known: Any
 ) -> Deployment:
-    """Write the network with what is known of it now."""
+    """Write the network with what is known of it now; in int8 it is quantized, and read as the file runs."""
+    if begun.description.get("precision") == "int8":
+        model = quantized(begun.network, begun.input_shape, inputs_of(trainer.calibration(begun.input_shape)))
+        begun, of_float = replace(begun, quantized=model), accuracies
+        accuracies = {name: value for name, value in of_float.items() if name == "test_before"}
+        for split in ("test", "validation"):
+            accuracies[split] = accuracy(begun.runnable, trainer.examples(split, begun.input_shape))
+            accuracies[f"{split}_float32"] = of_float[split]
     numbers = {split: trainer.examples(split, begun.input_shape).labels.numel() for split in ("test", "validation")}
     errors = {name: standard_error(value, numbers[name.split("_")[0]]) for name, value in accuracies.items()}
     description = {**begun.description, "accuracy": accuracies, "standard_errors": errors, **known}

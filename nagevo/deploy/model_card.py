@@ -18,12 +18,19 @@ ACCURACIES = {
     "exported": "test split, `network.onnx` in onnxruntime",
     "validation": "validation split, by which the best epoch was chosen",
     "validation_before": "validation split, before fine-tuning",
+    "test_float32": "test split, before quantization",
+    "validation_float32": "validation split, by which the best epoch was chosen, before quantization",
 }
 """Split that each accuracy of a description was read on."""
+PRECISIONS = {"int8": "weights and activations, by onnxruntime's static quantization; accuracies are those of the file"}
+"""Precisions other than float32, in words."""
 
 
 def model_card(
-    description: Mapping[str, Any], differences: Mapping[str, float], state_shape: Sequence[int] | None = None
+    description: Mapping[str, Any],
+    differences: Mapping[str, float],
+    state_shape: Sequence[int] | None = None,
+    batch: int | None = 1,
 ) -> str:
     """Return a model card in Markdown, with the front matter that Hugging Face reads.
 
@@ -35,12 +42,15 @@ def model_card(
         By exported file, the largest difference of an output from torch's.
     state_shape : sequence of int, optional
         Of a network that runs token by token.
+    batch : int or None
+        The batch that the files take; None for any.
     """
-    return "\n".join(_lines(description, differences, state_shape)) + "\n"
+    of_batch = "batch" if batch is None else str(batch)
+    return "\n".join(_lines(description, differences, state_shape, of_batch)) + "\n"
 
 
 def _lines(
-    known: Mapping[str, Any], differences: Mapping[str, float], state_shape: Sequence[int] | None
+    known: Mapping[str, Any], differences: Mapping[str, float], state_shape: Sequence[int] | None, batch: str
 ) -> Iterator[str]:
     space = known["space"]["name"]
     form = described_inputs(known["input_shape"], known)
@@ -55,6 +65,9 @@ def _lines(
         yield from ("**The weights are random: this network was not trained and has no accuracy.**", "")
     yield from ("| | |", "|---|---|")
     yield f"| architecture | `{known['architecture']}` in the space {space} |"
+    precision = known.get("precision", "fp32")
+    if precision != "fp32":
+        yield f"| precision | {precision}: {PRECISIONS[precision]} |"
     yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']} by what the search measured |"
     if known["measured_latency_ms"] is not None:
         yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
@@ -85,22 +98,24 @@ def _lines(
     yield from ("", "## Input and output", "")
     tokens = form is not None and form.kind == "tokens"
     shape = list(known["input_shape"] if state_shape is None else [1])
-    yield f"`inputs`: {'int64' if tokens else 'float32'} of shape (1, {', '.join(map(str, shape))})."
+    yield f"`inputs`: {'int64' if tokens else 'float32'} of shape ({batch}, {', '.join(map(str, shape))})."
     if form is not None:
         yield from form.sentences()
     if state_shape is not None:
-        yield f"`state`: float32 of shape (1, {', '.join(map(str, state_shape))}), zeros before the first token;"
+        yield f"`state`: float32 of shape ({batch}, {', '.join(map(str, state_shape))}), zeros before the first token;"
         yield "exported files take one token at a time, and return the state for the next one as `next_state`."
     if "classes" in known:
         outputs = [*shape * tokens, len(known["classes"])]
-        yield f"`logits`: float32 of shape (1, {', '.join(map(str, outputs))})."
+        yield f"`logits`: float32 of shape ({batch}, {', '.join(map(str, outputs))})."
         yield f"Classes in order: {', '.join(map(_visible, known['classes']))}."
     else:
         yield "`logits`: float32."
     yield from ("", "## Files", "")
-    yield "- `weights.safetensors`, `network.json`: read by `nagevo.deploy.deployment.Deployment.load`."
+    in_float = "" if precision == "fp32" else ", in float32"
+    yield f"- `weights.safetensors`{in_float}, `network.json`: read by `nagevo.deploy.deployment.Deployment.load`."
     for name, difference in differences.items():
-        yield f"- `{name}`: its outputs differ from torch's by at most {difference:.2g} (random input)."
+        of_torch = "torch's" if precision == "fp32" else "those of the network in float32"
+        yield f"- `{name}`: its outputs differ from {of_torch} by at most {difference:.2g} (random input)."
     if any(name.startswith("openvino") for name in differences):
         yield 'Compile it with the hint `{"INFERENCE_PRECISION_HINT": "f32"}`: on processors with bfloat16, OpenVINO'
         yield "otherwise computes in that type, and outputs differ by more."

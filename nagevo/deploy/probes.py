@@ -64,6 +64,7 @@ def _write(space: SearchSpace, choices: np.ndarray, path: Path) -> None:
     if file is not None:
         shutil.copyfile(file, path)
         return
-    from nagevo.deploy.export import onnx_for_timing
+    from nagevo.deploy.quantization import in_precision, model_for_timing
 
-    path.write_bytes(onnx_for_timing(space.network(choices), space.input_shape_of(choices)))
+    shape, (precision,) = space.input_shape_of(choices), space.precisions_of(choices[None])
+    path.write_bytes(model_for_timing(in_precision(space.network(choices), shape, precision), shape, 1))

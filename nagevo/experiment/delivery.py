@@ -14,8 +14,8 @@ import numpy as np
 
 from nagevo.deploy.config import USUAL, DeployConfig
 from nagevo.deploy.deployment import DESCRIPTION, ONNX, Deployment
-from nagevo.deploy.export import onnx_for_timing
 from nagevo.deploy.finetuning import finetune, train_from_scratch
+from nagevo.deploy.quantization import model_for_timing
 from nagevo.experiment.config import DeviceConfig
 from nagevo.experiment.delivered import INDEX, LISTING, REFERENCES, judgment, values_in_condition
 from nagevo.experiment.measuring import profile
@@ -88,6 +88,7 @@ def deliver(
                     "file": f"{place.name}/{ONNX}",
                     "architecture": answer.architecture,
                     "input_shape": list(deployment.input_shape),
+                    "precision": answer.precision,
                     "asked": answer.budget,
                     "promised": answer.bound,
                     "expected": answer.value,
@@ -189,5 +190,6 @@ def _reference(generator: Generator, text: str, path: Path) -> dict[str, Any]:
     """Write a reference network as ONNX, and return where it is."""
     shape = generator.space.input_shape_of(generator.space.from_text([text])[0])
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(onnx_for_timing(generator.network(text, untrained=True), shape))
+    network = generator.network(text, untrained=True)
+    path.write_bytes(model_for_timing(generator.networks.quantized(text, network) or network, shape, 1))
     return {"file": f"{path.parent.name}/{path.name}", "architecture": text, "input_shape": list(shape)}

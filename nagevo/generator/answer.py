@@ -110,6 +110,12 @@ class Answer:
         space = self.networks.space
         return space.input_shape_of(space.from_text([self.architecture])[0])
 
+    @property
+    def precision(self) -> str:
+        """The type of numbers that the network computes in: ``fp32``, or ``int8``."""
+        space = self.networks.space
+        return str(space.precisions_of(space.from_text([self.architecture]))[0])
+
     def describe(self) -> dict[str, object]:
         """Return the answer for JSON; ``budget`` is None if what the device measures is not limited."""
         stem, _, unit = self.quantity.rpartition("_")
@@ -119,6 +125,7 @@ class Answer:
             "device": self.device,
             "architecture": self.architecture,
             "resolution": self.resolution,
+            "precision": "int8" if self.architecture.endswith("@int8") else "fp32",
             "accuracy": self.accuracy,
             self.quantity: self.value,
             f"{stem}_bound_{unit}": self.bound,
@@ -182,9 +189,10 @@ class Answer:
             "trained": trained is not None,
             "accuracy": accuracy,
             "input_shape": list(self.input_shape),
+            "precision": self.precision,
             **({} if self.networks.evaluator is None else self.networks.evaluator.preprocessing()),
         }
-        return Deployment(network, description)
+        return Deployment(network, description, self.networks.quantized(self.architecture, network))
 
     @property
     def onnx_file(self) -> Path | None:

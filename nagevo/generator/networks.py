@@ -79,6 +79,22 @@ class Networks:
             torch.manual_seed(self.seed)
             return self.space.network(self.space.from_text([architecture])[0]).eval()
 
+    def quantized(self, architecture: str, network: torch.nn.Module) -> bytes | None:
+        """Return the ONNX model of a network in int8, if the architecture is in int8.
+
+        Its ranges are those on training examples where there are trained weights, else on random inputs.
+        """
+        choices = self.space.from_text([architecture])
+        if self.space.precisions_of(choices)[0] != "int8":
+            return None
+        from nagevo.deploy.quantization import inputs_of, quantized
+        from nagevo.measure.accuracy.dataset import DatasetEvaluator
+
+        shape, evaluator = self.space.input_shape_of(choices[0]), self.evaluator
+        if isinstance(evaluator, DatasetEvaluator):
+            return quantized(network, shape, inputs_of(evaluator.calibration(shape)))
+        return quantized(network, shape)
+
     def trainer(self, dataset: Mapping[str, object] | None = None) -> TrainingEvaluator:
         """Return what trains networks from scratch, by the experiment's recipe where it has one.
 

@@ -19,6 +19,7 @@ from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 from nagevo.spaces.nasbench201.cell import EDGES, NONE, OPERATIONS
 from nagevo.spaces.nasbench201.space import NASBench201Space, pruned
 from nagevo.spaces.nasbench_graph import N_LINKS, NASBenchGraphSpace
+from nagevo.spaces.precise import PreciseSpace
 
 
 @singledispatch
@@ -148,3 +149,8 @@ def _edge(source: int, target: int, label: str = "", *, skipped: bool = False) -
 def _graph(nodes: Sequence[tuple[float, float, str]], edges: list[dict[str, Any]], summary: str) -> dict[str, Any]:
     named = [{"x": x, "y": y, "label": label} for x, y, label in nodes]
     return {"kind": "graph", "summary": summary, "nodes": named, "edges": edges}
+
+
+@drawing.register
+def _(space: PreciseSpace, choices: np.ndarray) -> dict[str, Any]:
+    return drawing(space.plain, space.plain_choices(choices))

@@ -96,6 +96,9 @@ class PreciseSpace(SearchSpace):
         row = self._inner._checked(self._inner._parse(plain))
         return [*map(int, row), self.precisions.index(precision)]
 
+    def words(self, choices: np.ndarray) -> list[str]:
+        return [*self._inner.words(self.plain_choices(choices)), self.precisions[int(choices[-1])]]
+
     def lists(self, texts: Sequence[str]) -> np.ndarray:
         return self._inner.lists([str(text).removesuffix("@int8") for text in texts])
 

@@ -113,8 +113,7 @@ class DatasetEvaluator(Evaluator):
 
     def examples(self, split: str, shape: tuple[int, ...] | None = None) -> Examples:
         """Return one split in a shape, by default the largest that the space takes."""
-        from nagevo.deploy.quantization import Int8Network
-    from nagevo.training.examples import Examples
+        from nagevo.training.examples import Examples
 
         shape = self.dataset.shape if shape is None else shape
         if shape not in self._resized:
@@ -126,8 +125,7 @@ class DatasetEvaluator(Evaluator):
 
         So a change, such as a shift by two pixels, means the same at every shape.
         """
-        from nagevo.deploy.quantization import Int8Network
-    from nagevo.training.examples import Examples
+        from nagevo.training.examples import Examples
 
         return Examples.of(self.dataset.split("train"), self.form.resized(shape))
 

@@ -11,6 +11,7 @@ import pandas as pd
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import FILE_SIZE
 from nagevo.measure.latency.base import Device
+from nagevo.measure.latency.timing import built
 from nagevo.measure.status import OK
 from nagevo.spaces.base import SearchSpace
 
@@ -37,15 +38,14 @@ class ONNXFileDevice(Device):
         with tempfile.TemporaryDirectory(prefix="nagevo-") as folder:
             path = Path(folder) / "network.onnx"
             for row in track(choices, "exporting"):
-                given = space.onnx_file(row)
-                if space.precisions_of(row[None])[0] == "int8":
-                    given = path
-                    path.write_bytes(model_for_timing(built(space, row), space.input_shape_of(row), 1))
-                if given is None:
-                    from nagevo.deploy.export import export_onnx
-        from nagevo.deploy.quantization import model_for_timing
-        from nagevo.measure.latency.timing import built
+                given = built(space, row)
+                if isinstance(given, bytes):
+                    from nagevo.deploy.quantization import with_batch
 
-                    export_onnx(space.network(row), space.input_shape_of(row), path)
-                sizes.append((given or path).stat().st_size / 1000)
+                    path.write_bytes(with_batch(given, 1))
+                elif not isinstance(given, Path):
+                    from nagevo.deploy.export import export_onnx
+
+                    export_onnx(given, space.input_shape_of(row), path)
+                sizes.append((given if isinstance(given, Path) else path).stat().st_size / 1000)
         return pd.DataFrame({self.measures: np.array(sizes, dtype=float), "status": OK})

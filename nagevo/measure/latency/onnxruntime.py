@@ -79,7 +79,9 @@ class ONNXRuntimeDevice(LocalDevice):
     def place(self) -> str:
         return self.provider
 
-    def _prepare(self, counter: Counter | None, network: nn.Module | Path | bytes, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(
+        self, counter: Counter | None, network: nn.Module | Path | bytes, input_shape: tuple[int, ...]
+    ) -> Burst:
         session, feed = self._session(network, input_shape)
         return self.burst(lambda: session.run(None, feed), counter)
 

@@ -80,7 +80,9 @@ class TorchDevice(LocalDevice):
         """Return the counter of the energy of the processor that runs the networks."""
         return NVMLCounter() if self.processor == "cuda" else PowercapCounter()
 
-    def _prepare(self, counter: Counter | None, network: nn.Module | Path | bytes, input_shape: tuple[int, ...]) -> Burst:
+    def _prepare(
+        self, counter: Counter | None, network: nn.Module | Path | bytes, input_shape: tuple[int, ...]
+    ) -> Burst:
         import torch
 
         from nagevo.deploy.export import inputs_for
