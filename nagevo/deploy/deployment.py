@@ -154,11 +154,7 @@ class Deployment:
             if openvino:
                 differences[OPENVINO] = self._export_openvino(temporary, batch)
             state_shape = getattr(self.network, "state_shape", None)
-            (temporary / CARD).write_text(model_card(self.description, differences, state_shape, batch))
-        return differences
-
-    def export_onnx(self, path: str | os.PathLike, *, batch: int | None = 1) -> float:
-            (temporary / CARD).write_text(model_card(exported.description, differences, state_shape))
+            (temporary / CARD).write_text(model_card(exported.description, differences, state_shape, batch))
         return differences
 
     def _read(self, onnx: Path, examples: Examples) -> Deployment:
@@ -171,7 +167,7 @@ class Deployment:
         }
         return replace(self, description={**self.description, "accuracy": accuracy})
 
-    def export_onnx(self, path: str | os.PathLike) -> float:
+    def export_onnx(self, path: str | os.PathLike, *, batch: int | None = 1) -> float:
         """Write the network as ONNX, run it, and return the largest difference of an output from torch's.
 
         Raises

@@ -58,7 +58,7 @@ def quantized(network: nn.Module, input_shape: tuple[int, ...], inputs: np.ndarr
         inputs = np.random.default_rng(0).standard_normal((RANDOM_EXAMPLES, *input_shape)).astype(np.float32)
     batches = np.array_split(inputs, -(-len(inputs) // CALIBRATION_BATCH))
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(CalibrationDataReader):
         """Hands out the inputs batch by batch."""
 
         def __init__(self) -> None:

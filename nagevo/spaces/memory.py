@@ -182,7 +182,7 @@ class Memory:
         present = np.broadcast_to(present, (self.n,))
         merged = self._merged(same, reads) if same else np.full(self.n, NOTHING)
         passed = np.where(present, merged, reads[0]) if len(reads) else merged
-        present = present & (merged == NOTHING)
+        present = np.asarray(present & (merged == NOTHING))
         read = [np.where(present, value, NOTHING) for value in reads]
         size = np.where(present, self._of_number * numbers, 0)
         made = self._lifetimes.made(size, read, in_place=read if in_place else ())
@@ -190,7 +190,7 @@ class Memory:
         self._weights += np.where(present, tensors, 0)
         result: np.ndarray = np.where(present, made, passed)
         if same:
-            self._named.append((same, present, list(reads), made))
+            self._named.append((same, np.asarray(present), list(reads), made))
         return result
 
     def _merged(self, name: str, reads: Sequence[np.ndarray]) -> np.ndarray:

@@ -160,10 +160,10 @@ class DatasetEvaluator(Evaluator):
         failed = (math.nan, math.nan, math.nan)
         try:
             shape = self.space.input_shape_of(choices)
-            network = fold(self.trained(choices))
-            if self.space.precisions_of(choices[None])[0] == "int8":
-                network = self._quantized(network, shape)
-            values = readings(network, self.examples(split, shape))
+            trained = fold(self.trained(choices))
+            is_int8 = self.space.precisions_of(choices[None])[0] == "int8"
+            runnable = self._quantized(trained, shape) if is_int8 else trained
+            values = readings(runnable, self.examples(split, shape))
         except (RuntimeError, ValueError, ArithmeticError) as error:  # of torch, for instance out of memory
             return *failed, reason(error)
         return (*values, OK) if np.isfinite(values).all() else (*failed, "its outputs are not finite numbers")

@@ -172,11 +172,12 @@ class TimedDevice(Device):
 
 def built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path | bytes:
     """Return the network of an architecture, the ONNX file that it is, or its ONNX model in int8 for any batch."""
-    if space.precisions_of(choices[None])[0] == "int8":
-        from nagevo.deploy.quantization import quantized
+    file, (precision,) = space.onnx_file(choices), space.precisions_of(choices[None])
+    if file is not None or precision == "fp32":
+        return file or space.network(choices)
+    from nagevo.deploy.quantization import in_precision
 
-        return quantized(space.network(choices), space.input_shape_of(choices))
-    return space.onnx_file(choices) or space.network(choices)
+    return in_precision(space.network(choices), space.input_shape_of(choices), precision)
 
 
 def prepared(prepare: Prepare, build: Build, shape: tuple[int, ...]) -> Burst:

@@ -119,7 +119,7 @@ class DAGSpace(GraphSpace):
 
     def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
         reads = self.reads(self.canonical(choices))
-        live, outputs = reads.any(axis=2), self.outputs(reads)
+        live, outputs = np.any(reads, axis=2), self.outputs(reads)
         memory = Memory(len(choices), precision)
         x = memory.input(self.channels * self.resolution**2)
         x = memory.add([x], self.width * self.resolution**2, **filters(self.channels, self.width, 9))

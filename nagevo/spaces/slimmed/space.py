@@ -407,7 +407,7 @@ class SlimmedSpace(SearchSpace):
         from nagevo.spaces.traced import trace
 
         largest = np.asarray(self.n_options, dtype=np.int8) - 1
-        shapes = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
+        shapes: list[tuple[int, ...]] = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
         scaled = [trace(self.structure.network, shape) for shape in shapes]
         variants = []
         for column, options in enumerate(self._options):
