@@ -15,6 +15,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from torch import nn
 
 from nagevo.deploy.export import INPUT_NAME, onnx_for_timing
 from nagevo.foundation.errors import optional_packages
+from nagevo.training.loop import fold
 
 if TYPE_CHECKING:
     from nagevo.training.examples import Examples
@@ -114,9 +116,10 @@ def model_for_timing(network: nn.Module | Path | bytes, input_shape: tuple[int, 
     """Return the ONNX model that a device runs: of a network, of a file, or of a model in int8 that takes any batch."""
     if isinstance(network, Path):
         return network.read_bytes()
-    return (
-        with_batch(network, batch) if isinstance(network, bytes) else onnx_for_timing(network, input_shape, batch=batch)
-    )
+    if isinstance(network, bytes):
+        return with_batch(network, batch)
+    folded = fold(deepcopy(network).eval())  # as runtimes do, but a fifth less to export
+    return onnx_for_timing(folded, input_shape, batch=batch)
 
 
 def inputs_of(examples: Examples) -> np.ndarray:
