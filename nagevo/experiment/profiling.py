@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.quantities import LATENCY
 from nagevo.foundation.tables import number_column, read_table
 from nagevo.measure.latency.layers import layers_table
 from nagevo.spaces.base import SearchSpace
@@ -38,6 +39,8 @@ def profiled(space: SearchSpace, choices: np.ndarray, device: Device, value: flo
     DataFrame
         ``layer``, ``operator``, ``place``, ``ms``; see :class:`nagevo.measure.latency.layers.Layer`.
     """
+    if device.measures != LATENCY:
+        return None
     try:
         layers = layers_table(device.layers(space, choices))
     except DeviceError:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.conv1d.space import Conv1dSpace
 from nagevo.spaces.dag.space import DAGSpace
 from nagevo.spaces.mobilenetv3.layout import DEPTHS, EXPANSIONS, KERNELS, N_LAYER_CHOICES, N_STAGES, SLOTS
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
@@ -20,6 +21,7 @@ from nagevo.spaces.nasbench201.cell import EDGES, NONE, OPERATIONS
 from nagevo.spaces.nasbench201.space import NASBench201Space, pruned
 from nagevo.spaces.nasbench_graph import N_LINKS, NASBenchGraphSpace
 from nagevo.spaces.precise import PreciseSpace
+from nagevo.spaces.separable.layout import Layout
 
 
 @singledispatch
@@ -35,8 +37,9 @@ def drawing(space: SearchSpace, choices: np.ndarray) -> dict[str, Any]:
     -------
     dict
         ``kind`` and what it needs: ``"choices"`` has ``items`` (name, option from 0, number of options); ``"stages"``
-        has ``stages`` of layer slots, null where a slot is skipped; ``"graph"`` has ``nodes`` (x, y from 0 to 1, label)
-        and ``edges`` (source, target, label, whether skipped, and how far it bends aside).
+        has ``stages`` of layer slots, null where a slot is skipped, with a ``level`` from 1 to 3 for the kernel;
+        ``"graph"`` has ``nodes`` (x, y from 0 to 1, label) and ``edges`` (source, target, label, whether skipped, and
+        how far it bends aside).
     """
     items = [
         {"name": name, "option": int(option), "options": n}
@@ -56,7 +59,11 @@ def _(space: MobileNetV3Space, choices: np.ndarray) -> dict[str, Any]:
             "size": layout.sizes[ends[stage] + 1],
             "squeeze_excite": space.squeeze_excite[stage],
             "layers": [
-                {"kernel": int(KERNELS[kernels[stage, slot]]), "expansion": int(EXPANSIONS[expansions[stage, slot]])}
+                {
+                    "kernel": int(KERNELS[kernels[stage, slot]]),
+                    "level": int(kernels[stage, slot]) + 1,
+                    "expansion": int(EXPANSIONS[expansions[stage, slot]]),
+                }
                 if used[stage, slot]
                 else None
                 for slot in range(SLOTS)
@@ -65,13 +72,39 @@ def _(space: MobileNetV3Space, choices: np.ndarray) -> dict[str, Any]:
         for stage in range(N_STAGES)
     ]
     summary = f"{depths.sum()} layers in {N_STAGES} stages of {', '.join(map(str, depths))}"
+    return _stages(layout, summary, stages, stem_width=layout.blocks[0].out_width)
+
+
+@drawing.register
+def _(space: Conv1dSpace, choices: np.ndarray) -> dict[str, Any]:
+    layout, values = space.layout(choices), space.values(choices[None])
+    depths, kernels, widths = (values[part][0].tolist() for part in ("depth", "kernel", "width"))
+    ends = np.cumsum(depths)
+    stages = [
+        {
+            "width": width,
+            "size": layout.sizes[end],
+            "squeeze_excite": False,
+            "layers": [{"kernel": kernel, "level": min(3, 1 + int(option))}] * depth + [None] * (space.slots - depth),
+        }
+        for depth, kernel, width, end, option in zip(
+            depths, kernels, widths, ends, choices[space.stages : 2 * space.stages], strict=True
+        )
+    ]
+    summary = f"{ends[-1]} layers in {space.stages} stages of {', '.join(map(str, depths))}"
+    return _stages(layout, summary, stages, stem_width=layout.stem_width)
+
+
+def _stages(layout: Layout, summary: str, stages: list[dict[str, Any]], *, stem_width: int) -> dict[str, Any]:
+    """Return the drawing of stages of layer slots."""
     return {
         "kind": "stages",
         "summary": summary,
-        "input": f"{layout.channels} × {layout.input_size} × {layout.input_size}",
-        "stem": {"width": layout.blocks[0].out_width, "size": layout.sizes[0]},
+        "dims": layout.dims,
+        "input": " × ".join(map(str, (layout.channels, *[layout.input_size] * layout.dims))),
+        "stem": {"width": stem_width, "size": layout.sizes[0]},
         "stages": stages,
-        "head": {"width": layout.feature_width, "classes": layout.classes},
+        "head": {"width": layout.last_width, "classes": layout.classes},
     }
 
 

@@ -254,7 +254,9 @@ def test_every_chart_and_drawing_has_a_text_and_every_control_a_name(opened):
     assert opened.find_elements("css selector", "table:not(:has(caption))") == []
 
 
-@pytest.mark.parametrize(("name", "selector"), [("mobilenetv3", "rect.block"), ("dag", "path.flow")])
+@pytest.mark.parametrize(
+    ("name", "selector"), [("mobilenetv3", "rect.block"), ("conv1d", "rect.block"), ("dag", "path.flow")]
+)
 def test_other_spaces_are_drawn_too(opened, name, selector):
     space = create_space(name)
     drawn = drawing(space, space.extremes()[1])
@@ -262,7 +264,7 @@ def test_other_spaces_are_drawn_too(opened, name, selector):
         "return architectureDrawing(arguments[0]).querySelectorAll(arguments[1]).length", drawn, selector
     )
     # The largest MobileNetV3 has 20 layers, and a line through each of its 5 stages; the graph has 8 * 7 / 2 edges.
-    assert count == {"mobilenetv3": 20, "dag": 28}[name]
+    assert count == {"mobilenetv3": 20, "conv1d": 9, "dag": 28}[name]
 
 
 def test_failed_measurements_are_told_above_what_was_measured_again(page, browser, tmp_path):

@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from nagevo.foundation.errors import ConfigError, DeviceError
+from nagevo.foundation.quantities import LATENCY
 from nagevo.foundation.writing import replacing
 from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.lookup import OVERHEAD, BlockSums, block_name, end_names
@@ -103,7 +104,7 @@ def measure_blocks(
     DeviceError
         If the device cannot be opened or one of the measurements fails.
     """
-    if not isinstance(device, TimedDevice):
+    if not isinstance(device, TimedDevice) or device.measures != LATENCY:
         raise ConfigError("a lookup table needs a device that times networks: torch, onnxruntime or command")
     if not isinstance(space, MobileNetV3Space):
         raise ConfigError(f"a lookup table needs the space mobilenetv3, whose blocks it names, got {space}")

@@ -8,22 +8,24 @@ function architectureDrawing(drawing) {
 }
 
 /** Stages of layer slots, one row each: height shows the kernel, width the expansion, dashes what is skipped. */
-function stagesDrawing({ summary, input, stem, stages, head }) {
-  const label = 92, slot = 88, row = 47, top = 30, width = label + 4 * slot, height = top + stages.length * row + 28;
+function stagesDrawing({ summary, dims, input, stem, stages, head }) {
+  const label = 92, slot = 88, row = 47, top = 30, width = label + stages[0].layers.length * slot, height = top + stages.length * row + 28;
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": stagesSummary(summary, stages) });
   const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
-  root.append(text(0, 15, `image ${input} → stem, ${stem.width} channels, ${stem.size} × ${stem.size}`, { class: "faint" }));
+  const positions = (size) => Array(dims).fill(size).join(" × ");
+  root.append(text(0, 15, `input ${input} → stem, ${stem.width} channels, ${positions(stem.size)}`, { class: "faint" }));
   stages.forEach((stage, number) => {
     const y = top + number * row + row / 2, last = stage.layers.findLastIndex((layer) => layer !== null);
     root.append(
       text(0, y - 2, `Stage ${number + 1}${stage.squeeze_excite ? " · SE" : ""}`, { class: "head" }),
-      text(0, y + 12, `${stage.width} ch, ${stage.size} × ${stage.size}`, { class: "faint" }),
+      text(0, y + 12, `${stage.width} ch, ${positions(stage.size)}`, { class: "faint" }),
       svg("path", { class: "flow", d: `M${label - 4} ${y}H${label + last * slot + 4}` }),
     );
     stage.layers.forEach((layer, position) => root.append(...layerDrawing(layer, label + position * slot + slot / 2, y)));
   });
   root.append(text(0, height - 8, `head, ${head.width} features → ${head.classes} classes`, { class: "faint" }));
-  return { picture: root, caption: "Height and shade: kernel. Width: expansion (e). Dashed: skipped. SE: squeeze-and-excite." };
+  const wide = dims === 2 ? " Width: expansion (e)." : "", squeeze = dims === 2 ? " SE: squeeze-and-excite." : "";
+  return { picture: root, caption: `Height and shade: kernel.${wide} Dashed: skipped.${squeeze}` };
 }
 
 function layerDrawing(layer, x, y) {
@@ -32,17 +34,17 @@ function layerDrawing(layer, x, y) {
   if (layer === null) {
     return [box(50, 16, "skipped"), svg("text", { class: "faint", x, y: y + 4, "text-anchor": "middle" }, "skipped")];
   }
-  const level = (layer.kernel - 1) / 2, width = 40 + 6.5 * layer.expansion, height = 8 + 5 * layer.kernel;
-  const name = `${layer.kernel}×${layer.kernel}  e${layer.expansion}`;
+  const { kernel, level, expansion } = layer;
+  const name = expansion ? `${kernel}×${kernel}  e${expansion}` : `kernel ${kernel}`;
   return [
-    box(width, height, `block level-${level}`),
+    box(40 + 6.5 * (expansion ?? 3), 13 + 10 * level, `block level-${level}`),
     svg("text", { x, y: y + 4, "text-anchor": "middle", class: `on-level-${level}` }, name),
   ];
 }
 
 function stagesSummary(summary, stages) {
   const parts = stages.map((stage, i) => {
-    const layers = stage.layers.map((layer) => (layer ? `kernel ${layer.kernel} expansion ${layer.expansion}` : "skipped"));
+    const layers = stage.layers.map((layer) => (layer ? `kernel ${layer.kernel}${layer.expansion ? ` expansion ${layer.expansion}` : ""}` : "skipped"));
     return `Stage ${i + 1}: ${layers.join(", ")}`;
   });
   return `${summary}. ${parts.join(". ")}.`;

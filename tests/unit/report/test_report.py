@@ -72,11 +72,23 @@ def test_a_mobilenetv3_is_drawn_as_stages_with_what_is_skipped():
     drawn = drawing(space, space.from_text([f"{text}@r192@w0.5"])[0])
     assert drawn["summary"] == "13 layers in 5 stages of 2, 3, 4, 2, 2"
     first, second = (drawn["stages"][stage]["layers"] for stage in (0, 1))
-    assert first == [{"kernel": 5, "expansion": 6}, {"kernel": 3, "expansion": 4}, None, None]
-    assert second[2] == {"kernel": 7, "expansion": 3}
+    assert first == [{"kernel": 5, "level": 2, "expansion": 6}, {"kernel": 3, "level": 1, "expansion": 4}, None, None]
+    assert second[2] == {"kernel": 7, "level": 3, "expansion": 3}
     assert [stage["width"] for stage in drawn["stages"]] == [16, 24, 48, 64, 96]  # 24 · 1.2 · 0.5 = 14.4, …
     assert [stage["size"] for stage in drawn["stages"]] == [48, 24, 12, 12, 6]
     assert drawn["input"] == "3 × 192 × 192"
+
+
+def test_a_network_for_windows_is_drawn_as_stages_too():
+    space = create_space("conv1d", channels=2, length=40, strides=[1, 2], widths=[[4, 8], [8, 16]])
+    drawn = drawing(space, space.from_text(["1,3:9,3:8,8:2,1"])[0])
+    assert (drawn["kind"], drawn["dims"], drawn["input"]) == ("stages", 1, "2 × 40")
+    assert drawn["summary"] == "4 layers in 2 stages of 1, 3"
+    first, second = drawn["stages"]
+    assert first["layers"] == [{"kernel": 9, "level": 3}, None, None]
+    assert second["layers"] == [{"kernel": 3, "level": 1}] * 3
+    assert [stage["size"] for stage in drawn["stages"]] == [20, 20]
+    assert drawn["head"] == {"width": 64, "classes": 6}
 
 
 def test_a_cell_is_drawn_as_a_graph_whose_dead_edges_are_set_off():
