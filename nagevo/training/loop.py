@@ -164,7 +164,8 @@ def fold(network: nn.Module) -> nn.Module:
     """
     for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
         for (name, conv), (following, norm) in pairwise(list(sequence.named_children())):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and norm.track_running_stats:
+            norms = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.track_running_stats
+            if isinstance(conv, nn.Conv1d | nn.Conv2d) and norms:
                 setattr(sequence, name, fuse_conv_bn_eval(conv, norm))
                 setattr(sequence, following, nn.Identity())
     return network

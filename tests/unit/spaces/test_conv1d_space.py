@@ -6,6 +6,7 @@ import torch
 
 from nagevo.foundation.errors import ArchitectureError, ConfigError
 from nagevo.spaces import create_space
+from nagevo.training.loop import fold
 
 OPTIONS = {
     "channels": 2,
@@ -54,6 +55,16 @@ def test_a_network_sees_no_more_of_a_window_than_its_kernels_reach():
     window = torch.randn(1, 2, 20, requires_grad=True)
     network.blocks(network.first_conv(window))[0, :, 10].sum().backward()
     assert torch.nonzero(window.grad[0].abs().sum(0)).flatten().tolist() == list(range(7, 14))
+
+
+def test_batch_normalization_folds_into_convolutions_over_time():
+    torch.manual_seed(0)
+    network, windows = SPACE.network(SPACE.extremes()[1]), torch.randn(16, *SPACE.input_shape)
+    with torch.inference_mode():
+        network.train()(windows)  # statistics other than 0 and 1
+        before = network.eval()(windows)
+        torch.testing.assert_close(fold(network)(windows), before)
+    assert not any(isinstance(module, torch.nn.BatchNorm1d) for module in network.modules())
 
 
 @pytest.mark.parametrize("kernel_transform", [True, False])
