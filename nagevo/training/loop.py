@@ -164,8 +164,9 @@ def fold(network: nn.Module) -> nn.Module:
     """
     for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
         for (name, conv), (following, norm) in pairwise(list(sequence.named_children())):
-            norms = isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) and norm.track_running_stats
-            if isinstance(conv, nn.Conv1d | nn.Conv2d) and norms:
+            if not isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d) or not norm.track_running_stats:
+                continue
+            if isinstance(conv, nn.Conv1d | nn.Conv2d):
                 setattr(sequence, name, fuse_conv_bn_eval(conv, norm))
                 setattr(sequence, following, nn.Identity())
     return network
