@@ -92,14 +92,17 @@ class ONNXRuntimeDevice(LocalDevice):
         import numpy as np
         import onnxruntime
 
-        from nagevo.deploy.quantization import model_for_timing
-
         options = onnxruntime.SessionOptions()
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3  # errors only
-        model = model_for_timing(network, input_shape, self.batch)
+        if isinstance(network, Path):  # needs no torch
+            model = network.read_bytes()
+        else:
+            from nagevo.deploy.quantization import model_for_timing
+
+            model = model_for_timing(network, input_shape, self.batch)
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
             raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")
