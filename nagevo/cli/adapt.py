@@ -92,6 +92,8 @@ def _measured(
 ) -> tuple[dict[str, list[float]], str, bool]:
     """Return what the probes measure on a device, NaN where they fail, their quantity, and whether it is exact."""
     from nagevo.experiment.config import load_config
+    from nagevo.foundation.machine import describe
+    from nagevo.measure.latency.condition import conditions
     from nagevo.measure.status import failure_summary, outcomes, reasons, refuse_all_failed
 
     settings = load_config(config).device(device)
@@ -100,5 +102,7 @@ def _measured(
     refuse_all_failed(outcomes(rows, settings.measures), device)
     if summary := failure_summary(reasons(rows, settings.measures), device):
         typer.echo(summary, err=True)
+    for condition in conditions({device: rows.assign(device=device)}).values():
+        typer.echo(f"{device}: {describe(condition.described())}", err=True)
     known = {text: [value] for text, value in zip(texts, rows[settings.measures], strict=True)}
     return known, settings.measures, settings.exact

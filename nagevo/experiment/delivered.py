@@ -15,7 +15,7 @@ from nagevo.foundation.files import content_of, read_json
 from nagevo.measure.latency import BACKENDS
 from nagevo.measure.latency.command import CommandDevice
 from nagevo.measure.latency.condition import Condition, conditions, judged, restated
-from nagevo.measure.latency.timing import Build, TimedDevice
+from nagevo.measure.latency.timing import Build, TimedDevice, built
 from nagevo.measure.status import refuse_all_failed
 from nagevo.spaces import SPACES
 
@@ -149,7 +149,7 @@ def _timed(folder: Path, index: Mapping[str, Any], device: Device) -> pd.DataFra
     else:
         space = SPACES.restore(**index["space"])
         choices = space.from_text([reference["architecture"] for reference in references])
-        builders = [*(partial(space.network, row) for row in choices)]
+        builders = [partial(built, space, row) for row in choices]
         builders += [partial(_loaded, folder / network["folder"]) for network in networks]
     shapes = [tuple(entry["input_shape"]) for entry in (*references, *networks)]
     return device.time_networks(builders, shapes, n_references=len(references))
@@ -159,10 +159,11 @@ def _given(file: Path) -> Path:
     return file
 
 
-def _loaded(folder: Path) -> nn.Module:
+def _loaded(folder: Path) -> nn.Module | bytes:
     from nagevo.deploy.deployment import Deployment
 
-    return Deployment.load(folder).network
+    deployment = Deployment.load(folder)
+    return deployment.network if deployment.quantized is None else deployment.quantized
 
 
 def joined(indices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
