@@ -37,7 +37,7 @@ def most_likely(inputs: np.ndarray, noise: float, *, grid: tuple[int, int, int] 
 
 if __name__ == "__main__":
     noise = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    pool = signals(windows=2000, noise=noise, seed=1).pools["train"]
+    pool = signals(windows=2000, noise=noise, windows_seed=1).pools["train"]
     best = np.concatenate([most_likely(part, noise) for part in np.array_split(pool.inputs, 20)])
     flat, half = pool.inputs.reshape(len(pool), -1), len(pool) // 2
     linear = LogisticRegression(max_iter=50).fit(flat[:half], pool.labels[:half])

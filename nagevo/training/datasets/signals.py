@@ -26,7 +26,7 @@ def signals(
     windows: Annotated[int, Option("Windows, of all classes alike.", ge=80)] = 6000,
     length: Annotated[int, Option("Values of each channel in a window.", ge=8)] = 128,
     noise: Annotated[float, Option("Standard deviation of the noise; amplitudes are 0.5 to 1.5.", ge=0)] = 1.0,
-    seed: Annotated[int, Option("Seed of the windows.", ge=0)] = 0,
+    windows_seed: Annotated[int, Option("Seed of the windows.", ge=0)] = 0,
 ) -> Source:
     """Return windows of a rotation, in three channels, whose frequency is steady, or rises, falls or wavers four times.
 
@@ -34,7 +34,7 @@ def signals(
     left or right. Mean frequency, amplitude, the beginning of a course and the phase there are random in all of the
     eight classes, so that every class has the same mean, and no linear classifier is better than chance.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(windows_seed)
     labels = np.arange(windows) % len(CLASSES)
     frequency, amplitude = rng.uniform(*FREQUENCIES, windows), rng.uniform(*AMPLITUDES, windows)
     phase = phases(frequency, rng.random(windows), length)[labels // len(TURNS), np.arange(windows)]

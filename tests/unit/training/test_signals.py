@@ -23,7 +23,7 @@ def most_likely():
 
 
 def test_the_same_seed_gives_the_same_windows_of_classes_in_equal_numbers():
-    first, again, other = signals(windows=80), signals(windows=80), signals(windows=80, seed=1)
+    first, again, other = signals(windows=80), signals(windows=80), signals(windows=80, windows_seed=1)
     assert first.pools["train"].inputs.shape == (80, 3, 128)
     assert first.pools["train"].inputs.dtype == np.float32
     np.testing.assert_array_equal(first.pools["train"].inputs, again.pools["train"].inputs)
@@ -64,7 +64,7 @@ def test_the_classifier_by_likelihood_tells_windows_that_a_linear_one_cannot(mos
 
 def test_the_dataset_is_there_by_its_name():
     assert "signals" in DATASETS
-    dataset = load_dataset("signals", (3, 16), windows=160, length=16, validation=16, test=16)
+    dataset = load_dataset("signals", (3, 16), windows=160, length=16, validation=16, test=16, seed=3, windows_seed=2)
     assert dataset.split("train").inputs.shape == (128, 3, 16)
     with pytest.raises(ConfigError, match="windows"):
         load_dataset("signals", (3, 16), windows=8)
