@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def deliver(
         for answer in answers:
             assert trainer is not None
             again = judgment(answer.budget, *measured[answer.architecture])
-            deployment = trained(answer, trainer, config.epochs, Path(tuned))
+            deployment = trained(answer, trainer, config, Path(tuned))
             deployment = replace(
                 deployment, description={**deployment.description, "measured_again": again["measured"]}
             )
@@ -148,29 +149,30 @@ def summary(index: Mapping[str, Any]) -> str:
     return f"{index['device']}: {delivered}, {kept} within the budget when measured once more"
 
 
-def trained(answer: Answer, trainer: Trainer, epochs: int, kept: Path) -> Deployment:
+def trained(answer: Answer, trainer: Trainer, config: DeployConfig, kept: Path) -> Deployment:
     """Return an answer's network, trained on, or from scratch where it has no weights.
 
     Parameters
     ----------
     answer : Answer
     trainer : Trainer
-    epochs : int
+    config : DeployConfig
     kept : Path
         Folder with a folder for each trained network, named by all that its weights depend on.
     """
     from_scratch = answer.networks.trained(answer.architecture) is None
     begun = answer.deployment(untrained=from_scratch)
-    train = train_from_scratch if from_scratch else finetune
-    place = kept / _key(begun, trainer, epochs)
+    tune = partial(finetune, learning_rate=config.learning_rate)
+    train: Callable[..., Deployment] = train_from_scratch if from_scratch else tune
+    place = kept / _key(begun, trainer, config)
     if not (place / DESCRIPTION).is_file():
-        train(begun, trainer, place, epochs=epochs)
+        train(begun, trainer, place, epochs=config.epochs)
     done = Deployment.load(place)
     read = {key: done.description[key] for key in ("accuracy", "standard_errors", "trained")}
     return replace(done, description={**done.description, **begun.description, **read})
 
 
-def _key(begun: Deployment, trainer: Trainer, epochs: int) -> str:
+def _key(begun: Deployment, trainer: Trainer, config: DeployConfig) -> str:
     """Return a name for a training that changes with whatever its result depends on."""
     shape = begun.input_shape
     examples = [trainer.training_examples(shape), *(trainer.examples(split, shape) for split in ("validation", "test"))]
@@ -181,7 +183,8 @@ def _key(begun: Deployment, trainer: Trainer, epochs: int) -> str:
         begun.description["trained"],
         str(trainer.recipe),
         trainer.seed,
-        epochs,
+        config.epochs,
+        config.learning_rate,
     ]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:24]
 
