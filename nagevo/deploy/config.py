@@ -25,6 +25,7 @@ class DeployConfig:
         ),
     ] = None
     epochs: Annotated[int, Option("Passes over the training examples with which a network is trained on.", ge=1)] = 10
+    learning_rate: Annotated[float, Option("First learning rate of a network that is trained on.", gt=0)] = 0.02
 
     def __post_init__(self):
         if isinstance(self.budgets, int) and self.budgets < 0:
