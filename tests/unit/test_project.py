@@ -67,7 +67,7 @@ def test_nothing_that_all_kinds_of_data_share_is_named_after_images():
         f"{path.name}: {getattr(node, attribute)}"
         for path in paths
         for node in ast.walk(ast.parse(path.read_text()))
-        for kind, attribute in named.items()
+        for kind, attribute in named
         if isinstance(node, kind) and "image" in getattr(node, attribute).lower()
     ]
     assert not found
