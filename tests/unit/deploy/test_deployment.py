@@ -55,6 +55,7 @@ CONFIG = {
         "calibration_examples": 24,
     },
     "devices": {"phone": {"backend": "table", "path": "t.parquet"}},
+    "verify": {"rounds": 0},
     "generator": {"steps": 50, "hidden": 16, "probes": 3, "synthetic_devices": 0},
 }
 

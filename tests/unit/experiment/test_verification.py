@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from nagevo.experiment import verification
-from nagevo.experiment.config import parse_config
+from nagevo.experiment.config import Experiment, parse_config
 from nagevo.experiment.search import search_experiment
 from nagevo.experiment.verification import learn_verified, unverified, with_verified
 from nagevo.foundation.errors import InfeasibleBudget
@@ -40,37 +40,41 @@ class Stopwatch(Device):
         return pd.DataFrame({"latency_ms": values, "status": "ok"})
 
 
-@pytest.fixture
-def experiment(tmp_path, monkeypatch):
-    """Return an experiment on a device that is timed and on a table."""
-    Stopwatch.measured.clear()
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """Return the config of an experiment on a device that is timed and on a table, and what its search measured."""
+    path = tmp_path_factory.mktemp("tables") / "t.parquet"
     choices = SPACE.enumerate()
-    cost = COST[choices].sum(axis=1)
-    accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost)
+    accuracy = 90.0 - 60.0 * np.exp(-0.4 * COST[choices].sum(axis=1))
     table = pd.DataFrame({"architecture": SPACE.to_text(choices), "accuracy": accuracy, "latency_ms": true_ms(choices)})
-    write_table(table, tmp_path / "t.parquet")
-    return {
+    write_table(table, path)
+    config = {
         "space": {"name": "nasbench201"},
-        "accuracy": {"evaluator": "table", "path": "t.parquet", "column": "accuracy"},
+        "accuracy": {"evaluator": "table", "path": str(path), "column": "accuracy"},
         "devices": {
             "watch": {"backend": f"{__name__}:Stopwatch"},
-            "table": {"backend": "table", "path": "t.parquet", "column": "latency_ms"},
+            "table": {"backend": "table", "path": str(path), "column": "latency_ms"},
         },
-        "search": {"evaluations": 40, "rounds": 3},
+        "search": {"strategy": "random", "evaluations": 40, "rounds": 3},
         "evolve": {"population": 20, "generations": 5},
         "generator": {"steps": 60, "hidden": 8, "candidates": 2, "probes": 3, "synthetic_devices": 1},
-        "verify": {"rounds": 4},
     }
+    Stopwatch.measured.clear()
+    return config, search_experiment(parse_config(config))
+
+
+def verifying(searched, rounds: int) -> tuple[Experiment, Measurements]:
+    """Return the experiment with a number of verification rounds, and its measurements."""
+    config, measurements = searched
+    return parse_config(config | {"verify": {"rounds": rounds}}), measurements
 
 
 def answered(generator, device):
     return [answer for answer in generator.answers(BUDGETS, device=device) if not isinstance(answer, InfeasibleBudget)]
 
 
-def test_answers_are_verified_after_the_rounds_and_hold(experiment, tmp_path):
-    parsed = parse_config(experiment)
-    measurements = search_experiment(parsed)
+def test_answers_are_verified_after_the_rounds_and_hold(searched, tmp_path):
+    parsed, measurements = verifying(searched, 4)
     generator = learn_verified(parsed, measurements, tmp_path / "bundle")
     for device in ("watch", "table"):
         answers = answered(generator, device)
@@ -82,22 +86,19 @@ def test_answers_are_verified_after_the_rounds_and_hold(experiment, tmp_path):
     assert generator.description["evaluations"] == 40  # the readings of the verification are counted apart
 
 
-def test_without_rounds_nothing_is_measured_after_the_search(experiment, tmp_path):
-    experiment["verify"]["rounds"] = 0
-    parsed = parse_config(experiment)
-    measurements = search_experiment(parsed)
+def test_without_rounds_nothing_is_measured_after_the_search(searched, tmp_path):
+    parsed, measurements = verifying(searched, 0)
     timed = len(Stopwatch.measured)
     generator = learn_verified(parsed, measurements, tmp_path / "bundle")
     assert len(Stopwatch.measured) == timed
-    searched = set(SPACE.to_text(measurements.choices))
+    known = set(SPACE.to_text(measurements.choices))
     for device in ("watch", "table"):
         verified = {answer.architecture for answer in answered(generator, device) if answer.verified}
-        assert verified == (searched & verified if device == "table" else set())
+        assert verified == (known & verified if device == "table" else set())
 
 
-def test_a_round_without_new_answers_costs_nothing(experiment, tmp_path, monkeypatch):
-    parsed = parse_config(experiment)
-    measurements = search_experiment(parsed)
+def test_a_round_without_new_answers_costs_nothing(searched, tmp_path, monkeypatch):
+    parsed, measurements = verifying(searched, 2)
     timed = len(Stopwatch.measured)
     nothing = np.empty((0, SPACE.n_choices), dtype=np.int8)
     monkeypatch.setattr(verification, "unverified", lambda *_: ({"watch": nothing}, nothing))
@@ -106,9 +107,8 @@ def test_a_round_without_new_answers_costs_nothing(experiment, tmp_path, monkeyp
     assert len(Stopwatch.measured) == timed
 
 
-def test_what_was_verified_is_not_proposed_again(experiment, tmp_path):
-    parsed = parse_config(experiment)
-    measurements = search_experiment(parsed)
+def test_what_was_verified_is_not_proposed_again(searched, tmp_path):
+    parsed, measurements = verifying(searched, 2)
     generator = verification.learn(parsed, measurements, tmp_path / "bundle")
     proposals, unread = unverified(generator, measurements, parsed)
     assert list(proposals) == ["watch"]  # every candidate is known on the table
