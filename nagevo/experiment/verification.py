@@ -146,13 +146,14 @@ def learn_verified(
     """
     generator, known = learn(experiment, measurements, folder, weights=weights), measurements
     space, verified = generator.space, experiment.verified
-    evaluator = experiment.open_evaluator(space, weights) if verified else None
+    if not verified:
+        return generator
+    evaluator = experiment.open_evaluator(space, weights)
     devices = {device: experiment.device(device).create() for device in verified}
-    for _ in range(experiment.verify.rounds if verified else 0):
+    for _ in range(experiment.verify.rounds):
         proposals, unread = unverified(generator, measurements, experiment)
         if not any(map(len, proposals.values())):
             break
-        assert evaluator is not None
         scores = [score(space, evaluator, unread)]
         occasions: dict[str, list[pd.DataFrame]] = {device: [] for device in devices}
         for number in range(max(verified.values())):
