@@ -101,7 +101,7 @@ def _stages(layout: Layout, summary: str, stages: list[dict[str, Any]], *, stem_
         "kind": "stages",
         "summary": summary,
         "dims": layout.dims,
-        "input": " × ".join(map(str, (layout.channels, *[layout.input_size] * layout.dims))),
+        "input": " × ".join(map(str, (layout.channels, *_sides(layout)))),
         "stem": {"width": stem_width, "size": layout.sizes[0]},
         "stages": stages,
         "head": {"width": layout.last_width, "classes": layout.classes},
@@ -159,6 +159,12 @@ def _(space: NASBenchGraphSpace, choices: np.ndarray) -> dict[str, Any]:
     links = [*((parent, node) for node, parent in enumerate(parents, start=1)), *((leaf, output) for leaf in leaves)]
     summary = "; ".join(f"{nodes[target][2]} reads {nodes[source][2]}" for source, target in links)
     return _graph(nodes, [_edge(source, target) | {"bend": 0.0} for source, target in links], summary)
+
+
+def _sides(layout: Layout) -> tuple[int, ...]:
+    """Return the positions of an input in each dimension."""
+    size = layout.input_size
+    return size if isinstance(size, tuple) else (size,) * layout.dims
 
 
 def _spread(depth: list[int], node: int) -> float:

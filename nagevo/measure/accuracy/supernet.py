@@ -138,7 +138,8 @@ class SupernetEvaluator(DatasetEvaluator):
     def _shapes(self) -> list[tuple[int, ...]]:
         """Return all shapes of inputs that architectures take."""
         shape = self.plain.input_shape
-        return [(shape[0], pixels, pixels) for pixels in self.plain.resolutions] or [shape]
+        resolutions = self.plain.resolutions
+        return [(shape[0], pixels, pixels) for pixels in resolutions] if len(resolutions) > 1 else [shape]
 
     def has_weights(self, choices: np.ndarray) -> np.ndarray:
         return np.full(len(choices), self.supernet is not None)

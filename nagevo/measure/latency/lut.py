@@ -108,6 +108,8 @@ def measure_blocks(
         raise ConfigError("a lookup table needs a device that times networks: torch, onnxruntime or command")
     if not isinstance(space, MobileNetV3Space):
         raise ConfigError(f"a lookup table needs the space mobilenetv3, whose blocks it names, got {space}")
+    if space.rectangle is not None:
+        raise ConfigError("a lookup table needs a resolution of one number: it holds blocks of square images")
     choices = _whole_networks(space, calibration + checks, seed)
     alone, whole_ms = _time(device, space, choices)
     n = len(space.resolutions)

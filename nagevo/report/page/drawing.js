@@ -12,7 +12,7 @@ function stagesDrawing({ summary, dims, input, stem, stages, head }) {
   const label = 92, slot = 88, row = 47, top = 30, width = label + stages[0].layers.length * slot, height = top + stages.length * row + 28;
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": stagesSummary(summary, stages) });
   const text = (x, y, content, attributes = {}) => svg("text", { x, y, ...attributes }, content);
-  const positions = (size) => Array(dims).fill(size).join(" × ");
+  const positions = (size) => (Array.isArray(size) ? size : Array(dims).fill(size)).join(" × ");
   root.append(text(0, 15, `input ${input} → stem, ${stem.width} channels, ${positions(stem.size)}`, { class: "faint" }));
   stages.forEach((stage, number) => {
     const y = top + number * row + row / 2, last = stage.layers.findLastIndex((layer) => layer !== null);

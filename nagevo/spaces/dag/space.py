@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from nagevo.foundation.options import Option
+from nagevo.spaces.base import height_and_width
 from nagevo.spaces.dag.cell import OPERATIONS, STAGES
 from nagevo.spaces.graph import GraphSpace, node_operations
 from nagevo.spaces.memory import NOTHING, Memory, filters
@@ -42,18 +43,27 @@ class DAGSpace(GraphSpace):
         operation_seed: Annotated[int, Option("Seed of the shuffle of `operations`.", ge=0)] = 0,
         width: Annotated[int, Option("Channels of a node of the first stage; each later one doubles them.", ge=1)] = 16,
         cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 1,
-        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=4)] = 32,
+        resolution: Annotated[
+            Annotated[int, Option("", ge=4)]
+            | Annotated[Sequence[Annotated[int, Option("", ge=4)]], Option("", min_length=2, max_length=2)],
+            Option("Height and width of the images, a list where they differ.", "pixels"),
+        ] = 32,
         channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
         classes: Annotated[int, Option("Classes of the images.", ge=2)] = 10,
     ):
         super().__init__(nodes)
         self.width, self.cells = width, cells
-        self.resolution, self.channels, self.classes = resolution, channels, classes
+        self.sides, self.channels, self.classes = height_and_width(resolution), channels, classes
         self.operations = node_operations("operations", operations, OPERATIONS, nodes - 1, seed=operation_seed)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        return self.channels, self.resolution, self.resolution
+        return self.channels, *self.sides
+
+    def _area(self, stage: int) -> int:
+        """Return the positions of the maps of a stage."""
+        height, width = self.sides
+        return (height // 2**stage) * (width // 2**stage)
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return the features that surrogates are fitted to.
@@ -103,10 +113,10 @@ class DAGSpace(GraphSpace):
         outputs, live = self.outputs(reads), reads.any(axis=2)
         stem = 9 * self.channels * self.width
         parameters = np.full(len(choices), stem + 2 * self.width)
-        macs = np.full(len(choices), stem * self.resolution**2)
+        macs = np.full(len(choices), stem * self._area(0))
         carried = np.full(len(choices), self.width)  # channels that a cell is given
         for stage in range(STAGES):
-            width, area = self.width * 2**stage, (self.resolution // 2**stage) ** 2
+            width, area = self.width * 2**stage, self._area(stage)
             for _ in range(self.cells):
                 given = np.full(outputs.shape, width)
                 given[:, 0] = carried
@@ -121,12 +131,12 @@ class DAGSpace(GraphSpace):
         reads = self.reads(self.canonical(choices))
         live, outputs = np.any(reads, axis=2), self.outputs(reads)
         memory = Memory(len(choices), precision)
-        x = memory.input(self.channels * self.resolution**2)
-        x = memory.add([x], self.width * self.resolution**2, **filters(self.channels, self.width, 9))
-        x = memory.add([x], self.width * self.resolution**2, in_place=True)
+        x = memory.input(self.channels * self._area(0))
+        x = memory.add([x], self.width * self._area(0), **filters(self.channels, self.width, 9))
+        x = memory.add([x], self.width * self._area(0), in_place=True)
         carried = np.full(len(choices), self.width)  # channels that a cell is given
         for stage in range(STAGES):
-            width, area = self.width * 2**stage, (self.resolution // 2**stage) ** 2
+            width, area = self.width * 2**stage, self._area(stage)
             if stage:
                 x = memory.add([x], carried * area)
             for _ in range(self.cells):

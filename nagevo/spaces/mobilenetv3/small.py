@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, height_and_width
 from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION
 from nagevo.spaces.separable.layout import Block, Layout, rounded_width
 from nagevo.spaces.separable.memory import memory_of
@@ -55,7 +55,11 @@ class MobileNetV3SmallSpace(SearchSpace):
     def __init__(
         self,
         *,
-        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=8)] = 224,
+        resolution: Annotated[
+            Annotated[int, Option("", ge=8)]
+            | Annotated[Sequence[Annotated[int, Option("", ge=8)]], Option("", min_length=2, max_length=2)],
+            Option("Height and width of the images, a list where they differ.", "pixels"),
+        ] = 224,
         channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
         classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
         divisor: Annotated[int, Option("All widths are rounded to its multiples.", ge=1)] = 8,
@@ -66,12 +70,13 @@ class MobileNetV3SmallSpace(SearchSpace):
         ] = (2, 2, 2, 2),
         dropout: Annotated[float, Option("Probability of dropping a feature before the classifier.", ge=0, lt=1)] = 0.2,
     ):
-        self.resolution, self.channels, self.classes, self.divisor = resolution, channels, classes, divisor
+        self.sides = height_and_width(resolution)
+        self.channels, self.classes, self.divisor = channels, classes, divisor
         self.stem_stride, self.strides, self.dropout = stem_stride, tuple(strides), dropout
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        return self.channels, self.resolution, self.resolution
+        return self.channels, *self.sides
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         return choices.astype(np.int8)
@@ -105,7 +110,7 @@ class MobileNetV3SmallSpace(SearchSpace):
             blocks.append(Block(before, hidden_width, scaled(width), kernel, step, activation, squeeze))
             before = scaled(width)
         return Layout(
-            input_size=self.resolution,
+            input_size=self.sides,
             channels=self.channels,
             stem_width=scaled(STEM_WIDTH),
             stem_stride=self.stem_stride,

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 
+from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace, option_index
+from nagevo.spaces.base import SearchSpace, height_and_width, option_index
 from nagevo.spaces.mobilenetv3.elastic import Elastic
 from nagevo.spaces.mobilenetv3.layout import (
     DEPTHS,
@@ -77,8 +78,14 @@ class MobileNetV3Space(SearchSpace):
         self,
         *,
         resolution: Annotated[
-            int | None,
-            Option("Height and width of the images; null for the largest of `resolutions`, or 224.", "pixels", ge=8),
+            Annotated[int, Option("", ge=8)]
+            | Annotated[Sequence[Annotated[int, Option("", ge=8)]], Option("", min_length=2, max_length=2)]
+            | None,
+            Option(
+                "Height and width of the images, a list of both where they differ; null for the largest of `resolutions`,"
+                " or 224.",
+                "pixels",
+            ),
         ] = None,
         resolutions: Annotated[
             Sequence[Annotated[int, Option("", ge=8)]],
@@ -119,7 +126,10 @@ class MobileNetV3Space(SearchSpace):
         feature_width: Annotated[int, Option("Channels after global pooling.", ge=1)] = 1280,
         dropout: Annotated[float, Option("Probability of dropping a feature before the classifier.", ge=0, lt=1)] = 0.1,
     ):
-        self.resolution = resolution or max(resolutions, default=224)
+        height, width = height_and_width(resolution or max(resolutions, default=224))
+        if height != width and resolutions:
+            raise ConfigError("space.resolutions: expected none where height and width differ")
+        self.resolution, self.rectangle = height, None if height == width else (height, width)
         multipliers = _options(widths, 1.0)
         full = Widths(stem_width, first_width, tuple(stage_widths), head_width, feature_width)
         self.elastic = Elastic(
@@ -146,11 +156,14 @@ class MobileNetV3Space(SearchSpace):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Shape (channels, height, width) of the largest images that an architecture can take."""
-        return self.channels, self.resolutions[-1], self.resolutions[-1]
+        return self.channels, *self._sides(self.resolutions[-1])
 
     def input_shape_of(self, choices: np.ndarray) -> tuple[int, int, int]:
-        (resolution,) = self.resolution_of(choices[None]).tolist()
-        return self.channels, resolution, resolution
+        return self.channels, *self._sides(self.resolution_of(choices[None]).tolist()[0])
+
+    def _sides(self, resolution: int) -> tuple[int, int]:
+        """Return height and width of the images at one of the resolutions."""
+        return self.rectangle or (resolution, resolution)
 
     def resolution_of(self, choices: np.ndarray) -> np.ndarray:
         """Return the resolution of each architecture in pixels, shape (n,)."""
@@ -268,7 +281,7 @@ class MobileNetV3Space(SearchSpace):
         ]
         first, last = self.elastic.widths[factors[0]], self.elastic.widths[factors[-1]]
         return Layout(
-            input_size=self.input_shape_of(choices)[-1],
+            input_size=self.rectangle or self.input_shape_of(choices)[-1],
             channels=self.channels,
             stem_width=first.stem,
             stem_stride=self.stem_stride,
@@ -328,7 +341,7 @@ class MobileNetV3Space(SearchSpace):
         )
         return of_slots, (self.table_of_ends(parameters, int), self.table_of_ends(macs, int))
 
-    def slot_blocks(self) -> Iterator[tuple[tuple[int, ...], int, Block, int]]:
+    def slot_blocks(self) -> Iterator[tuple[tuple[int, ...], int, Block, Any]]:
         """Yield where :meth:`table_of_slots` has a block, the resolution, the block, and the height of its input.
 
         A block depends on nothing but its slot, two width multipliers, kernel and expansion, its input's height on the
@@ -343,11 +356,11 @@ class MobileNetV3Space(SearchSpace):
                     size = sizes[stage + 1 if layer else stage]
                     yield (i, slot, before, own, k, e), resolution, self._block(stage, layer, before, own, k, e), size
 
-    def _stage_sizes(self, resolution: int) -> tuple[int, ...]:
+    def _stage_sizes(self, resolution: int) -> tuple[Any, ...]:
         """Return the height at the input of the first stage and at the output of each, length 6."""
-        return reduced_sizes(resolution, (self.stem_stride, *self.strides))
+        return reduced_sizes(self.rectangle or resolution, (self.stem_stride, *self.strides))
 
-    def table_of_slots(self, value: Callable[[int, Block, int], float], dtype: type = float) -> np.ndarray:
+    def table_of_slots(self, value: Callable[[int, Block, Any], float], dtype: type = float) -> np.ndarray:
         """Return a value of each block that a slot can hold.
 
         Parameters

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, height_and_width
 from nagevo.spaces.memory import NOTHING, Memory, filters
 from nagevo.spaces.nasbench201.cell import (
     CONV_1X1,
@@ -73,12 +73,16 @@ class NASBench201Space(SearchSpace):
         ] = False,
         width: Annotated[int, Option("Channels of the first stage; each later one doubles them.", ge=1)] = 16,
         cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 5,
-        resolution: Annotated[int, Option("Height and width of the images.", "pixels", ge=4)] = 32,
+        resolution: Annotated[
+            Annotated[int, Option("", ge=4)]
+            | Annotated[Sequence[Annotated[int, Option("", ge=4)]], Option("", min_length=2, max_length=2)],
+            Option("Height and width of the images, a list where they differ.", "pixels"),
+        ] = 32,
         channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
         classes: Annotated[int, Option("Classes of the images.", ge=2)] = 10,
     ):
         self.merge_equal, self.width, self.cells = merge_equal, width, cells
-        self.resolution, self.channels, self.classes = resolution, channels, classes
+        self.sides, self.channels, self.classes = height_and_width(resolution), channels, classes
 
     @property
     def size(self) -> int:
@@ -86,7 +90,12 @@ class NASBench201Space(SearchSpace):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        return self.channels, self.resolution, self.resolution
+        return self.channels, *self.sides
+
+    @property
+    def _areas(self) -> np.ndarray:
+        """Positions of the maps of each stage, shape (3,)."""
+        return (-(-np.array(self.sides)[:, None] // 2 ** np.arange(STAGES))).prod(axis=0)  # a reduction rounds up
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         """Return the cell that stands for all that compute the same function, as :func:`representatives` says."""
@@ -152,11 +161,11 @@ class NASBench201Space(SearchSpace):
         live = pruned(choices)
         points, squares = (live == CONV_1X1).sum(axis=1), (live == CONV_3X3).sum(axis=1)
         widths = self.width * 2 ** np.arange(STAGES)
-        sizes = -(-self.resolution // 2 ** np.arange(STAGES))  # a reduction rounds up
+        areas = self._areas
         last = widths[-1]
         weights = self.cells * widths**2  # of all 1×1 convolutions on one edge, by stage
         parameters = np.outer(points + 9 * squares, weights) + 2 * np.outer(points + squares, self.cells * widths)
-        macs = np.outer(points + 9 * squares, weights * sizes**2)
+        macs = np.outer(points + 9 * squares, weights * areas)
         # a reduction: 3×3 convolutions from half the width and from the full one, and a 1×1 shortcut from the half
         reduction = widths[1:] ** 2 * (9 + 18 + 1) // 2
         stem = 9 * self.channels * self.width
@@ -167,14 +176,14 @@ class NASBench201Space(SearchSpace):
             + (reduction + 4 * widths[1:]).sum()
             + 2 * last
             + (last + 1) * self.classes,
-            "macs": macs.sum(axis=1) + stem * sizes[0] ** 2 + (reduction * sizes[1:] ** 2).sum() + last * self.classes,
+            "macs": macs.sum(axis=1) + stem * areas[0] + (reduction * areas[1:]).sum() + last * self.classes,
         }
 
     def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
         live = pruned(choices)
         memory = Memory(len(choices), precision)
         widths = (self.width * 2 ** np.arange(STAGES)).tolist()
-        areas = ((-(-self.resolution // 2 ** np.arange(STAGES))) ** 2).tolist()
+        areas = self._areas.tolist()
         x = memory.input(self.channels * areas[0])
         x = memory.add([x], widths[0] * areas[0], **filters(self.channels, widths[0], 9))
         for stage, (width, area) in enumerate(zip(widths, areas, strict=True)):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TypeVar
 
 
 def rounded_width(width: float, divisor: int) -> int:
@@ -68,26 +69,41 @@ class Block:
         squeeze = self.squeeze_width * (2 * self.hidden_width + 1) + self.hidden_width * (self.squeeze_width > 0)
         return expansion + depthwise + squeeze + self.out_width * (self.hidden_width + 2)
 
-    def macs(self, size: int) -> int:
+    def macs(self, size: int | tuple[int, int]) -> int:
         """Return the multiply–accumulates of the convolutions on an input of ``size`` positions in each dimension."""
-        expansion = self.hidden_width * self.in_width * self.expands * size**self.dims
+        expansion = self.hidden_width * self.in_width * self.expands * positions(size, self.dims)
         squeeze = 2 * self.squeeze_width * self.hidden_width
-        reduced = reduced_size(size, self.stride) ** self.dims
+        reduced = positions(reduced_size(size, self.stride), self.dims)
         return expansion + squeeze + self.hidden_width * (self.kernel**self.dims + self.out_width) * reduced
 
 
-def reduced_size(size: int, stride: int) -> int:
+Size = TypeVar("Size", int, tuple[int, int], int | tuple[int, int])
+"""Positions in each dimension: one number where all have as many, else height and width."""
+
+
+def reduced_size(size: Size, stride: int) -> Size:
     """Return the positions in a dimension after a convolution with odd kernel, "same" padding and this stride."""
+    if isinstance(size, tuple):
+        return -(-size[0] // stride), -(-size[1] // stride)
     return -(-size // stride)
 
 
-def reduced_sizes(size: int, strides: Iterable[int]) -> tuple[int, ...]:
+def reduced_sizes(size: Size, strides: Iterable[int]) -> tuple[Size, ...]:
     """Return the positions in a dimension after each of several such convolutions.
 
-    >>> reduced_sizes(28, [2, 1, 2, 2])
-    (14, 14, 7, 4)
+    >>> reduced_sizes(28, [2, 1, 2, 2]), reduced_sizes((28, 14), [2, 2])
+    ((14, 14, 7, 4), ((14, 7), (7, 4)))
     """
     return tuple(accumulate(strides, reduced_size, initial=size))[1:]
+
+
+def positions(size: int | tuple[int, int], dims: int) -> int:
+    """Return all positions of maps of a size, in so many dimensions.
+
+    >>> positions(4, 2), positions((4, 6), 2)
+    (16, 24)
+    """
+    return size[0] * size[1] if isinstance(size, tuple) else size**dims
 
 
 @dataclass(frozen=True)
@@ -96,8 +112,9 @@ class Layout:
 
     Attributes
     ----------
-    input_size : int
-        Positions of an input in each dimension: the height and width of images in pixels, the length of windows.
+    input_size : int or (int, int)
+        Positions of an input in each dimension: the height and width of images in pixels, the length of windows. Two
+        numbers where height and width differ.
     channels : int
         Of an input.
     stem_width, stem_kernel, stem_stride : int
@@ -115,7 +132,7 @@ class Layout:
         Dimensions of what is convolved.
     """
 
-    input_size: int
+    input_size: int | tuple[int, int]
     channels: int
     stem_width: int
     stem_stride: int
@@ -136,7 +153,7 @@ class Layout:
         return (*range(n_fixed), *(n_fixed + slot for slot in self.slots))
 
     @property
-    def sizes(self) -> tuple[int, ...]:
+    def sizes(self) -> tuple[int | tuple[int, int], ...]:
         """Positions in a dimension at the input of each block and, last, at the output of the last one."""
         return reduced_sizes(self.input_size, [self.stem_stride, *(block.stride for block in self.blocks)])
 
@@ -156,7 +173,7 @@ class Layout:
     def macs(self) -> int:
         """Number of multiply–accumulates of convolutions and classifier for one input."""
         *sizes, last = self.sizes
-        stem = self.stem_kernel**self.dims * self.channels * self.stem_width * sizes[0] ** self.dims
-        head = self.head_width * (self.blocks[-1].out_width * last**self.dims + self.feature_width)
+        stem = self.stem_kernel**self.dims * self.channels * self.stem_width * positions(sizes[0], self.dims)
+        head = self.head_width * (self.blocks[-1].out_width * positions(last, self.dims) + self.feature_width)
         blocks = sum(block.macs(size) for block, size in zip(self.blocks, sizes, strict=True))
         return stem + blocks + head + self.last_width * self.classes

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from nagevo.spaces.memory import Memory, filters
-from nagevo.spaces.separable.layout import Block, Layout, reduced_size
+from nagevo.spaces.separable.layout import Block, Layout, positions, reduced_size
 
 
 def memory_of(layouts: Sequence[Layout], precision: str | np.ndarray) -> dict[str, np.ndarray]:
@@ -16,13 +16,16 @@ def memory_of(layouts: Sequence[Layout], precision: str | np.ndarray) -> dict[st
     def of(name: str) -> np.ndarray:
         return np.array([getattr(layout, name) for layout in layouts], dtype=int)
 
-    memory, dims = Memory(len(layouts), precision), of("dims")
+    def area(size: Callable[[Layout], int | tuple[int, int]]) -> np.ndarray:
+        return np.array([positions(size(layout), layout.dims) for layout in layouts], dtype=int)
+
+    memory = Memory(len(layouts), precision)
     channels, stem, head, feature, classes = map(
         of, ("channels", "stem_width", "head_width", "feature_width", "classes")
     )
-    first, last = (np.array([layout.sizes[end] for layout in layouts], dtype=int) ** dims for end in (0, -1))
-    x = memory.input(channels * of("input_size") ** dims)
-    x = memory.add([x], stem * first, **filters(channels, stem, of("stem_kernel") ** dims))
+    first, last = area(lambda layout: layout.sizes[0]), area(lambda layout: layout.sizes[-1])
+    x = memory.input(channels * area(lambda layout: layout.input_size))
+    x = memory.add([x], stem * first, **filters(channels, stem, of("stem_kernel") ** of("dims")))
     x = memory.add([x], stem * first, in_place=True)
     for number in range(max((len(layout.blocks) for layout in layouts), default=0)):
         rows = [_row(layout, number) for layout in layouts]
@@ -55,8 +58,8 @@ def _row(layout: Layout, number: int) -> tuple[int, ...]:
         block.squeeze_width,
         block.expands,
         block.has_shortcut,
-        size**block.dims,
-        reduced_size(size, block.stride) ** block.dims,
+        positions(size, block.dims),
+        positions(reduced_size(size, block.stride), block.dims),
     )
 
 

@@ -167,11 +167,12 @@ def _block(x: torch.Tensor, weights: dict[str, torch.Tensor], name: str, block: 
     return x + out if block.has_shortcut else out
 
 
-def _resized(images: torch.Tensor, resolution: int) -> torch.Tensor:
+def _resized(images: torch.Tensor, resolution: int | tuple[int, int]) -> torch.Tensor:
     """Return images of another height and width, each position an average of what it covers."""
-    if images.shape[2] == resolution:
+    sides = resolution if isinstance(resolution, tuple) else (resolution,) * (images.ndim - 2)
+    if images.shape[2:] == sides:
         return images
-    scaled = functional.interpolate(images, (resolution, resolution), mode="bilinear", antialias=True)
+    scaled = functional.interpolate(images, sides, mode="bilinear", antialias=True)
     return scaled.contiguous(memory_format=torch.channels_last)
 
 

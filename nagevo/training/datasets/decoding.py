@@ -81,8 +81,9 @@ def _failure(images: Sequence, row: int, error: Exception) -> str:
 
 
 def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, ...], crop: float = 1.0) -> np.ndarray:
-    """Return the square in the center of an image, scaled to a shape: uint8 of shape (channels, height, width).
+    """Return the center of an image, scaled to a shape: uint8 of shape (channels, height, width).
 
+    It is the largest part with the sides' ratio, times ``crop``: a square where the shape is one.
     The image is rotated as its EXIF data says. Transparent parts become white. Colors become shades of grey, or the
     reverse, as the channels ask.
     """
@@ -90,8 +91,9 @@ def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, ...]
     with _opened(image) as opened:
         eight = _eight_bit(opened)
         upright = _opaque(ImageOps.exif_transpose(eight) or eight).convert(MODES[channels])
-    side, center = crop * min(upright.size), (upright.width / 2, upright.height / 2)
-    box = (center[0] - side / 2, center[1] - side / 2, center[0] + side / 2, center[1] + side / 2)
+    scale = crop * min(upright.width / width, upright.height / height)
+    (x, y), (half_width, half_height) = (upright.width / 2, upright.height / 2), (scale * width / 2, scale * height / 2)
+    box = (x - half_width, y - half_height, x + half_width, y + half_height)
     scaled = upright.resize((width, height), Image.Resampling.BILINEAR, box=box)
     return np.asarray(scaled).reshape(height, width, channels).transpose(2, 0, 1)
 

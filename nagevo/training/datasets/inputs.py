@@ -224,7 +224,14 @@ class ImageInputs(Normalized):
         yield "A pixel from 0 to 255 is given as `(pixel / 255 - mean) / std`, with for each channel"
         yield f"{self._numbers()}."
         side = "the shorter side" if self.crop == 1 else f"{self.crop:g} of the shorter side"
-        yield f"The square in the center of an image, with {side}, is scaled; transparent parts are white."
+        _, height, width = self.shape
+        if height == width:
+            yield f"The square in the center of an image, with {side}, is scaled; transparent parts are white."
+        else:
+            yield (
+                f"The center of an image, the largest part with sides of {height} to {width}, times {self.crop:g}, is"
+                " scaled; transparent parts are white."
+            )
 
 
 @dataclass(frozen=True)

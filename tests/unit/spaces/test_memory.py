@@ -8,6 +8,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from nagevo.deploy.export import onnx_for_timing
 from nagevo.spaces import create_space
@@ -144,3 +145,16 @@ def test_a_residual_network_of_anybody_is_read_from_one_run():
 def test_spaces_without_networks_have_no_memory():
     space = create_space("nasbench_graph")
     assert space.memory(space.extremes()) == {}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_images_may_be_higher_than_wide(name):
+    space = create_space(name, **SMALL[name] | {"resolution": [12, 20]})
+    row = space.extremes()[1]
+    assert space.input_shape == space.input_shape_of(row) == (1, 12, 20)
+    network = telling(space.network(row))
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        assert network(torch.zeros(1, 1, 12, 20)).shape == (1, 3)
+    assert space.costs(row[None])["macs"].tolist() == [counter.get_total_flops() // 2]
+    found = {name: values[0] for name, values in space.memory(row[None]).items()}
+    assert memory_of(network, (1, 12, 20)) == found
