@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -114,15 +115,16 @@ class Trace:
         for number, (operation, at) in enumerate(zip(self.operations, scaled.operations, strict=True)):
             numbers = smaller(operation.numbers, lambda other: other.numbers, number)
             shapes = tuple(
-                tuple(
-                    smaller(length, lambda other, i=i, axis=axis: other.shapes[i][axis], number)
-                    for axis, length in enumerate(shape)
-                )
+                tuple(smaller(length, partial(_length, i, axis), number) for axis, length in enumerate(shape))
                 for i, shape in enumerate(operation.shapes)
             )
             numbers = numbers * at.numbers // operation.numbers
             operations.append(replace(operation, numbers=numbers, shapes=shapes))
         return replace(scaled, operations=tuple(operations))
+
+
+def _length(weight: int, axis: int, operation: Operation) -> Any:
+    return operation.shapes[weight][axis]
 
 
 def memory_of(network: nn.Module, input_shape: tuple[int, ...], precision: str = "fp32") -> dict[str, float]:

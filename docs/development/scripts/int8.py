@@ -1,8 +1,8 @@
 """Whether int8 pays on this processor: the hypervolume of slimmer versions of a small ResNet in either precision.
 
-``python docs/development/scripts/int8.py 24`` prints the accuracy and the latency in onnxruntime of 24 versions, trained
-for scikit-learn's digits as one supernet, in float32 and in int8, and the hypervolume of each precision and of both over
-that of float32. The reference point is 1.1 times the largest error and latency.
+``python docs/development/scripts/int8.py 24`` prints the accuracy and the latency in onnxruntime of 24 versions, in
+float32 and in int8, trained for scikit-learn's digits as one supernet, and the hypervolume of each precision and of
+both over that of float32. The reference point is 1.1 times the largest error and latency.
 """
 
 import sys

@@ -87,9 +87,7 @@ class LookupDevice(Device):
                 f"backend lookup: expected the space mobilenetv3, whose blocks the table names, got {space}"
             )
         if space.rectangle is not None:
-            raise ConfigError(
-                "backend lookup: expected one number as resolution: tables hold blocks of square images"
-            )
+            raise ConfigError("backend lookup: expected one number as resolution: tables hold blocks of square images")
         if self._sums is None or self._sums[0] is not space:
             self._sums = space, self._sums_of(space)
         with np.errstate(over="ignore"):  # a sum beyond all numbers gets its status

@@ -82,8 +82,8 @@ class MobileNetV3Space(SearchSpace):
             | Annotated[Sequence[Annotated[int, Option("", ge=8)]], Option("", min_length=2, max_length=2)]
             | None,
             Option(
-                "Height and width of the images, a list of both where they differ; null for the largest of `resolutions`,"
-                " or 224.",
+                "Height and width of the images, a list where they differ; null for the largest of `resolutions`, or"
+                " 224.",
                 "pixels",
             ),
         ] = None,

@@ -10,7 +10,7 @@ connections are left out of them, because they change nothing of what a path com
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal
 
