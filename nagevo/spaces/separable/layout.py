@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TypeVar
+from typing import Any, TypeVar
 
 
 def rounded_width(width: float, divisor: int) -> int:
@@ -132,7 +132,7 @@ class Layout:
         Dimensions of what is convolved.
     """
 
-    input_size: int | tuple[int, int]
+    input_size: Any
     channels: int
     stem_width: int
     stem_stride: int
@@ -153,7 +153,7 @@ class Layout:
         return (*range(n_fixed), *(n_fixed + slot for slot in self.slots))
 
     @property
-    def sizes(self) -> tuple[int | tuple[int, int], ...]:
+    def sizes(self) -> tuple[Any, ...]:
         """Positions in a dimension at the input of each block and, last, at the output of the last one."""
         return reduced_sizes(self.input_size, [self.stem_stride, *(block.stride for block in self.blocks)])
 
