@@ -440,6 +440,7 @@ def test_the_command_prints_one_json_object_for_each_budget(bundle, generator, m
         "verified": math.isfinite(answer.measured_value),
         **dict.fromkeys(("statistic", "condition", "machine", "disturbed", "slowdown")),
         "resolution": answer.networks.space.input_shape[-1],
+        "precision": "fp32",
     }
     code, out, _ = run(monkeypatch, capsys, *arguments, "--budget", "0.001")
     assert code == 3
