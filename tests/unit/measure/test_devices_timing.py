@@ -181,6 +181,13 @@ def test_references_are_timed_before_every_few_networks_and_after_the_last():
     np.testing.assert_allclose([references for _, references in outcomes], [[[2.0, 8.0]]] * len(bursts))
 
 
+def test_references_run_untimed_after_a_pause_and_are_timed_then():
+    time, speeds = FakeTime(), iter([1.0, 1.0, 9.0, 1.0, 1.0])  # the first one after a pause is slow
+    device = {"rounds": 2, "spread_s": 4.0, "clock": time.clock, "sleep": time.sleep}
+    ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [next(speeds)]], **device)
+    np.testing.assert_allclose(references, [[1.0], [1.0]])
+
+
 def test_a_burst_lies_between_the_references_before_and_after():
     speeds = iter([1.0, 4.0])
     ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [next(speeds)]], rounds=1)
