@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,7 @@ import pytest
 
 from nagevo.experiment import verification
 from nagevo.experiment.config import Experiment, parse_config
+from nagevo.experiment.learning import learn, relearn
 from nagevo.experiment.search import search_experiment
 from nagevo.experiment.verification import learn_verified, unverified, with_verified
 from nagevo.foundation.errors import InfeasibleBudget
@@ -63,7 +64,7 @@ def searched(tmp_path_factory):
     return config, search_experiment(parse_config(config))
 
 
-def verifying(searched, rounds: int) -> tuple[Experiment, Measurements]:
+def verifying(searched: tuple[dict[str, Any], Measurements], rounds: int) -> tuple[Experiment, Measurements]:
     """Return the experiment with a number of verification rounds, and its measurements."""
     config, measurements = searched
     return parse_config(config | {"verify": {"rounds": rounds}}), measurements
@@ -109,7 +110,7 @@ def test_a_round_without_new_answers_costs_nothing(searched, tmp_path, monkeypat
 
 def test_what_was_verified_is_not_proposed_again(searched, tmp_path):
     parsed, measurements = verifying(searched, 2)
-    generator = verification.learn(parsed, measurements, tmp_path / "bundle")
+    generator = learn(parsed, measurements, tmp_path / "bundle")
     proposals, unread = unverified(generator, measurements, parsed)
     assert list(proposals) == ["watch"]  # every candidate is known on the table
     known = set(SPACE.to_text(measurements.choices))
@@ -117,7 +118,7 @@ def test_what_was_verified_is_not_proposed_again(searched, tmp_path):
     occasion = Stopwatch().measure(SPACE, proposals["watch"])
     occasion.insert(0, "architecture", SPACE.to_text(proposals["watch"]))
     more = with_verified(SPACE, measurements, [], {"watch": [occasion.assign(device="watch")] * 2})
-    again, _ = unverified(verification.relearn(parsed, more, generator, tmp_path / "next"), measurements, parsed)
+    again, _ = unverified(relearn(parsed, more, generator, tmp_path / "next"), measurements, parsed)
     assert not set(SPACE.to_text(again["watch"])) & set(SPACE.to_text(proposals["watch"]))
 
 
