@@ -27,8 +27,8 @@ from nagevo.measure.status import reasons
 from nagevo.spaces.base import SearchSpace, unique
 
 LATTICE = 32
-"""Budgets for each device whose answers are verified, evenly spaced over all that can be answered. Where no more than
-so many answers are left to verify, all of them are."""
+"""Budgets for each device whose answers are verified: half of them evenly spaced over all that can be answered, half by
+equal factors. Where no more than so many answers are left to verify, all of them are."""
 
 
 def unverified(
@@ -57,7 +57,8 @@ def unverified(
         steps = generator.steps(device=device, confidence=confidence)
         answers = [answer for answer in steps if not answer.verified]
         if len(answers) > LATTICE:
-            asked = np.linspace(steps[0].bound, steps[-1].bound, LATTICE)
+            ends = steps[0].bound, steps[-1].bound
+            asked = np.concatenate([np.linspace(*ends, LATTICE // 2), np.geomspace(*ends, LATTICE // 2)])
             known = measurements.complete(device)
             if len(known):
                 evaluated = frontier.budgets(known.objectives(device), experiment.evaluation.budgets)

@@ -192,12 +192,17 @@ class Predictor:
         return self.feasibility.feasible(device, choices)
 
     def repeated(self, device: str) -> RepeatedValues:
-        """Return what occasions after the search tell of the measured architectures on a device."""
+        """Return what occasions after the search tell of the measured architectures on a device.
+
+        They are too few to tell how much the machine drifts between them: the drift is that between all occasions.
+        """
         repeated = RepeatedValues.of(self.measurements.again[device].T)
+        drifts = self.latency_surrogates[device].residuals.drifts
+        residuals = replace(repeated.residuals, drifts=drifts) if len(drifts) else repeated.residuals
         condition = self.measurements.conditions.get(device)
-        if condition is None or not len(condition.spread):
-            return repeated
-        return replace(repeated, residuals=repeated.residuals.widened(condition.spread))
+        if condition is not None and len(condition.spread):
+            residuals = residuals.widened(condition.spread)
+        return replace(repeated, residuals=residuals)
 
     def highest_confidence(self, device: str) -> float:
         """Return the highest confidence that what was measured on the device can support."""

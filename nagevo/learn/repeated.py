@@ -20,7 +20,7 @@ class RepeatedValues:
         Geometric mean over the occasions, in the unit of the device; NaN where the network was measured on fewer than
         two of several.
     residuals : Residuals
-        Of the logarithm of a value on one occasion, above the mean of the others.
+        Of the logarithm of a value on another occasion, above the mean.
     """
 
     expected: np.ndarray
@@ -51,7 +51,8 @@ class RepeatedValues:
             mean = np.nanmean(logs, axis=0)
         mean[counts < 2] = np.nan
         others = (counts * mean - logs) / np.maximum(counts - 1, 1)
-        residuals = logs - others
+        # each of n values varies by σ² (1 + 1 / (n − 1)) about the mean of the others, a new one by σ² (1 + 1 / n)
+        residuals = (logs - others) * np.sqrt(np.maximum(counts**2 - 1, 0)) / np.maximum(counts, 1)
         known = np.isfinite(residuals)
         occasions = np.broadcast_to(np.arange(len(values))[:, None], values.shape)
         return cls(np.exp(mean), Residuals.of(residuals[known], occasions[known]))
