@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, TypeVar
 
 
@@ -94,7 +93,10 @@ def reduced_sizes(size: Size, strides: Iterable[int]) -> tuple[Size, ...]:
     >>> reduced_sizes(28, [2, 1, 2, 2]), reduced_sizes((28, 14), [2, 2])
     ((14, 14, 7, 4), ((14, 7), (7, 4)))
     """
-    return tuple(accumulate(strides, reduced_size, initial=size))[1:]
+    sizes: list[Size] = [size]
+    for stride in strides:
+        sizes.append(reduced_size(sizes[-1], stride))
+    return tuple(sizes[1:])
 
 
 def positions(size: int | tuple[int, int], dims: int) -> int:
