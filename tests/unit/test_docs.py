@@ -31,9 +31,11 @@ def test_the_page_on_spaces_shows_an_example_that_keeps_its_promises(monkeypatch
 
 def test_the_config_on_the_page_on_spaces_is_an_experiment(monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "examples")
-    elastic, windows, recurrent, text = blocks("spaces.md", "yaml")
+    elastic, precise, windows, recurrent, text = blocks("spaces.md", "yaml")
     sections = {"accuracy": {"evaluator": "ofa_predictor", "path": "p.pth"}, "devices": {"cpu": {"backend": "torch"}}}
     assert parse_config(sections | yaml.safe_load(elastic)).create_space().resolutions == (128, 160, 192, 224)
+    space = parse_config(sections | yaml.safe_load(precise)).create_space()
+    assert space.to_text(space.extremes())[0].endswith("@int8")
     space = parse_config(sections | yaml.safe_load(windows)).create_space()
     assert space.costs(space.extremes())["parameters"].tolist() == [3022, 42526]
     assert space.costs(space.extremes())["macs"].tolist() == [23712, 5139840]

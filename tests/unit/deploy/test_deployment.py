@@ -358,7 +358,7 @@ def test_the_commands_fine_tune_and_export(bundle, monkeypatch, capsys, tmp_path
     assert code == 0
     assert "network.onnx: largest difference of an output from torch's" in out
     code, out, err = run(monkeypatch, capsys, *exporting, *asked)
-    assert (code, out, err) == (2, "", "nagevo: expected either --budget or --network\n")
+    assert (code, out, err) == (2, "", "nagevo: expected one of --budget, --network and --architectures\n")
 
 
 @pytest.mark.parametrize("command", ["export", "finetune"])
@@ -441,11 +441,15 @@ def test_a_delivery_that_is_made_again_trains_nothing_again(bundle, tmp_path, mo
     options = {"confidence": 0.9, "tuned": tmp_path / "tuned"}
     first = deliver(generator, PHONE, config, tmp_path / "networks", **options)
     weights = (tmp_path / "networks" / first["networks"][0]["folder"] / "weights.safetensors").read_bytes()
-    monkeypatch.setattr(delivery, "finetune", None)
+
+    def trained_again(*arguments, **options):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(delivery, "finetune", trained_again)
     assert deliver(generator, PHONE, config, tmp_path / "again", **options) == first
     again = (tmp_path / "again" / first["networks"][0]["folder"] / "weights.safetensors").read_bytes()
     assert weights == again
-    with pytest.raises(TypeError):  # more epochs are another training
+    with pytest.raises(AssertionError, match="trained again"):  # more epochs are another training
         deliver(generator, PHONE, replace(config, epochs=2), tmp_path / "again", **options)
 
 

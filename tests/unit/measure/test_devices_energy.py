@@ -139,7 +139,7 @@ def test_a_wider_network_takes_more_energy_where_power_is_even(backend, monkeypa
     assert rows["status"].tolist() == ["ok", "ok"]
     assert rows["energy_mj"][0] > 2 * rows["energy_mj"][1] > 0
     assert "latency_ms" not in rows
-    assert [len(runs) for runs in rows["runs"]] == [2, 2]  # a value for each burst
+    assert set(map(len, rows["runs"])) <= {2, 4}  # a value for each burst; disturbed bursts are repeated once
 
 
 def test_a_device_says_what_it_measures():
