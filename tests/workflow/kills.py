@@ -67,10 +67,9 @@ class SumDevice(Device):
 
 @dataclass(frozen=True)
 class Kill:
-    """What came of a run that was killed and resumed."""
+    """What came of a run that was killed, perhaps several times, and resumed each time."""
 
-    signal: signal.Signals
-    after_s: float
+    kills: list[tuple[signal.Signals, float]]
     finished: int
     redone: list[str]
     different: list[str]
@@ -78,8 +77,9 @@ class Kill:
 
     def __str__(self) -> str:
         outcome = "completed" if self.returncode == 0 else f"FAILED with {self.returncode}"
+        kills = " and ".join(f"{number.name} after {after_s:.1f} s" for number, after_s in self.kills)
         return (
-            f"{self.signal.name} after {self.after_s:.1f} s: {self.finished} files finished, {outcome},"
+            f"{kills}: {self.finished} files finished, {outcome},"
             f" redone {self.redone or 'none'}, different {self.different or 'none'}"
         )
 
@@ -129,19 +129,25 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {name: data for name, data in contents(folder, "results/**/*").items() if not name.startswith(others)}
 
 
-def kill_and_resume(folder: Path, number: signal.Signals, after_s: float, expected: dict[str, bytes]) -> Kill:
-    """Run the experiment in a new folder, kill it after so many seconds, resume it, and compare."""
-    run = start(prepare(folder))
-    time.sleep(after_s)
-    kill(run, number)
-    finished = finished_files(folder)
-    if number == signal.SIGKILL:  # the lock stays
-        subprocess.run(**snakemake_call(folder, "--unlock"), capture_output=True, check=True)
+def kill_and_resume(folder: Path, kills: list[tuple[signal.Signals, float]], expected: dict[str, bytes]) -> Kill:
+    """Run the experiment in a new folder, kill it after so many seconds and resume it each time, and compare."""
+    prepare(folder)
+    finished: dict[str, int] = {}
+    redone: list[str] = []
+    for number, after_s in kills:
+        run = start(folder)
+        time.sleep(after_s)
+        kill(run, number)
+        now = finished_files(folder)
+        redone += [name for name, when in finished.items() if now.get(name) != when]
+        finished = now
+        if number == signal.SIGKILL:  # the lock stays
+            subprocess.run(**snakemake_call(folder, "--unlock"), capture_output=True, check=True)
     returncode = start(folder).wait()
-    redone = [name for name, when in finished.items() if (folder / name).stat().st_mtime_ns != when]
+    redone += [name for name, when in finished.items() if (folder / name).stat().st_mtime_ns != when]
     ended = outputs(folder)
     different = sorted(name for name in ended.keys() | expected.keys() if ended.get(name) != expected.get(name))
-    return Kill(number, after_s, len(finished), redone, different, returncode)
+    return Kill(kills, len(finished), redone, different, returncode)
 
 
 def uninterrupted(folder: Path) -> tuple[dict[str, bytes], float]:
@@ -165,7 +171,7 @@ def main() -> None:
         kills = []
         for number in range(options.kills):
             folder = Path(parent) / str(number)
-            kills.append(kill_and_resume(folder, rng.choice(SIGNALS), rng.uniform(0, took_s), expected))
+            kills.append(kill_and_resume(folder, [(rng.choice(SIGNALS), rng.uniform(0, took_s))], expected))
             print(f"{number + 1}: {kills[-1]}", flush=True)
             shutil.rmtree(folder)
     completed = sum(kill.returncode == 0 for kill in kills)

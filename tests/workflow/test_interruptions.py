@@ -3,19 +3,12 @@
 import time
 
 import kills
-import pytest
 from conftest import snakemake
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    return kills.uninterrupted(tmp_path_factory.mktemp("uninterrupted") / "run")
-
-
-@pytest.mark.parametrize(("number", "share"), [*zip(kills.SIGNALS, (0.3, 0.5, 0.7), strict=True)], ids=str)
-def test_a_killed_run_resumes_to_the_same_result_and_redoes_nothing(uninterrupted, tmp_path, number, share):
-    expected, took_s = uninterrupted
-    outcome = kills.kill_and_resume(tmp_path / "run", number, share * took_s, expected)
+def test_a_run_killed_by_each_signal_resumes_to_the_same_and_redoes_nothing(tmp_path):
+    expected, took_s = kills.uninterrupted(tmp_path / "uninterrupted")
+    outcome = kills.kill_and_resume(tmp_path / "run", [(number, 0.3 * took_s) for number in kills.SIGNALS], expected)
     assert outcome.finished, outcome
     assert (outcome.returncode, outcome.redone, outcome.different) == (0, [], []), outcome
 
