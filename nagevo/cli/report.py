@@ -26,9 +26,9 @@ def run(
 
     from nagevo import load
     from nagevo.cli.show import EVALUATION, VALIDATION
+    from nagevo.deploy.config import INDEX
     from nagevo.evaluate.verdict import verdicts
     from nagevo.experiment.config import load_config
-    from nagevo.experiment.delivered import INDEX
     from nagevo.foundation.files import content_of, read_json
     from nagevo.foundation.tables import read_table
     from nagevo.foundation.writing import check_folder

@@ -27,8 +27,8 @@ def run(
     from rich.console import Console
 
     from nagevo import load
+    from nagevo.deploy.config import DELIVERED, INDEX
     from nagevo.evaluate.verdict import verdicts
-    from nagevo.experiment.delivered import DELIVERED, INDEX
     from nagevo.foundation.files import content_of, read_json
     from nagevo.foundation.machine import describe
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nagevo.deploy.config import DELIVERED, INDEX
 from nagevo.foundation.errors import ConfigError, DataError, unknown
 from nagevo.foundation.files import content_of, read_json
 from nagevo.measure.latency import BACKENDS
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nagevo.measure.latency.base import Device
-
-INDEX, LISTING, REFERENCES = "index.json", "manifest.json", "references"
-"""The table of delivered networks, the list of all files of the folder, and the folder of reference networks."""
-DELIVERED = "a table of networks that nagevo delivered"
 
 
 def delivered_on(folder: str | os.PathLike, device: str | None = None) -> dict[str, Path]:

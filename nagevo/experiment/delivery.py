@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nagevo.deploy.config import USUAL, DeployConfig
+from nagevo.deploy.config import INDEX, LISTING, REFERENCES, USUAL, DeployConfig
 from nagevo.deploy.deployment import DESCRIPTION, ONNX, Deployment
 from nagevo.deploy.finetuning import finetune, train_from_scratch
 from nagevo.deploy.quantization import model_for_timing
 from nagevo.experiment.config import DeviceConfig
-from nagevo.experiment.delivered import INDEX, LISTING, REFERENCES, judgment, values_in_condition
+from nagevo.experiment.delivered import judgment, values_in_condition
 from nagevo.experiment.measuring import profile
 from nagevo.experiment.profiling import LAYERS, profiles
 from nagevo.foundation.errors import InfeasibleBudget

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nagevo.experiment.delivered import DELIVERED, INDEX
+from nagevo.deploy.config import DELIVERED, INDEX
 from nagevo.experiment.explaining import neighbors
 from nagevo.experiment.profiling import delivered_layers, elsewhere
 from nagevo.foundation.errors import InfeasibleBudget

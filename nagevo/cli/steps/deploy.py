@@ -19,8 +19,8 @@ def run(
 ) -> None:
     """Train on and export the answers to some budgets of a device, and time them once more."""
     from nagevo import load
+    from nagevo.deploy.config import LISTING
     from nagevo.experiment.config import load_config
-    from nagevo.experiment.delivered import LISTING
     from nagevo.experiment.delivery import deliver, summary
     from nagevo.foundation.writing import check_folder
 
