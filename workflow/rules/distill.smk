@@ -17,7 +17,7 @@ rule distill:
         "results/{experiment}/logs/distill.log",
     benchmark:
         "results/{experiment}/benchmarks/distill.tsv"
-    threads: 2
+    threads: 1  # results must not depend on how many cores a workflow gets
     params:
         config=plan.config("experiment", "seed", "space", "accuracy", "devices", "generator", "verify"),
         source=plan.source("nagevo.cli.steps.distill", "space", "devices"),

@@ -14,7 +14,7 @@ rule evolve:
         "results/{experiment}/logs/evolve-{device}.log",
     benchmark:
         "results/{experiment}/benchmarks/evolve-{device}.tsv"
-    threads: 2
+    threads: 1  # results must not depend on how many cores a workflow gets
     params:
         config=plan.config("seed", "space", "devices/{device}", "evolve"),
         source=plan.source("nagevo.cli.steps.evolve", "space"),

@@ -56,7 +56,7 @@ rule propose:
         "results/{experiment}/logs/rounds/{round}/propose.log",
     benchmark:
         "results/{experiment}/benchmarks/rounds/{round}/propose.tsv"
-    threads: 2
+    threads: 1  # results must not depend on how many cores a workflow gets
     resources:
         devices=",".join(plan.devices),
     params:

@@ -12,7 +12,7 @@ rule surrogate_accuracy:
         "results/{experiment}/logs/surrogate-accuracy.log",
     benchmark:
         "results/{experiment}/benchmarks/surrogate-accuracy.tsv"
-    threads: 2
+    threads: 1  # results must not depend on how many cores a workflow gets
     params:
         config=plan.config("seed", "space", "search"),
         source=plan.source("nagevo.cli.steps.surrogate", "space"),
@@ -32,7 +32,7 @@ rule surrogate_latency:
         "results/{experiment}/logs/surrogate-latency-{device}.log",
     benchmark:
         "results/{experiment}/benchmarks/surrogate-latency-{device}.tsv"
-    threads: 2
+    threads: 1  # results must not depend on how many cores a workflow gets
     params:
         config=plan.config("seed", "space", "search", "devices/{device}"),
         source=plan.source("nagevo.cli.steps.surrogate", "space", "device"),
