@@ -69,7 +69,7 @@ def _sentences(found: dict[str, Any], budget: float) -> list[str]:
         return [*sentences, "no layers: the device has no profile of them"]
     if found["elsewhere"]:
         sentences.append(f"not where the device runs networks: {', '.join(found['elsewhere'])}")
-    if found["slower"]:
+    if found["slower"] and not now["kept"]:
         sentences.append(f"slower than when it was delivered: {', '.join(found['slower'][:DEAREST])}")
     elif not now["kept"] and "then" in layers[0]:
         sentences.append("no layer is slower than the others since it was delivered")

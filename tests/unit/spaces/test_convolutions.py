@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from nagevo.spaces.convolutions import safe_gradients
 torch.set_num_threads(1)
-network = nn.Sequential(nn.Conv2d(4, 8, 1, stride=2, bias=False))
+network = nn.Sequential(nn.Conv2d(4, 8, 1, stride=2, bias=False)).to(memory_format=torch.channels_last)
 with safe_gradients(network):
     for _ in range(20):
         inputs = torch.randn(16, 4, 28, 28, requires_grad=True)
