@@ -2,8 +2,8 @@
 
 Whoever chooses the most accurate of many architectures that seem fast enough finds those that seem faster than they
 are. A bound that holds for a share of all architectures is therefore broken more often by answers, and the residuals
-that calibrate it have to be those of architectures that were chosen in the same way: from left-out ones, of which
-neither their latency nor the fit to it is known to the prediction.
+that calibrate it have to be those of architectures that were chosen in the same way, among left-out ones, in whose
+prediction neither their latencies nor hyperparameters fitted to them had a part.
 
 References
 ----------
