@@ -111,7 +111,7 @@ class Deployment:
 
     @property
     def runnable(self) -> nn.Module | Int8Network:
-        """What names the classes of examples as the delivered file does: the network, or its model in int8."""
+        """The model that predicts as the delivered file does: the network, or its quantized model in int8."""
         from nagevo.deploy.quantization import Int8Network
 
         return self.network if self.quantized is None else Int8Network(self.quantized)
@@ -139,7 +139,7 @@ class Deployment:
         batch : int or None
             The batch that the files take; None for any.
         examples : Examples, optional
-            Of the test split: ``network.onnx`` is run on them, and the accuracy is added to the description.
+            The test split: ``network.onnx`` is run on it, and the accuracy is added to the description.
 
         Returns
         -------

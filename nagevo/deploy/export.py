@@ -30,7 +30,7 @@ INPUT_NAME, OUTPUT_NAME = "inputs", "logits"
 ANY_BATCH = 2
 """Batch with which networks are traced that take any: of 1, exporters would conclude that it is always 1."""
 STATE_NAME, NEXT_STATE_NAME = "state", "next_state"
-"""Of networks with a ``state_shape``, which run token by token."""
+"""Names of the further input and output of networks with a ``state_shape``, which run token by token."""
 
 
 def export_onnx(
@@ -156,7 +156,7 @@ def difference_from_torch(
     name : str
         Name of the exported file in errors.
     batch : int
-        Of the random input.
+        Number of examples in the random input.
     tolerance : float
         Largest difference, as a share of the largest output; infinite where outputs have only to be finite.
 

@@ -41,7 +41,7 @@ def model_card(
     differences : mapping of str to float
         By exported file, the largest difference of an output from torch's.
     state_shape : sequence of int, optional
-        Of a network that runs token by token.
+        Shape of the state of a network that runs token by token.
     batch : int or None
         The batch that the files take; None for any.
     """

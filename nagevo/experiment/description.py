@@ -26,7 +26,7 @@ def describe(
     ----------
     experiment : Experiment
     space : SearchSpace
-        Of the experiment.
+        The space of the experiment.
     evaluations : int
         Number of architectures whose accuracy was read.
     conditions : mapping of str to Condition

@@ -70,7 +70,7 @@ def relearn(
 ) -> Generator:
     """Write the bundle of a generator that learned from more than a former one, and return the generator.
 
-    What the former one knows is a start: frontiers are searched from its candidates on, and its model is trained on.
+    The evolution starts from the former generator's candidates, and the training from its weights.
 
     Parameters
     ----------

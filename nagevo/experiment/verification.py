@@ -40,7 +40,7 @@ def unverified(
     ----------
     generator : Generator
     measurements : Measurements
-        Of the search: the budgets of the evaluation come from them.
+        The measurements of the search: the budgets of the evaluation come from them.
     experiment : Experiment
 
     Returns
@@ -139,7 +139,7 @@ def learn_verified(
     experiment : Experiment
         Its devices and its evaluator measure.
     measurements : Measurements
-        Of the search.
+        The measurements of the search.
     folder : path
         Folder of the bundle; replaced where it exists.
     weights : path, optional

@@ -159,15 +159,7 @@ class Answer:
     def deployment(self, *, untrained: bool = False) -> Deployment:
         """Return the network with all that is needed where it runs; its ``save`` and ``export`` write folders.
 
-        Parameters
-        ----------
-        untrained : bool
-            Whether it may have random weights where the experiment has none of it.
-
-        Raises
-        ------
-        ConfigError
-            If the experiment has no weights of it.
+        Parameters and errors are those of :meth:`network`.
         """
         from nagevo.deploy.deployment import Deployment
 

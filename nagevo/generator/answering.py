@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Answering:
-    """What :class:`Generator` answers with: its candidates, ranked for what is asked; the last rankings are kept."""
+    """Answers requests from a table of candidates, ranked for each kind of request; the last rankings are kept."""
 
     def __init__(self, candidates: Candidates, networks: Networks):
         self.candidates, self.networks = candidates, networks

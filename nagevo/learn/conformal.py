@@ -64,7 +64,7 @@ class Residuals:
         occasions : ndarray of int, shape (n_all,)
             When each was measured.
         weights : ndarray, shape (n_all,), optional
-            How much each counts for the bound: see :func:`chosen_weights`. All count alike by default.
+            Weight of each residual in the bound, see :func:`chosen_weights`; equal weights by default.
         """
         from scipy.special import stdtrit
 

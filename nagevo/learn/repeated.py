@@ -12,7 +12,7 @@ from nagevo.learn.conformal import Residuals
 
 @dataclass(frozen=True)
 class RepeatedValues:
-    """What each of some networks takes, with how far another occasion may lie above it.
+    """Values that were measured on several occasions, with a bound for another occasion.
 
     Attributes
     ----------
@@ -20,7 +20,8 @@ class RepeatedValues:
         Geometric mean over the occasions, in the unit of the device; NaN where the network was measured on fewer than
         two of several.
     residuals : Residuals
-        Of the logarithm of a value on another occasion, above the mean.
+        Differences between the logarithm of a value and the mean of those on the other occasions, scaled to the
+        variance of the difference on a further occasion.
     """
 
     expected: np.ndarray

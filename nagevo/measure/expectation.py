@@ -16,7 +16,7 @@ import numpy as np
 FEWEST = 20
 """Minimum number of readings that the regression is fitted to."""
 DEGREE = 2
-"""Of the polynomial in the logarithm of the cross-entropy."""
+"""Degree of the polynomial in the logarithm of the cross-entropy."""
 STEPS = 5
 UNEXPLAINED = 1 / 3
 """Share of the variance of a reading that the cross-entropy of the same examples does not explain: the loss of an

@@ -47,7 +47,7 @@ class Measurements:
     conditions : dict of Condition
         By device that was timed, the state of its machine.
     readings : dict of ndarray, shape (n,)
-        What the evaluator read beside accuracies, by column, a key of :data:`READINGS`; NaN where it was not read.
+        Readings of the evaluator beside accuracies, by column, a key of :data:`READINGS`; NaN where there is none.
     again : dict of ndarray, shape (n, n_occasions)
         By device, values on occasions after the search; NaN where an architecture was not measured then. Of what was
         measured then, ``values`` hold the geometric mean of these.

@@ -39,7 +39,7 @@ from nagevo.training.loop import accuracy, cross_entropy_step, fit
 from nagevo.training.recipe import Recipe
 
 SHARES = (0.3, 0.5, 0.7)
-"""Of the latency of the original."""
+"""Budgets, as shares of the latency of the original."""
 RATIOS = np.linspace(0.05, 0.85, 17)
 """Ratios of uniform pruning."""
 

@@ -83,7 +83,7 @@ class TimedDevice(Device):
 
     @property
     def machine(self) -> Mapping[str, str | int] | None:
-        """What runs the networks, as :func:`nagevo.foundation.machine.describe_machine` says it; None if not known."""
+        """The machine that runs the networks, in the form of :func:`describe_machine`; None if not known."""
         return describe_machine()
 
     @property
