@@ -96,6 +96,7 @@ def test_the_accuracy_is_that_of_the_quantized_file(evaluator, space, rows, tabl
     assert readings(Int8Network(model), evaluator.examples("validation"))[0] == pytest.approx(table["accuracy"][1])
 
 
+@pytest.mark.usefixtures("table")
 def test_weights_and_activations_of_the_file_take_what_was_computed(evaluator, space, rows):
     model = onnx.load_from_string(with_batch(quantized(evaluator.network(rows[1]), space.input_shape), 1))
     found = space.memory(rows)
@@ -117,6 +118,7 @@ def test_the_size_of_the_file_is_measured_in_its_precision(space, rows):
     assert int8 < float32
 
 
+@pytest.mark.usefixtures("table")
 def test_a_network_in_int8_is_tuned_quantized_written_and_read(evaluator, space, rows, tmp_path):
     described = {
         **{"experiment": "digits", "architecture": f"{CELL}@int8", "precision": "int8", "device": "cpu", "seed": 0},
