@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -52,11 +52,11 @@ def run(
         write_table(pd.DataFrame({"architecture": generator.probes_for(device, probes)}), architectures)
         return
     if config is not None:
-        known, measures, exact = _measured(generator, device, config, probes)
+        known, options = _measured(generator, device, config, probes, afresh=replace)
     else:
         assert measurements is not None
-        (known, measures), exact = _read(measurements), False
-    adapted = generator.adapt(device, known, measures=measures, exact=exact, replace=replace)
+        known, options = _read(measurements)
+    adapted = generator.adapt(device, known, replace=replace, **options)
     steps = adapted.steps(device=device, confidence=min(0.9, adapted.highest_confidence(device)))
     first, last = steps[0], steps[-1]
     n = sum(len(values) for values in known.values())
@@ -67,8 +67,8 @@ def run(
     )
 
 
-def _read(path: Path) -> tuple[dict[str, list[float]], str]:
-    """Return by architecture all readings in a table, NaN where it says that one failed, and their quantity."""
+def _read(path: Path) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Return by architecture all readings in a table, NaN where it says that one failed; and options of ``adapt``."""
     from nagevo.foundation.errors import DataError
     from nagevo.foundation.quantities import measured_quantity
     from nagevo.foundation.tables import number_column, read_table, text_column
@@ -84,25 +84,34 @@ def _read(path: Path) -> tuple[dict[str, list[float]], str]:
             known.setdefault(text, []).append(value)
     if not known:
         raise DataError(f"table {path}: the column {quantity} is empty: fill in what was measured")
-    return known, quantity
+    return known, {"measures": quantity}
 
 
 def _measured(
-    generator: Generator, device: str, config: str, n: int | None
-) -> tuple[dict[str, list[float]], str, bool]:
-    """Return what the probes measure on a device, NaN where they fail, their quantity, and whether it is exact."""
+    generator: Generator, device: str, config: str, n: int | None, *, afresh: bool
+) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    """Return what the probes measure on a device, NaN where they fail; and options of ``adapt`` that tell of it.
+
+    Unless it begins ``afresh``, the references' quiet speed is that of the first time.
+    """
     from nagevo.experiment.config import load_config
     from nagevo.foundation.machine import describe
-    from nagevo.measure.latency.condition import conditions
+    from nagevo.measure.latency.condition import conditions, parsed_conditions, restated
     from nagevo.measure.status import failure_summary, outcomes, reasons, refuse_all_failed
 
-    settings = load_config(config).device(device)
+    settings, space = load_config(config).device(device), generator.space
     texts = generator.probes_for(device, n)
-    rows = settings.create().measure(generator.space, generator.space.from_text(texts))
+    rows = settings.create().measure(space, space.from_text(texts)).assign(device=device)
     refuse_all_failed(outcomes(rows, settings.measures), device)
     if summary := failure_summary(reasons(rows, settings.measures), device):
         typer.echo(summary, err=True)
-    for condition in conditions({device: rows.assign(device=device)}).values():
-        typer.echo(f"{device}: {describe(condition.described())}", err=True)
-    known = {text: [value] for text, value in zip(texts, rows[settings.measures], strict=True)}
-    return known, settings.measures, settings.exact
+    told = {} if afresh else generator.description.get("conditions", {})
+    known = parsed_conditions({name: entry for name, entry in told.items() if name == device}, "the bundle")
+    condition = conditions({device: rows}, known).get(device)
+    entry = None
+    if condition is not None:
+        entry = condition.described(space.to_text(space.extremes()))
+        rows = restated({device: rows}, {device: condition})[device]
+        typer.echo(f"{device}: {describe(entry)}", err=True)
+    values = {text: [value] for text, value in zip(texts, rows[settings.measures], strict=True)}
+    return values, {"measures": settings.measures, "exact": settings.exact, "condition": entry}

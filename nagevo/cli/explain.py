@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nagevo.cli.options import Budget, Bundle, Confidence, Device
+from nagevo.foundation.quantities import QUANTITIES
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from nagevo.foundation.quantities import Quantity
 
 DEAREST = 5
 """Number of layers that are shown."""
@@ -29,7 +32,7 @@ def run(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
 ) -> None:
-    """Say why an answer is as slow as it is: its layers, how it is timed now, and what its neighbors do otherwise."""
+    """Say why an answer takes what it takes: its layers, what is measured now, and what its neighbors do otherwise."""
     from rich.console import Console
 
     from nagevo import load
@@ -45,23 +48,24 @@ def run(
         typer.echo(dumps(found))
         return
     typer.echo(line(answer))
-    for sentence in _sentences(found, answer.budget):
+    quantity = QUANTITIES[answer.quantity]
+    for sentence in _sentences(found, answer.budget, quantity):
         typer.echo(sentence)
     if found["layers"] is not None:
         Console(highlight=False).print(_layers(found["layers"]))
-    for name, words in (("faster", "Next faster"), ("better", "Next more accurate")):
-        typer.echo(_neighbor(words, found[name]))
+    for name, words in (("faster", f"Next {quantity.smaller}"), ("better", "Next more accurate")):
+        typer.echo(_neighbor(words, found[name], quantity.unit))
 
 
-def _sentences(found: dict[str, Any], budget: float) -> list[str]:
-    """Return what is to be said of the time that the network takes now, and of its layers."""
-    now, layers = found["now"], found["layers"]
+def _sentences(found: dict[str, Any], budget: float, quantity: Quantity) -> list[str]:
+    """Return what is to be said of what the device measures of the network now, and of the network's layers."""
+    now, layers, unit = found["now"], found["layers"], quantity.unit
     if now is None:
-        return ["not timed: the device cannot be opened here; name it with --config"]
-    kept = f"within {budget:g} ms" if now["kept"] else f"the budget of {budget:g} ms is broken"
+        return ["not measured: the device cannot be opened here; name it with --config"]
+    kept = f"within {budget:g} {unit}" if now["kept"] else f"the budget of {budget:g} {unit} is broken"
     slowed = f"; references run at {100 / now['slowdown']:.0f} % of their quiet speed" if now["slowdown"] > 1 else ""
-    judged = f"{now['value']:.3g} ms as promises are judged"
-    sentences = [f"timed now: {judged}, {kept} ({now['raw']:.3g} ms as it is{slowed})"]
+    judged = f"{now['value']:.3g} {unit} as promises are judged"
+    sentences = [f"{quantity.words} now: {judged}, {kept} ({now['raw']:.3g} {unit} as it is{slowed})"]
     if now["machine"] is not None:
         machine = ", ".join(map(str, now["machine"].values()))
         sentences.append(f"the promise is for another machine: {machine}")
@@ -96,10 +100,10 @@ def _layers(layers: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _neighbor(words: str, other: dict[str, Any] | None) -> str:
+def _neighbor(words: str, other: dict[str, Any] | None, unit: str) -> str:
     if other is None:
         return f"{words}: none"
     changes = other["changes"][:CHANGES]
     more = len(other["changes"]) - len(changes)
     rest = f"; and {more} more" if more else ""
-    return f"{words}: {other['ms']:+.3g} ms, {other['points']:+.2f} points: {'; '.join(changes)}{rest}"
+    return f"{words}: {other['value']:+.3g} {unit}, {other['points']:+.2f} points: {'; '.join(changes)}{rest}"

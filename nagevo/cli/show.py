@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,7 +58,8 @@ def run(
     delivered = experiment / "networks" / INDEX
     if delivered.is_file():
         with content_of(delivered, DELIVERED):
-            console.print(_delivered(read_json(delivered)))
+            for table in _delivered(read_json(delivered)):
+                console.print(table)
     validation = experiment / VALIDATION
     if validation.is_file():
         from nagevo.foundation.tables import read_table
@@ -66,15 +68,25 @@ def run(
         console.print(str(Agreement.of(read_table(validation))), soft_wrap=True)
 
 
-def _budgets(generator: Generator, confidence: float) -> Table:
+def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
+    """Return an empty table that 80 columns are enough for: texts are folded, numbers are kept whole."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading in texts:
+        table.add_column(heading, overflow="fold", vertical="top")
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _budgets(generator: Generator, confidence: float) -> Table:
     from nagevo.foundation.quantities import QUANTITIES
     from nagevo.foundation.rounding import rounded_up
 
-    table = Table("device", title=f"Budgets at confidence {confidence:g}", title_justify="left")
-    for heading in ("answers", "verified", "budgets", "accuracy (%)", "highest confidence"):
-        table.add_column(heading, justify="right")
+    headings = ("answers", "verified", "budgets", "accuracy (%)", "highest\nconfidence")
+    table = _table(f"Budgets at confidence {confidence:g}", ["device"], headings)
     for device in generator.devices:
         steps = generator.steps(device=device, confidence=confidence)
         first, last, unit = steps[0], steps[-1], QUANTITIES[generator.quantity(device)].unit
@@ -90,12 +102,9 @@ def _budgets(generator: Generator, confidence: float) -> Table:
 
 
 def _metrics(evaluation: Any) -> Table:
-    from rich.table import Table
-
     title = f"Answers measured again, asked at confidence {evaluation['confidence']:g}"
-    table = Table("device", "method", title=title, title_justify="left")
-    for heading in ("hypervolume ratio", "mean regret (points)", "violated (%)", "budget used (%)"):
-        table.add_column(heading, justify="right")
+    headings = ("hypervolume\nratio", "mean regret\n(points)", "violated\n(%)", "budget used\n(%)")
+    table = _table(title, ["device", "method"], headings)
     for device, entry in evaluation["devices"].items():
         for method, metrics in entry["metrics"].items():
             table.add_row(
@@ -109,27 +118,28 @@ def _metrics(evaluation: Any) -> Table:
     return table
 
 
-def _delivered(index: Any) -> Table:
-    from rich.table import Table
-
+def _delivered(index: Any) -> list[Table]:
+    """Return a table for each device for which networks were delivered."""
     from nagevo.foundation.quantities import QUANTITIES
     from nagevo.foundation.rounding import rounded_up
 
-    table = Table("network", title="Delivered networks", title_justify="left")
-    for heading in ("asked", "promised", "measured", "test before (%)", "after (%)", "as ONNX (%)"):
-        table.add_column(heading, justify="right")
-    table.add_column("statistic, condition")
+    headings = ("asked", "promised", "measured", "test (%)\nbefore", "after", "as ONNX")
+    tables: dict[str, Table] = {}
     for network in index["networks"]:
-        unit, accuracy = QUANTITIES[index["devices"][network["device"]]["quantity"]].unit, network["accuracy"]
-        measured = "failed" if network["measured"] is None else f"{network['measured']:.4g} {unit}"
-        table.add_row(
-            network["folder"],
-            *(f"{rounded_up(network[key])} {unit}" for key in ("asked", "promised")),
-            measured if network["kept"] else f"{measured}, broken",
-            *(_fixed(accuracy.get(key), 2) for key in ("test_before", "test", "exported")),
-            f"{network['statistic']}, {network['condition']}" if network["statistic"] else "–",
+        device, accuracy = network["device"], network["accuracy"]
+        unit = QUANTITIES[index["devices"][device]["quantity"]].unit
+        respect = f" ({network['statistic']}, {network['condition']})" if network["statistic"] else ""
+        table = tables.setdefault(
+            device, _table(f"Delivered for {device}, in {unit}{respect}", ["network"], [*headings, "kept"])
         )
-    return table
+        table.add_row(
+            network["folder"].removeprefix(f"{device}/"),
+            *(rounded_up(network[key]) for key in ("asked", "promised")),
+            "failed" if network["measured"] is None else f"{network['measured']:.4g}",
+            *(_fixed(accuracy.get(key), 2) for key in ("test_before", "test", "exported")),
+            "yes" if network["kept"] else "no",
+        )
+    return list(tables.values())
 
 
 def _fixed(value: float | None, digits: int) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+ANEW = "measure anew while nothing else runs on the device"
+MORE = "let more of its values be read (`extra_measurements` of the device, or `search.evaluations`)"
+"""Remedies beside a higher confidence: of a device that is timed, and of one whose values are read from files."""
+
 
 def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each device on which more budgets were broken than the asked confidence allows.
@@ -18,10 +22,11 @@ def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
     found = []
     for device, entry in evaluation["devices"].items():
         broken = 100.0 * entry["metrics"]["generator"]["violation_rate"]
+        remedy = ANEW if "condition" in entry else MORE
         if broken > allowed + 1e-9:
             found.append(
                 f"{device}: {broken:.0f} % of the answers broke their budget when they were measured again; at "
                 f"confidence {evaluation['confidence']:g} at most {allowed:.0f} % should. Ask for a higher confidence, "
-                f"or measure anew while nothing else runs on the device."
+                f"or {remedy}."
             )
     return found

@@ -60,8 +60,8 @@ def explain(generator: Generator, answer: Answer, device: Device | None) -> dict
 def neighbors(generator: Generator, answer: Answer) -> dict[str, dict[str, Any] | None]:
     """Return the next ``faster`` and the next ``better`` answer on the same device, None where there is none.
 
-    Each has its ``architecture``, its ``changes`` in the words of the space, and how many ``ms`` and ``points`` of
-    accuracy more it has.
+    Each has its ``architecture``, its ``changes`` in the words of the space, and how much more it has of the ``value``,
+    in the unit of the device, and how many more ``points`` of accuracy.
     """
     steps = generator.steps(device=answer.device, confidence=answer.confidence)
     place = [step.architecture for step in steps].index(answer.architecture)
@@ -133,7 +133,7 @@ def _difference(space: SearchSpace, answer: Answer, other: Answer) -> dict[str, 
     return {
         "architecture": other.architecture,
         "changes": space.differences(before, after),
-        "ms": other.value - answer.value,
+        "value": other.value - answer.value,
         "points": other.accuracy - answer.accuracy,
     }
 

@@ -17,16 +17,17 @@ FILE_SIZE: Final = "file_kb"
 
 @dataclass(frozen=True)
 class Quantity:
-    """The words for a quantity, and its unit."""
+    """The words for a quantity, its unit, and what a network is that has less of it."""
 
     words: str
     unit: str
+    smaller: str
 
 
 QUANTITIES = {
-    LATENCY: Quantity("latency", "ms"),
-    ENERGY: Quantity("energy", "mJ"),
-    FILE_SIZE: Quantity("file size", "kB"),
+    LATENCY: Quantity("latency", "ms", "faster"),
+    ENERGY: Quantity("energy", "mJ", "more frugal"),
+    FILE_SIZE: Quantity("file size", "kB", "smaller"),
 }
 """By name, which is also the name of the limit and of the column of a table."""
 

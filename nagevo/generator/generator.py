@@ -303,6 +303,7 @@ class Generator:
         *,
         measures: str | None = None,
         exact: bool = False,
+        condition: Mapping[str, Any] | None = None,
         save: bool = True,
         replace: bool = False,
     ) -> Generator:
@@ -323,6 +324,8 @@ class Generator:
             device that was added keeps its quantity.
         exact : bool
             Whether a second measurement gives the same number, so that a measured latency is its own bound.
+        condition : mapping, optional
+            The condition in which the device was timed, as an entry of ``conditions.json``; answers say it.
         save : bool
             Whether the bundle on disk gets the device as well. Devices that were added to it meanwhile are kept, and
             are in the generator that is returned.
@@ -344,10 +347,10 @@ class Generator:
         if save and self.bundle is not None:
             with locked(self.bundle.place):
                 bundle = self.bundle.again()
-                options: dict[str, Any] = {"measures": measures, "exact": exact, "replace": replace}
-                grown = self._of_bundle(bundle).adapt(name, measurements, save=False, **options)
-                return self._of_bundle(save_adapted(bundle, grown.knowledge, grown.candidates, name))
-        readings = Readings.parse(self.space, measurements, measures or LATENCY, exact=exact)
+                options: dict[str, Any] = {"measures": measures, "exact": exact, "condition": condition}
+                grown = self._of_bundle(bundle).adapt(name, measurements, save=False, replace=replace, **options)
+                return self._of_bundle(save_adapted(bundle, grown.knowledge, grown.candidates, grown.description, name))
+        readings = Readings.parse(self.space, measurements, measures or LATENCY, exact=exact, condition=condition)
         earlier = None if replace else self._readings(name)
         if earlier is not None:
             if measures not in (None, earlier.quantity):
@@ -376,7 +379,11 @@ class Generator:
             )
         knowledge = adapted(self.knowledge, device, readings)
         candidates = knowledge.candidates(self.candidates, changed=[device])
-        return replaced(self, candidates=candidates, learned=knowledge)
+        conditions = {name: told for name, told in self.description.get("conditions", {}).items() if name != device}
+        if readings.condition is not None:
+            conditions[device] = dict(readings.condition)
+        description = {**self.description, "conditions": conditions}
+        return replaced(self, candidates=candidates, description=description, learned=knowledge)
 
     def probes_for(self, name: str, n: int | None = None) -> list[str]:
         """Return the architectures, as texts, that are best measured on a device next.

@@ -216,6 +216,7 @@ class Knowledge:
                         described[device]["exact"],
                         space.check(tensors[f"readings.{numbers[device]}.choices"]),
                         tensors[f"readings.{numbers[device]}.values"],
+                        bundle.manifest.get("conditions", {}).get(device),
                     )
                     for device in adapted
                 },

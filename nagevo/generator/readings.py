@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nagevo.foundation.errors import DataError
+from nagevo.foundation.machine import describe
 from nagevo.foundation.quantities import checked, measured_quantity
 from nagevo.spaces.base import RowIndex, SearchSpace, unique
 
@@ -30,16 +33,25 @@ class Readings:
         In normal form.
     values : ndarray, shape (n,)
         Positive; NaN where the architecture failed.
+    condition : mapping, optional
+        The condition in which the latest timed ones were read, as in ``conditions.json``; None where it is not known.
     """
 
     quantity: str
     exact: bool
     choices: np.ndarray
     values: np.ndarray
+    condition: Mapping[str, Any] | None = None
 
     @classmethod
     def parse(
-        cls, space: SearchSpace, measurements: Mapping[str, float | Iterable[float]], quantity: str, *, exact: bool
+        cls,
+        space: SearchSpace,
+        measurements: Mapping[str, float | Iterable[float]],
+        quantity: str,
+        *,
+        exact: bool,
+        condition: Mapping[str, Any] | None = None,
     ) -> Readings:
         """Return the readings in a mapping from texts of architectures to one or several numbers; NaN where it failed.
 
@@ -60,12 +72,12 @@ class Readings:
                 texts.append(text)
                 values.append(value)
         choices = space.normal(space.from_text(texts))
-        return cls(checked(quantity), bool(exact), choices, np.array(values, dtype=float))
+        return cls(checked(quantity), bool(exact), choices, np.array(values, dtype=float), condition)
 
     def extended(self, later: Readings) -> Readings:
         """Return these readings and later ones of the same quantity."""
         choices, values = (np.concatenate([getattr(self, k), getattr(later, k)]) for k in ("choices", "values"))
-        return replace(later, choices=choices, values=values)
+        return replace(later, choices=choices, values=values, condition=later.condition or self.condition)
 
     def combined(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the distinct architectures, and the median of the readings of each; NaN where all failed."""
@@ -75,12 +87,19 @@ class Readings:
         return choices, np.array([np.median(values) if len(values) else np.nan for values in read])
 
     def write(self, folder: str | os.PathLike, device: str, space: SearchSpace) -> None:
-        """Write the file of a device into a folder: ``architecture``, the quantity, and whether it is exact."""
+        """Write the file of a device into a folder.
+
+        Its columns are ``architecture``, the quantity, whether it is ``exact``, and where it is known the ``condition``
+        as JSON.
+        """
         import pandas as pd
 
         from nagevo.foundation.tables import write_table
 
-        columns = {"architecture": space.to_text(self.choices), self.quantity: self.values, "exact": self.exact}
+        columns: dict[str, Any] = {"architecture": space.to_text(self.choices), self.quantity: self.values}
+        columns["exact"] = self.exact
+        if self.condition is not None:
+            columns["condition"] = json.dumps(dict(self.condition))
         write_table(pd.DataFrame(columns), Path(folder) / f"{device}.parquet")
 
     @classmethod
@@ -98,7 +117,9 @@ class Readings:
         table = read_table(path, ("architecture", "exact"))
         quantity = measured_quantity(table, f"table {path}")
         choices = space.normal(parse_architectures(table, space, f"table {path}"))
-        return cls(quantity, bool(table["exact"].any()), choices, number_column(table, quantity, f"table {path}"))
+        values = number_column(table, quantity, f"table {path}")
+        condition = _condition(table["condition"].iloc[0], path) if "condition" in table and len(table) else None
+        return cls(quantity, bool(table["exact"].any()), choices, values, condition)
 
 
 def adapted_folder(bundle: str | os.PathLike) -> Path | None:
@@ -114,6 +135,16 @@ def adapted_files(bundle: str | os.PathLike) -> dict[str, Path]:
     """Return by device the files with the readings of the devices that an experiment's bundle was adapted to."""
     folder = adapted_folder(bundle)
     return {} if folder is None else {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+
+
+def _condition(text: Any, path: Path) -> dict[str, Any]:
+    """Return the condition in a file of readings."""
+    try:
+        condition = dict(json.loads(text))
+        describe(condition)
+    except (KeyError, TypeError, ValueError):
+        raise DataError(f"table {path}: expected the condition of the device as JSON, got {text!r}"[:300]) from None
+    return condition
 
 
 def _numbers(text: str, read: float | Iterable[float]) -> list[float]:

@@ -32,12 +32,14 @@ def save(
     return Bundle.read(folder)
 
 
-def save_adapted(bundle: Bundle, knowledge: Knowledge, candidates: Candidates, device: str) -> Bundle:
+def save_adapted(
+    bundle: Bundle, knowledge: Knowledge, candidates: Candidates, description: Mapping[str, Any], device: str
+) -> Bundle:
     """Write a bundle again with a device that its generator was adapted to; the caller holds it locked."""
     experiment = adapted_folder(bundle.place)
     if experiment is not None:
         knowledge.readings[device].write(experiment, device, knowledge.space)
-    with writing(bundle.place, _manifest(knowledge, candidates, bundle.manifest)) as temporary:
+    with writing(bundle.place, _manifest(knowledge, candidates, description)) as temporary:
         for name in bundle.manifest["files"]:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(bundle.place / name, temporary / name)

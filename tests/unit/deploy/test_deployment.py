@@ -453,6 +453,21 @@ def test_a_delivery_that_is_made_again_trains_nothing_again(bundle, tmp_path, mo
         deliver(generator, PHONE, replace(config, epochs=2), tmp_path / "again", **options)
 
 
+def test_networks_are_trained_on_at_the_learning_rate_of_the_config(bundle, tmp_path, monkeypatch):
+    rates, finetune = [], delivery.finetune
+
+    def recorded(*arguments, learning_rate, **options):
+        rates.append(learning_rate)
+        return finetune(*arguments, learning_rate=learning_rate, **options)
+
+    monkeypatch.setattr(delivery, "finetune", recorded)
+    deploy = {"budgets": [1e3], "epochs": 1}
+    for number, options in enumerate([deploy, {**deploy, "learning_rate": 0.005}]):
+        config = parse_config({**CONFIG, "deploy": options}).deploy
+        deliver(nagevo.load(bundle), PHONE, config, tmp_path / str(number), confidence=0.9, tuned=tmp_path / "tuned")
+    assert rates == [0.02, 0.005]  # by default 0.02; another rate is another training
+
+
 def test_a_number_of_budgets_is_spread_over_the_range_of_the_answers(bundle):
     generator = nagevo.load(bundle)
     low, high = generator.steps()[0].bound, generator.steps()[-1].bound

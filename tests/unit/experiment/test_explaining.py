@@ -56,23 +56,37 @@ class Phone(Device):
         return [Layer("first", "Conv", "npu", 30.0), Layer("second", "Resize", "cpu", 10.0)]
 
 
-@pytest.fixture
-def generator(tmp_path) -> Generator:
+class Meter(Phone):
+    """Measures energies."""
+
+    measures = "energy_mj"
+
+    def measure(self, space, choices):
+        return super().measure(space, choices).rename(columns={"latency_ms": "energy_mj"})
+
+
+def answering(tmp_path, device: str) -> Generator:
+    """Return the generator that knows all four networks on a device."""
     pd.DataFrame({"architecture": list("abcd"), "accuracy": ACCURACY}).to_csv(tmp_path / "t.csv", index=False)
     config = {
         "experiment": "names",
         "space": {"name": "test_explaining:Names"},
         "accuracy": {"evaluator": "table", "path": str(tmp_path / "t.csv"), "column": "accuracy"},
-        "devices": {"phone": {"backend": "test_explaining:Phone"}},
+        "devices": {"phone": {"backend": f"test_explaining:{device}"}},
     }
     return answer_from_measurements(parse_config(config), tmp_path / "results/names/generator", seconds=1)
+
+
+@pytest.fixture
+def generator(tmp_path) -> Generator:
+    return answering(tmp_path, "Phone")
 
 
 def test_the_next_answers_are_told_by_what_they_change(generator):
     found = explain(generator, generator.generate(3.5), None)  # b: c is slower and less accurate
     assert found["answer"]["architecture"] == "b"
-    assert found["faster"] == {"architecture": "a", "changes": ["network: b → a"], "ms": -1.0, "points": -10.0}
-    assert found["better"] == {"architecture": "d", "changes": ["network: b → d"], "ms": 2.0, "points": 10.0}
+    assert found["faster"] == {"architecture": "a", "changes": ["network: b → a"], "value": -1.0, "points": -10.0}
+    assert found["better"] == {"architecture": "d", "changes": ["network: b → d"], "value": 2.0, "points": 10.0}
     assert found["layers"] is found["now"] is None
     assert explain(generator, generator.generate(9.0), None)["better"] is None
 
@@ -132,10 +146,20 @@ def test_the_command_prints_layers_and_neighbors(generator, monkeypatch, capsys)
     bundle, config = ("--bundle", str(generator.folder)), json.dumps({"devices": generator.description["backends"]})
     code, shown, _ = run(monkeypatch, capsys, "explain", "--budget", "3.5", *bundle, "--config", config)
     assert code == 0
-    assert "timed now: 2 ms as promises are judged, within 3.5 ms" in shown
+    assert "latency now: 2 ms as promises are judged, within 3.5 ms" in shown
     assert "Next faster: -1 ms, -10.00 points: network: b → a" in shown
     _, shown, _ = run(monkeypatch, capsys, "explain", "--budget", "3.5", *bundle)
-    assert "not timed: the device cannot be opened here" in shown
+    assert "not measured: the device cannot be opened here" in shown
     code, _, said = run(monkeypatch, capsys, "explain", "--budget", "0.5", *bundle)
     assert code == 3
     assert "infeasible" in said
+
+
+def test_energies_are_told_in_their_own_unit(tmp_path, monkeypatch, capsys):
+    generator = answering(tmp_path, "Meter")
+    devices = json.dumps({"devices": generator.description["backends"]})
+    options = ("--budget", "3.5", "--bundle", str(generator.folder), "--config", devices)
+    shown = run(monkeypatch, capsys, "explain", *options)[1]
+    assert "energy now: 2 mJ as promises are judged, within 3.5 mJ (2 mJ as it is)" in shown
+    assert "Next more frugal: -1 mJ, -10.00 points" in shown
+    assert " ms" not in shown

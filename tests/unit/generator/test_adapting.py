@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 
@@ -12,6 +13,9 @@ from made_up import SPACE, learned, measured, run
 
 import nagevo
 from nagevo.foundation.errors import ArchitectureError, DataError
+from nagevo.foundation.tables import write_table
+from nagevo.measure.latency.base import Device
+from nagevo.measure.latency.timing import readings_table
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,17 @@ def latencies(texts, factor: float = 3.0) -> dict[str, float]:
     """Return latencies of a device that is slower than the known one by a factor."""
     cost = np.array([0.0, 0.1, 0.3, 1.0, 2.0])[SPACE.from_text(list(texts))].sum(axis=1)
     return dict(zip(texts, (factor * (1.0 + cost)).tolist(), strict=True))
+
+
+class Board(Device):
+    """Is timed beside two references, on a machine that is twice as slow when it is measured again."""
+
+    slow = 1.0
+
+    def measure(self, space, choices):
+        values = self.slow * np.array(list(latencies(space.to_text(choices)).values()))
+        references = np.tile([self.slow, 9.0 * self.slow], (4, 1))
+        return readings_table([(np.full((4, 5), value), references) for value in values], "median")
 
 
 def test_devices_added_by_generators_that_were_loaded_before_are_all_kept(bundle):
@@ -230,3 +245,33 @@ def test_a_damaged_file_of_readings_is_named_and_can_be_replaced(bundle):
         generator.adapt("board", probes)
     generator.adapt("board", probes, replace=True)
     assert len(pd.read_parquet(bundle.parent / "adapted/board.parquet")) == len(probes)
+
+
+def test_the_condition_of_an_added_device_is_kept_and_told(bundle, monkeypatch, capsys):
+    backend = json.dumps({"devices": {"board": {"backend": "test_adapting:Board"}}})
+    arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--config", backend)
+    code, _, err = run(monkeypatch, capsys, *arguments, "--probes", "4")
+    assert (code, "board: median on the quiet machine; undisturbed while measured" in err) == (0, True)
+    monkeypatch.setattr(Board, "slow", 2.0)
+    assert "disturbed 100 % of the time" in run(monkeypatch, capsys, *arguments, "--probes", "4")[2]
+    shutil.rmtree(bundle)
+    again = learned(measured(40, "exact"), bundle)  # from the readings that the experiment keeps
+    answer = again.generate(20.0, device="board", confidence=0.5)
+    assert (answer.statistic, answer.condition) == ("median", "quiet")
+    (values,) = (readings.values for readings in again.knowledge.readings.values())
+    true = latencies(SPACE.to_text(again.knowledge.readings["board"].choices))
+    np.testing.assert_allclose(values, list(true.values()))
+    shown = run(monkeypatch, capsys, "show", str(bundle), "--confidence", "0.5")[1]
+    assert "board: median on the quiet machine; disturbed 100 %" in shown
+    forgotten = again.adapt("board", latencies(again.probes_for("other")), replace=True)
+    assert forgotten.generate(20.0, device="board", confidence=0.5).statistic is None
+
+
+def test_a_condition_that_cannot_be_read_is_named(bundle):
+    generator = nagevo.load(bundle)
+    probes = latencies(generator.probes_for("board"))
+    generator.adapt("board", probes)
+    path = bundle.parent / "adapted/board.parquet"
+    write_table(pd.read_parquet(path).assign(condition="quiet"), path)
+    with pytest.raises(DataError, match="expected the condition of the device as JSON, got 'quiet'"):
+        generator.adapt("board", probes)

@@ -254,13 +254,17 @@ def test_stages_of_no_files_are_no_rows(tmp_path):
 
 
 def test_broken_promises_are_told_in_plain_words():
-    def evaluation(rate):
-        return {"confidence": 0.9, "devices": {"phone": {"metrics": {"generator": {"violation_rate": rate}}}}}
+    def evaluation(rate, **more):
+        metrics = {"generator": {"violation_rate": rate}}
+        return {"confidence": 0.9, "devices": {"phone": {"metrics": metrics, **more}}}
 
     assert verdicts(evaluation(0.1)) == []  # 10 % at confidence 0.9: as asked
     (sentence,) = verdicts(evaluation(0.35))
     assert sentence.startswith("phone: 35 % of the answers broke their budget")
     assert "at most 10 % should" in sentence
+    assert "`extra_measurements`" in sentence  # values from a table are not disturbed by what else runs
+    (sentence,) = verdicts(evaluation(0.35, condition={"statistic": "median"}))
+    assert "measure anew while nothing else runs" in sentence
 
 
 def test_answers_that_broke_their_budget_are_drawn_as_crosses():
