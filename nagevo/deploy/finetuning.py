@@ -162,7 +162,9 @@ def _trained(
         about={"architecture": begun.description["architecture"], "weights": weights},
         score=score,
     )
-    return scores, accuracy(network.eval(), trainer.examples("test", shape))
+    test = accuracy(network.eval(), trainer.examples("test", shape))
+    network.cpu()
+    return scores, test
 
 
 def _written(

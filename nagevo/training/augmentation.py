@@ -1,4 +1,7 @@
-"""Random changes of training examples that leave their labels alone."""
+"""Random changes of training examples that leave their labels alone.
+
+Examples are changed where they lie; the numbers are drawn on the processor, so that a seed means the same on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ def changed_images(pixels: torch.Tensor, recipe: Recipe, rng: torch.Generator) -
         pixels = shifted(pixels, recipe.shift_pixels, rng)
     if recipe.flip:
         mirrored = torch.rand(len(pixels), 1, 1, 1, generator=rng) < 0.5
-        pixels = torch.where(mirrored, pixels.flip(3), pixels)
+        pixels = torch.where(mirrored.to(pixels.device), pixels.flip(3), pixels)
     return relit(pixels, recipe.light, rng) if recipe.light else pixels
 
 
@@ -33,11 +36,12 @@ def scaled(pixels: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
 
 def shifted(pixels: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
     """Return each image moved by at most ``most`` pixels in each direction, filled with black."""
-    n, _, height, width = pixels.shape
+    (n, _, height, width), device = pixels.shape, pixels.device
     padded = nn.functional.pad(pixels, (most,) * 4)
-    top, left = torch.randint(0, 2 * most + 1, (2, n, 1), generator=rng)
-    rows, columns = top + torch.arange(height), left + torch.arange(width)  # (batch, height), (batch, width)
-    images = torch.arange(n)[:, None, None]
+    top, left = torch.randint(0, 2 * most + 1, (2, n, 1), generator=rng).to(device)
+    rows = top + torch.arange(height, device=device)  # (batch, height)
+    columns = left + torch.arange(width, device=device)  # (batch, width)
+    images = torch.arange(n, device=device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[images, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
@@ -47,13 +51,14 @@ def turned(pixels: torch.Tensor, degrees: float, zoom: float, rng: torch.Generat
     scales = 1 / (1 + (zoom - 1) * torch.rand(len(pixels), generator=rng))
     cos, sin, zero = scales * angles.cos(), scales * angles.sin(), torch.zeros(len(pixels))
     matrices = torch.stack([cos, -sin, zero, sin, cos, zero], dim=1).view(-1, 2, 3)  # from output to input positions
-    grid = nn.functional.affine_grid(matrices, list(pixels.shape), align_corners=False)
+    grid = nn.functional.affine_grid(matrices.to(pixels.device), list(pixels.shape), align_corners=False)
     return nn.functional.grid_sample(pixels.float(), grid, align_corners=False).round().to(torch.uint8)
 
 
 def relit(pixels: torch.Tensor, most: float, rng: torch.Generator) -> torch.Tensor:
     """Return each image with its contrast and its brightness changed by up to this share of either."""
-    contrast, brightness = 1 + most * (2 * torch.rand(2, len(pixels), 1, 1, 1, generator=rng) - 1)
+    changes = 1 + most * (2 * torch.rand(2, len(pixels), 1, 1, 1, generator=rng) - 1)
+    contrast, brightness = changes.to(pixels.device)
     values = pixels.float()
     means = values.mean(dim=(1, 2, 3), keepdim=True)
     return ((values - means) * contrast + means * brightness).round().clamp(0, 255).to(torch.uint8)
@@ -69,7 +74,9 @@ def changed_arrays(values: torch.Tensor, std: Sequence[float], recipe: Recipe, r
     """
     each = [1] * (values.ndim - 2)
     if recipe.amplitude:
-        values = values * (1 + recipe.amplitude * (2 * torch.rand(len(values), 1, *each, generator=rng) - 1))
+        amplitudes = 1 + recipe.amplitude * (2 * torch.rand(len(values), 1, *each, generator=rng) - 1)
+        values = values * amplitudes.to(values.device)
     if recipe.noise:
-        values = values + recipe.noise * torch.tensor(std).view(-1, *each) * torch.randn(values.shape, generator=rng)
+        noise = recipe.noise * torch.tensor(std).view(-1, *each) * torch.randn(values.shape, generator=rng)
+        values = values + noise.to(values.device)
     return values

@@ -13,7 +13,7 @@ from nagevo.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Examples:
-    """Labeled examples as they are kept in memory.
+    """Labeled examples as they are kept in memory: that of the processor, or of a GPU.
 
     Attributes
     ----------
@@ -40,6 +40,10 @@ class Examples:
         """Return the first n examples."""
         return replace(self, inputs=self.inputs[:n], labels=self.labels[:n])
 
+    def to(self, device: torch.device) -> Examples:
+        """Return the examples in the memory of a device."""
+        return replace(self, inputs=self.inputs.to(device), labels=self.labels.to(device))
+
     def batches(self, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield inputs of a network and labels in order."""
         for inputs, labels in zip(self.inputs.split(size), self.labels.split(size), strict=True):
@@ -47,7 +51,7 @@ class Examples:
 
     def epoch(self, recipe: Recipe, rng: torch.Generator) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield whole batches of augmented inputs and labels in random order."""
-        order = torch.randperm(len(self), generator=rng)
+        order = torch.randperm(len(self), generator=rng).to(self.labels.device)
         size = min(recipe.batch_size, len(self))
         for chosen in order[: len(self) // size * size].split(size):
             yield self.form.prepared(self.form.augmented(self.inputs[chosen], recipe, rng)), self.labels[chosen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -16,13 +16,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nagevo.foundation.progress import track
 from nagevo.spaces.convolutions import safe_gradients
+from nagevo.training.accelerator import mixed_precision, torch_device
 from nagevo.training.checkpoint import Best, resume, save_checkpoint
 from nagevo.training.examples import Examples
 from nagevo.training.recipe import Recipe
 
 CHECKPOINT_INTERVAL_S = 10.0
-BATCH_SIZE = 128
-"""Examples that are scored at once: few enough for what small networks compute to stay in the processor's cache."""
+BATCH_SIZES = {"cpu": 128, "cuda": 1024}
+"""Examples that are scored at once: on a processor few enough for what small networks compute to stay in its cache."""
 
 Step = Callable[[torch.Tensor, torch.Tensor, torch.Generator], None]
 """Sets the gradients of all parameters for one batch of inputs and labels."""
@@ -40,7 +41,7 @@ def fit(
     about: Mapping[str, Any] | None = None,
     score: Callable[[], float] | None = None,
 ) -> list[float]:
-    """Train a network in place.
+    """Train a network in place; where the recipe names an accelerator, the network lies there afterwards.
 
     All randomness of an epoch follows from the seed and the number of the epoch: training that resumes from a
     checkpoint ends with the same bits as training that was never interrupted.
@@ -64,6 +65,8 @@ def fit(
     list of float
         All scores; empty without ``score``.
     """
+    device = torch_device(recipe.accelerator)
+    network, examples = network.to(device), examples.to(device)
     optimizer, best = _optimizer(network, recipe), Best(network, score)
     about = {**(about or {}), "recipe": asdict(recipe), "seed": seed}
     done = 0 if checkpoint is None else resume(checkpoint, about, network, optimizer, best)
@@ -128,12 +131,23 @@ def cross_entropy_step(network: nn.Module, recipe: Recipe) -> Step:
     """Return the step of ordinary supervised training."""
 
     def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-        cross_entropy(network(x), labels, label_smoothing=recipe.label_smoothing).backward()
+        with mixed_precision(x.device, recipe.precision):
+            loss = cross_entropy(network(x), labels, label_smoothing=recipe.label_smoothing)
+        loss.backward()
 
     return step
 
 
-def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int = BATCH_SIZE) -> nn.Module:
+def batches_for(
+    network: Callable[[torch.Tensor], torch.Tensor], examples: Examples, batch_size: int | None = None
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield inputs and labels in order where a network lies, by default in batches of the size for scoring there."""
+    parameters = network.parameters() if isinstance(network, nn.Module) else ()
+    device = next((parameter.device for parameter in parameters), torch.device("cpu"))
+    return examples.to(device).batches(batch_size or BATCH_SIZES[device.type])
+
+
+def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int | None = None) -> nn.Module:
     """Set the statistics of batch normalization to their means over batches of examples; return the network.
 
     References
@@ -150,7 +164,7 @@ def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int = BAT
         return network.eval()
     network.train()
     with torch.no_grad():
-        for x, _ in examples.batches(batch_size):
+        for x, _ in batches_for(network, examples, batch_size):
             network(x)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -186,9 +200,11 @@ def standard_error(accuracy: float, n: int) -> float:
 
 
 def accuracy(
-    network: Callable[[torch.Tensor], torch.Tensor], examples: Examples, *, batch_size: int = BATCH_SIZE
+    network: Callable[[torch.Tensor], torch.Tensor], examples: Examples, *, batch_size: int | None = None
 ) -> float:
     """Return the percentage of labels that a network in evaluation mode names: of examples, or of their tokens."""
     with torch.inference_mode():
-        correct = sum(int((network(x).argmax(-1) == labels).sum()) for x, labels in examples.batches(batch_size))
+        correct = sum(
+            int((network(x).argmax(-1) == labels).sum()) for x, labels in batches_for(network, examples, batch_size)
+        )
     return 100.0 * correct / examples.labels.numel()

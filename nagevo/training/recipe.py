@@ -8,6 +8,7 @@ from typing import Annotated
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
+from nagevo.training.accelerator import Accelerator, Precision
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Recipe:
     amplitude: Annotated[
         float, Option("Of arrays: largest random change of the amplitude, as a share.", ge=0, le=1)
     ] = 0.0
+
+    accelerator: Accelerator = "cpu"
+    precision: Precision = "float32"
 
     def __post_init__(self):
         if 0 < self.epochs <= self.warmup_epochs:

@@ -25,7 +25,7 @@ def save_tensors(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any], 
 
     All metadata are one entry: safetensors writes several in an order of its own each time.
     """
-    contiguous, text = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}, _json(about)
+    contiguous, text = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, _json(about)
     entry = _json({"about": text, "sha256": digest(contiguous, text)})
     with replacing(path) as temporary:
         save_file(contiguous, temporary, metadata={METADATA: entry})

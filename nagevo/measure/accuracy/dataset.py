@@ -18,10 +18,12 @@ from nagevo.foundation.registry import create
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.status import OK, reason
 from nagevo.spaces.base import SearchSpace
+from nagevo.training.accelerator import torch_device
 from nagevo.training.datasets import DATASET, Dataset, Inputs, check_fits, load_dataset
 from nagevo.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from nagevo.deploy.quantization import Int8Network
@@ -42,11 +44,11 @@ def readings(network: nn.Module | Int8Network, examples: Examples) -> tuple[floa
     """
     import torch
 
-    from nagevo.training.loop import BATCH_SIZE, cross_entropy, standard_error
+    from nagevo.training.loop import batches_for, cross_entropy, standard_error
 
     correct, loss, n = 0, 0.0, examples.labels.numel()
     with torch.inference_mode():
-        for x, labels in examples.batches(BATCH_SIZE):
+        for x, labels in batches_for(network, examples):
             logits = network(x)
             correct += int((logits.argmax(-1) == labels).sum())
             loss += float(cross_entropy(logits, labels)) * labels.numel()
@@ -105,6 +107,11 @@ class DatasetEvaluator(Evaluator):
         """The inputs of the networks."""
         return self.dataset.form
 
+    @property
+    def accelerator(self) -> torch.device:
+        """Where networks are trained and their accuracies read."""
+        return torch_device(self.recipe.accelerator)
+
     def preprocessing(self) -> dict[str, Any]:
         return {"classes": list(self.classes), **self.form.describe()}
 
@@ -135,7 +142,7 @@ class DatasetEvaluator(Evaluator):
 
     @abstractmethod
     def trained(self, choices: np.ndarray) -> nn.Module:
-        """Return the trained network of one architecture in evaluation mode; ``choices`` has shape (n_choices,)."""
+        """Return the trained network of one architecture, shape (n_choices,), in evaluation mode on the accelerator."""
 
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
         """Return one row for each architecture, in order; see :meth:`Evaluator.evaluate`.
@@ -171,7 +178,7 @@ class DatasetEvaluator(Evaluator):
     def _quantized(self, network: nn.Module, shape: tuple[int, ...]) -> Int8Network:
         from nagevo.deploy.quantization import Int8Network, inputs_of, quantized
 
-        return Int8Network(quantized(network, shape, inputs_of(self.calibration(shape))))
+        return Int8Network(quantized(network.cpu(), shape, inputs_of(self.calibration(shape))))
 
     def about(self, network: nn.Module) -> dict[str, Any]:
         """Return what trained weights depend on beside recipe and seed."""

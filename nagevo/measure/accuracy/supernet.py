@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -145,13 +146,16 @@ class SupernetEvaluator(DatasetEvaluator):
         return np.full(len(choices), self.supernet is not None)
 
     def network(self, choices: np.ndarray) -> nn.Module | None:
-        return None if self.supernet is None else self.trained(choices)
+        return None if self.supernet is None else self._calibrated(choices, "cpu")
 
     def trained(self, choices: np.ndarray) -> nn.Module:
+        return self._calibrated(choices, self.accelerator)
+
+    def _calibrated(self, choices: np.ndarray, device: str | torch.device) -> nn.Module:
         choices = self.space.plain_choices(choices)
         from nagevo.training.loop import recalibrate
 
-        network = channels_last(self.supernet.subnetwork(choices))
+        network = channels_last(self.supernet.subnetwork(choices)).to(device)
         return recalibrate(network, self.calibration(self.plain.input_shape_of(choices)))
 
     def _untrained(self) -> nn.Module:
@@ -167,16 +171,22 @@ class SupernetEvaluator(DatasetEvaluator):
         import torch
         from torch.nn import functional
 
+        from nagevo.training.accelerator import mixed_precision
+
         smallest, largest = self.plain.extremes()
         parameters = list(supernet.parameters())
 
         def gradients(loss: torch.Tensor) -> Sequence[torch.Tensor | None]:
             return torch.autograd.grad(loss, parameters, allow_unused=True)
 
+        def outputs(x: torch.Tensor, row: np.ndarray) -> torch.Tensor:
+            with mixed_precision(x.device, self.recipe.precision):  # it counts in one thread
+                return supernet(x, row, dropout=row is largest).flatten(0, -2).float()
+
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
             drawn = self.plain.sample_range(self.random_networks, rng=_numpy_rng(rng))
             networks = (largest, *drawn, smallest)
-            logits, *others = pool.map(lambda row: supernet(x, row, dropout=row is largest).flatten(0, -2), networks)
+            logits, *others = pool.map(partial(outputs, x), networks)
             targets = logits.detach().softmax(1)
             losses = [functional.cross_entropy(logits, labels.flatten(), label_smoothing=self.recipe.label_smoothing)]
             losses += [functional.cross_entropy(each, targets) for each in others]

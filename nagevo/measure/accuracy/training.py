@@ -72,7 +72,7 @@ class TrainingEvaluator(DatasetEvaluator):
         choices = self.space.plain_choices(choices)
         kept = self.network(choices)
         if kept is not None:
-            return kept
+            return kept.to(self.accelerator)
         torch.set_num_threads(1)
         network, shape = self._untrained(choices), self.plain.input_shape_of(choices)
         step = cross_entropy_step(network, self.recipe)

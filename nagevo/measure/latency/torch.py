@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from nagevo.foundation.errors import DeviceError
+from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
 from nagevo.foundation.quantities import ENERGY
@@ -19,10 +19,11 @@ from nagevo.measure.latency.timing import Burst, Prepare, built
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from torch import nn
 
     from nagevo.spaces.base import SearchSpace
+
+RUNS_BEFORE_RECORDING = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,17 @@ class TorchDevice(LocalDevice):
 
     processor: Annotated[Literal["cpu", "cuda"], Option("Processor that runs the network.")] = "cpu"
     channels_last: Annotated[bool, Option("Whether channels lie innermost in memory.")] = False
+    cuda_graphs: Annotated[
+        bool,
+        Option("On a GPU: whether a run replays a recorded CUDA graph, so that launching kernels takes no time."),
+    ] = False
 
     runs_files: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cuda_graphs and self.processor != "cuda":
+            raise ConfigError(f"cuda_graphs: expected processor cuda, got {self.processor}")
 
     @property
     def machine(self) -> Mapping[str, str | int]:
@@ -66,7 +76,9 @@ class TorchDevice(LocalDevice):
     def layers(self, space: SearchSpace, choices: np.ndarray) -> list[Layer]:
         with self.opened():
             network = built(space, choices)
-            burst = replace(self, runs=PROFILED_RUNS)._prepare(None, network, space.input_shape_of(choices))
+            burst = replace(self, runs=PROFILED_RUNS, cuda_graphs=False)._prepare(
+                None, network, space.input_shape_of(choices)
+            )
             assert not isinstance(network, Path | bytes)
             with timed_modules(network.eval(), gpu=self.processor == "cuda") as layers:
                 burst()
@@ -95,21 +107,40 @@ class TorchDevice(LocalDevice):
         placed: nn.Module = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
         given = [each.to(self.processor) for each in inputs_for(placed, input_shape, self.batch).values()]
         inputs = [each.contiguous(memory_format=layout) if each.ndim == 4 else each for each in given]
+        run: Callable[[], object] = partial(placed, *inputs)
+        if self.cuda_graphs:
+            run = _recorded(run)
         if self.processor == "cuda" and counter is None:
-            return lambda: self._time_on_gpu(placed, inputs)
+            return partial(self._time_on_gpu, run)
         settle = torch.cuda.synchronize if self.processor == "cuda" else None
-        return self.burst(lambda: placed(*inputs), counter, settle=settle)
+        return self.burst(run, counter, settle=settle)
 
-    def _time_on_gpu(self, network: nn.Module, inputs: Sequence[torch.Tensor]) -> list[float]:
+    def _time_on_gpu(self, run: Callable[[], object]) -> list[float]:
         """Return the ms between the events before and after each timed run."""
         import torch
 
         for _ in range(self.warmup):
-            network(*inputs)
+            run()
         events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(self.runs)]
         for start, end in events:
             start.record()
-            network(*inputs)
+            run()
             end.record()
             end.synchronize()
         return [start.elapsed_time(end) for start, end in events]
+
+
+def _recorded(run: Callable[[], object]) -> Callable[[], object]:
+    """Return what replays the kernels that a run launches, on the same memory."""
+    import torch
+
+    stream = torch.cuda.Stream()  # libraries get their memory and choose their kernels before anything is recorded
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(RUNS_BEFORE_RECORDING):
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+    return graph.replay

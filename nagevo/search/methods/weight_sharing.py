@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import zip_longest
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from nagevo.search.methods.relaxation import Mixture, Simplices
 from nagevo.spaces.nasbench201.cell import N_EDGES, OPERATIONS
 from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.spaces.nasbench201.supernet import MixtureNetwork
+from nagevo.training.accelerator import Accelerator, Precision, mixed_precision, torch_device
 from nagevo.training.datasets import DATASET, check_fits, load_dataset
 from nagevo.training.examples import Examples
 from nagevo.training.recipe import Recipe
@@ -63,20 +64,13 @@ class SupernetRecipe:
     ] = (0.0, 0.1, 0.3, 1.0)
     shift_pixels: Annotated[int, Option("Largest random shift of an image.", "pixels", ge=0)] = 4
     flip: Annotated[bool, Option("Whether half of the images are mirrored.")] = True
-    accelerator: Annotated[Literal["auto", "cpu", "cuda"], Option("Where the network is trained.")] = "auto"
+    accelerator: Accelerator = "auto"
+    precision: Precision = "float32"
 
     @property
     def augmentation(self) -> Recipe:
         """Batches and random changes of the images."""
         return Recipe(batch_size=self.batch_size, shift_pixels=self.shift_pixels, flip=self.flip)
-
-    @property
-    def torch_device(self) -> torch.device:
-        """Where the network is trained."""
-        if self.accelerator == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("search.supernet.accelerator is cuda, but torch sees no such device")
-        automatic = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(automatic if self.accelerator == "auto" else self.accelerator)
 
     def rate(self, progress: float) -> float:
         """Return the learning rate of the weights after a share of the training."""
@@ -184,8 +178,9 @@ class SupernetSearch:
         latency: ExpectedLatency | None = None,
         seed: int,
     ):
-        self.recipe, self.images, self.penalty, self.latency = recipe, images, penalty, latency
-        self.device = recipe.torch_device
+        self.recipe, self.penalty, self.latency = recipe, penalty, latency
+        self.device = torch_device(recipe.accelerator)
+        self.images = images.to(self.device)
         self.generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -244,8 +239,9 @@ class SupernetSearch:
         )
 
     def _cross_entropy(self, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
-        images, labels = (part.to(self.device) for part in batch)
-        return nn.functional.cross_entropy(self.network(images, weights.to(self.device)), labels)
+        images, labels = batch
+        with mixed_precision(self.device, self.recipe.precision):
+            return nn.functional.cross_entropy(self.network(images, weights.to(self.device)), labels)
 
     def _objective(self, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
         loss = self._cross_entropy(batch, weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,9 @@ from torch.nn import functional
 
 MAX_PAIRS = 16_384
 """Maximum number of pairs of an input and an output position for a weight gradient by matrix products."""
+
+CONVOLUTIONS: dict[int, Callable[..., torch.Tensor]] = {1: functional.conv1d, 2: functional.conv2d}
+"""By the dimensions that they convolve in."""
 
 
 class DepthwiseConv1d(nn.Conv1d):
@@ -40,9 +44,8 @@ def conv(
     x: torch.Tensor, weight: torch.Tensor, stride: int = 1, *, bias: torch.Tensor | None = None, groups: int = 1
 ) -> torch.Tensor:
     """Return a convolution with "same" padding, in as many dimensions as the weight has beyond two."""
-    dims = weight.ndim - 2
-    padding = [weight.shape[-1] // 2] * dims
-    return torch.convolution(x, weight, bias, [stride] * dims, padding, [1] * dims, False, [0] * dims, groups)
+    convolution = CONVOLUTIONS[weight.ndim - 2]
+    return convolution(x, weight, bias, stride=stride, padding=weight.shape[-1] // 2, groups=groups)
 
 
 def depthwise_conv(x: torch.Tensor, weight: torch.Tensor, stride: int) -> torch.Tensor:
@@ -57,7 +60,8 @@ def depthwise_conv(x: torch.Tensor, weight: torch.Tensor, stride: int) -> torch.
     weight : Tensor, shape (width, 1, kernel) or (width, 1, kernel, kernel)
     """
     positions, kernel = x.shape[2:].numel(), weight.shape[-1]
-    if x.device.type == "cpu" and kernel > 3 and positions**2 <= MAX_PAIRS * stride**2:
+    slow = kernel > 3 and positions**2 <= MAX_PAIRS * stride**2
+    if slow and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
         return _DepthwiseConv.apply(x, weight, stride)
     return conv(x, weight, stride, groups=len(weight))
 

@@ -53,6 +53,22 @@ def test_a_gpu_is_timed_by_its_events(convolution_space):
     assert rows["latency_ms"][0] > 2 * rows["latency_ms"][1] > 0
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+def test_a_replayed_graph_takes_less_time_than_launching_its_kernels(convolution_space):
+    choices = convolution_space.extremes()[:1]
+    launched, replayed = (
+        TorchDevice(processor="cuda", cuda_graphs=graphs, **QUICK).measure(convolution_space, choices)
+        for graphs in (False, True)
+    )
+    assert 0 < replayed["latency_ms"][0] < launched["latency_ms"][0]
+
+
+def test_a_graph_on_the_processor_is_refused():
+    with pytest.raises(ConfigError, match="cuda_graphs: expected processor cuda, got cpu"):
+        create_device("torch", cuda_graphs=True)
+
+
 def test_an_unknown_processor_is_an_error():
     with pytest.raises(ConfigError, match="processor: expected one of cpu, cuda"):
         create_device("torch", processor="gpu")

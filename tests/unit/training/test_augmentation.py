@@ -1,6 +1,7 @@
 """Random changes of training images."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 from PIL import Image
 
 from nagevo.training.augmentation import changed_images, relit, scaled, turned
-from nagevo.training.datasets.inputs import ImageInputs
+from nagevo.training.datasets.inputs import ArrayInputs, ImageInputs
+from nagevo.training.examples import Examples
 from nagevo.training.recipe import Recipe
 
 
@@ -23,6 +25,16 @@ def test_a_shift_moves_the_whole_image_by_at_most_the_asked_pixels():
     places = moved.nonzero()
     assert len(places) == 200
     assert set(places[:, 2].tolist()) == set(places[:, 3].tolist()) == {1, 2, 3, 4, 5}
+
+
+def test_examples_are_changed_on_the_device_where_they_lie():
+    recipe = Recipe(batch_size=8, flip=True, rotate_degrees=10, zoom=1.1, light=0.1, noise=0.1, amplitude=0.1)
+    for form in (ImageInputs((3, 9, 9)), ArrayInputs((3, 9, 9))):
+        kept = torch.zeros(16, 3, 12, 12, dtype=torch.uint8 if form.kind == "images" else torch.float32)
+        fitted = replace(form, mean=(0.5,) * 3, std=(0.2,) * 3)
+        examples = Examples(kept, torch.zeros(16, dtype=torch.int64), fitted).to(torch.device("meta"))
+        for inputs, labels in examples.epoch(recipe, rng()):
+            assert inputs.device.type == labels.device.type == "meta"
 
 
 def test_a_flip_mirrors_about_half_of_the_images():

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,23 @@ def test_recalibrated_statistics_are_the_means_over_the_batches():
     assert norm.running_mean.item() == pytest.approx(np.mean([x.mean().item() for x in batches]), abs=1e-6)
     assert norm.running_var.item() == pytest.approx(np.mean([x.var().item() for x in batches]), rel=1e-5)
     assert not norm.training
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_layers_compute_in_the_asked_precision_and_keep_float32_weights(precision):
+    seen = []
+    net = network()
+    net[0].register_forward_hook(lambda module, inputs, output: seen.append(str(output.dtype)))
+    recipe = replace(RECIPE, precision=precision, epochs=1, warmup_epochs=0)
+    fit(net, cross_entropy_step(net, recipe), images(), recipe, seed=5)
+    assert set(seen) == {f"torch.{precision}"}
+    assert {parameter.dtype for parameter in net.parameters()} == {torch.float32}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_training_on_a_gpu_that_is_not_there_is_an_error():
+    with pytest.raises(ConfigError, match="accelerator cuda: torch finds no GPU"):
+        trained(replace(RECIPE, accelerator="cuda"))
 
 
 def test_accuracy_counts_the_images_whose_class_is_named():

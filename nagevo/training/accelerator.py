@@ -1,0 +1,46 @@
+"""Where networks are trained, and in which precision: options and their meaning, for everything that is trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.options import Option
+
+if TYPE_CHECKING:
+    import torch
+
+Accelerator = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    Option("Where networks are trained, and the images lie; `auto` is a GPU where there is one."),
+]
+Precision = Annotated[
+    Literal["float32", "bfloat16"],
+    Option("Type in which layers compute while they are trained; weights and what is measured stay float32."),
+]
+
+
+def torch_device(accelerator: str) -> torch.device:
+    """Return where networks are trained.
+
+    Raises
+    ------
+    ConfigError
+        If it is ``cuda`` and torch finds no GPU.
+    """
+    import torch
+
+    available = torch.cuda.is_available()
+    if accelerator == "cuda" and not available:
+        raise ConfigError("accelerator cuda: torch finds no GPU on this machine (torch.cuda.is_available() is False)")
+    return torch.device(("cuda" if available else "cpu") if accelerator == "auto" else accelerator)
+
+
+def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which the layers of a forward pass compute in a precision.
+
+    It counts in the thread that enters it; the backward pass, outside of it, computes as the forward pass did.
+    """
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
