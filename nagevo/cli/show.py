@@ -43,6 +43,12 @@ def run(
     )
     console.print(_budgets(generator, confidence))
     console.print(f"Limits: {', '.join(generator.limits)}", soft_wrap=True)
+    expected = description.get("expected_gain", {"devices": {}})
+    for device, gain in expected["devices"].items():
+        console.print(
+            f"{device}: {expected['evaluations']} more evaluations are expected to raise the hypervolume by {gain:.1%}",
+            soft_wrap=True,
+        )
     for device, entry in description.get("conditions", {}).items():
         console.print(f"{device}: {describe(entry)}", soft_wrap=True)
     for failures in description["failures"]:

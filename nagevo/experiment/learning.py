@@ -14,14 +14,18 @@ from nagevo.experiment.description import describe
 from nagevo.experiment.fitting import fit_accuracies, fit_device
 from nagevo.foundation import frontier
 from nagevo.generator.candidates import Candidates
-from nagevo.generator.distillation import learn_frontiers
+from nagevo.generator.distillation import candidate_pool, learn_frontiers
 from nagevo.generator.generator import Generator
 from nagevo.generator.knowledge import Knowledge
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
 from nagevo.measure.status import reasons
+from nagevo.search.improvement import expected_share
 from nagevo.search.nsga2 import evolve_frontier
 from nagevo.spaces.base import SearchSpace, unique
+
+FURTHER_EVALUATIONS = 25
+"""Number of further evaluations whose expected gain of hypervolume a bundle states."""
 
 
 def learn(
@@ -134,6 +138,12 @@ def distill(
     )
     conditions = predictor.measurements.conditions
     description = describe(experiment, predictor.space, predictor.measurements.n_evaluations, conditions)
+    pool = candidate_pool(predictor.space, members)
+    gains = {name: expected_share(predictor, name, pool, FURTHER_EVALUATIONS) for name in experiment.devices}
+    description["expected_gain"] = {
+        "evaluations": FURTHER_EVALUATIONS,
+        "devices": {name: gain for name, gain in gains.items() if np.isfinite(gain)},
+    }
     generator = Generator.of(knowledge, description)
     if experiment.verify.rounds:
         generator = replace(generator, candidates=_all_measured(experiment, generator.candidates, predictor.space))

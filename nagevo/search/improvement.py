@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nagevo.foundation.frontier import frontier, hypervolume
+from nagevo.learn.predictor import Predictor
+from nagevo.spaces.base import unique, without
 
 REFERENCE_POINT = (1.1, 1.1)
 """Where the hypervolume ends, on the scale of the frontier."""
+RECOMPUTED = 200
+"""Expected improvements that are computed anew after each choice, the largest ones."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,83 @@ class Frontier:
         ahead = (best - error[:, None]) / std[:, None]
         gains = std[:, None] * (ahead * _cdf(ahead) + np.exp(-(ahead**2) / 2) / np.sqrt(2 * np.pi))
         return (widths * gains).sum(axis=1)
+
+
+def best_batch(
+    frontiers: Sequence[Frontier],
+    error: np.ndarray,
+    std: np.ndarray,
+    latency: np.ndarray,
+    n: int,
+    *,
+    searched: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
+    """Return n architectures, each the one that promises most once those before it are measured, and what they promise.
+
+    Parameters
+    ----------
+    frontiers : sequence of Frontier
+        One for each device.
+    error, std : ndarray, shape (n_architectures,)
+        Mean and standard deviation of the error, in percent.
+    latency : ndarray, shape (n_devices, n_architectures)
+        In ms.
+    n : int
+        All are returned where there are fewer.
+    searched : ndarray of bool, shape (n_devices, n_architectures), optional
+        Which architectures count on which device, all by default; those that count on none come last.
+
+    Returns
+    -------
+    chosen : ndarray of int
+    gain : float
+        By how much they are expected to raise the hypervolumes of all devices together.
+    """
+    grown = list(frontiers)
+    searched = np.ones(latency.shape, dtype=bool) if searched is None else searched
+    hopeless = ~searched.any(axis=0)
+    chosen: list[int] = []
+
+    def gains(rows: np.ndarray) -> np.ndarray:
+        """Return the expected improvement of some rows; -1 for those that no device is searched for."""
+        parts = zip(grown, searched[:, rows], latency[:, rows], strict=True)
+        expected = [counts * f.expected_improvement(error[rows], std[rows], values) for f, counts, values in parts]
+        return np.where(np.isin(rows, chosen), -np.inf, np.where(hopeless[rows], -1.0, np.sum(expected, axis=0)))
+
+    every = np.arange(len(error))
+    gain, expected = gains(every), 0.0
+    for _ in range(min(n, len(error))):
+        best = int(gain.argmax())
+        chosen.append(best)
+        expected += max(float(gain[best]), 0.0)
+        grown = [f.extended(error[best], values[best]) for f, values in zip(grown, latency, strict=True)]
+        # A gain never grows as the frontier does: what was less than the best of some fresh ones still is.
+        top, rest = np.split(np.argsort(-gain, kind="stable"), [RECOMPUTED])
+        gain[top] = gains(top)
+        if gain[rest].max(initial=-np.inf) > gain[top].max():
+            gain = gains(every)
+    return np.array(chosen, dtype=int), expected
+
+
+def expected_share(predictor: Predictor, device: str, choices: np.ndarray, n: int) -> float:
+    """Return by what share n more evaluations are expected to raise the hypervolume of a device's measured frontier.
+
+    It is what the surrogates expect, so that it is small, too, where they are sure of what they do not know.
+
+    Parameters
+    ----------
+    choices : ndarray of int8, shape (n_architectures, n_choices)
+        Among which they are chosen; what was evaluated is left out.
+    """
+    measured = predictor.measurements.complete(device)
+    if not len(measured):
+        return float("nan")
+    new = without(unique(predictor.space.normal(choices)), measured.choices)
+    new = new[predictor.feasible(device, new)]
+    front = Frontier.of(measured.objectives(device))
+    accuracy, std = predictor.accuracy_surrogate.predict_with_std(predictor.space.features(new), noise=False)
+    _, gain = best_batch([front], 100.0 - accuracy, std, predictor.latency_ms(device, new)[None], n)
+    return gain / front.hypervolume
 
 
 def _cdf(x: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from nagevo.measure.measurements import STANDARD_ERROR
 from nagevo.measure.tables import read_architectures
 from nagevo.search.base import Strategy
 from nagevo.search.config import RangeConfig, StopConfig
-from nagevo.search.improvement import Frontier
+from nagevo.search.improvement import Frontier, best_batch
 from nagevo.search.nsga2 import evolve
 from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
@@ -34,10 +34,6 @@ MIN_COMPLETE = 4
 """With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
 MAX_KNOWN = 20_000
 """Maximum number of architectures of known latency and unknown accuracy that are considered in each round."""
-
-
-RECOMPUTED = 200
-"""Expected improvements that are computed anew after each choice of a round, the largest ones."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -208,32 +204,13 @@ class SurrogateEvolution(Strategy):
         Also returned is by how much they are expected to raise the hypervolumes of all devices together.
         """
         error, std = self._error(predictor, pool)
-        latency = {device: predictor.latency_ms(device, pool) for device in self.devices}
-        frontiers = {d: self._frontier(d) for d in self.devices}
-        searched = {d: predictor.feasible(d, pool) & self._within(d, latency[d]) for d in self.devices}
-        hopeless = ~np.any(list(searched.values()), axis=0)
-        chosen: list[int] = []
-
-        def gains(rows: np.ndarray) -> np.ndarray:
-            """Return the expected improvement of some rows; -1 for those that no device is searched for."""
-            expected = [
-                searched[d][rows] * f.expected_improvement(error[rows], std[rows], latency[d][rows])
-                for d, f in frontiers.items()
-            ]
-            return np.where(np.isin(rows, chosen), -np.inf, np.where(hopeless[rows], -1.0, np.sum(expected, axis=0)))
-
-        every = np.arange(len(pool))
-        gain, expected = gains(every), 0.0
-        for _ in range(min(n, len(pool))):
-            best = int(gain.argmax())
-            chosen.append(best)
-            expected += max(float(gain[best]), 0.0)
-            frontiers = {d: f.extended(error[best], latency[d][best]) for d, f in frontiers.items()}
-            # A gain never grows as the frontier does: what was less than the best of some fresh ones still is.
-            top, rest = np.split(np.argsort(-gain, kind="stable"), [RECOMPUTED])
-            gain[top] = gains(top)
-            if gain[rest].max(initial=-np.inf) > gain[top].max():
-                gain = gains(every)
+        latency = np.array([predictor.latency_ms(device, pool) for device in self.devices])
+        searched = [
+            predictor.feasible(device, pool) & self._within(device, values)
+            for device, values in zip(self.devices, latency, strict=True)
+        ]
+        frontiers = [self._frontier(device) for device in self.devices]
+        chosen, expected = best_batch(frontiers, error, std, latency, n, searched=np.array(searched))
         return pool[chosen], expected
 
 

@@ -37,6 +37,7 @@ def test_no_model_is_trained_where_nothing_is_left_to_propose(tmp_path):
     )
     learn(config, table, tmp_path / "generator")
     generator = load(tmp_path / "generator")
+    assert generator.description["expected_gain"] == {"evaluations": 25, "devices": {"exact": 0.0}}
     assert generator.bundle.arrays("model.safetensors") == {}
     # of all that cost 5, the one with the largest first layer: 50 + 5 · 4
     assert generator.generate(5.0).architecture == "4-0"

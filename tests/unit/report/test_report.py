@@ -49,6 +49,7 @@ def generator() -> Generator:
     predictor = Predictor(space, measurements, *surrogates)
     knowledge = Knowledge(predictor, {"phone": "latency_ms"}, views, {}, {}, choices[:3], 0, 2, model.decoder())
     described = {"experiment": "tiny", "seed": 3, "space": {"name": "nasbench201"}, "accuracy": {}, "evaluations": 40}
+    described["expected_gain"] = {"evaluations": 25, "devices": {"phone": 0.0123}}
     return Generator.of(knowledge.with_proposals(), described)
 
 
@@ -235,6 +236,7 @@ def test_show_prints_devices_budgets_metrics_and_the_supernet(generator, tmp_pat
     assert result.exit_code == 0, result.output
     lowest = generator.steps(confidence=0.8)[0].latency_bound_ms
     assert "experiment tiny, seed 3" in result.output
+    assert "phone: 25 more evaluations are expected to raise the hypervolume by 1.2%" in " ".join(result.output.split())
     assert f"{rounded_up(lowest)} to" in result.output
     assert "0.9876" in result.output
     assert "3 networks alone: Kendall's tau 1.00, Spearman's rho 1.00, 1.0 points below" in result.output

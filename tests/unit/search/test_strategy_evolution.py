@@ -8,9 +8,11 @@ from separable import SeparableSpace, mean_shortfall, measure, search
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.frontier import is_nondominated
+from nagevo.learn.fitting import fit_accuracy, fit_latency
+from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
-from nagevo.search import surrogate_evolution
-from nagevo.search.improvement import Frontier
+from nagevo.search import improvement
+from nagevo.search.improvement import Frontier, best_batch, expected_share
 from nagevo.search.surrogate_evolution import SurrogateEvolution, initial_design
 from nagevo.spaces.base import row_keys
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
@@ -168,8 +170,33 @@ def test_choices_of_a_round_are_those_of_recomputing_every_gain(monkeypatch):
     known = SPACE.sample_distinct(40, rng=np.random.default_rng(0))
     proposed = []
     for recomputed in (5, 10_000):
-        monkeypatch.setattr(surrogate_evolution, "RECOMPUTED", recomputed)
+        monkeypatch.setattr(improvement, "RECOMPUTED", recomputed)
         strategy = SurrogateEvolution(SPACE, ["phone"], population=20, generations=3)
         strategy.tell(measure(known))
         proposed.append(strategy.ask(8))
     np.testing.assert_array_equal(*proposed)
+
+
+def test_the_best_batch_counts_nothing_twice_and_searches_where_it_may():
+    # Of two equal architectures the second adds nothing; the third would gain more and is not searched for.
+    error, latency = np.array([25.0, 25.0, 15.0]), np.array([[3.0, 3.0, 3.0]])
+    front, searched = Frontier.of(OBJECTIVES), np.array([[True, True, False]])
+    chosen, expected = best_batch([front], error, np.zeros(3), latency, 2, searched=searched)
+    assert chosen.tolist() == [0, 1]
+    assert expected == pytest.approx(gain([25.0, 3.0]), abs=1e-6)
+    chosen, expected = best_batch([front], error, np.zeros(3), latency, 5)
+    assert chosen[0] == 2
+    assert expected == pytest.approx(gain([15.0, 3.0]), abs=1e-6)
+
+
+def test_a_space_that_was_evaluated_whole_has_nothing_left_to_gain():
+    choices = SPACE.enumerate()
+    every = measure(choices)
+    surrogates = fit_accuracy(SPACE.features(choices), every.accuracy), {"phone": None}
+    assert expected_share(Predictor(SPACE, every, *surrogates, exact=["phone"]), "phone", choices, 10) == 0.0
+    few = measure(choices[::40])
+    latency = fit_latency(SPACE.features(few.choices), few.values["phone"])
+    predictor = Predictor(SPACE, few, surrogates[0], {"phone": latency}, ["phone"])
+    front = Frontier.of(few.objectives("phone"))
+    gained = Frontier.of(every.objectives("phone")).gain_over(few.objectives("phone"))
+    assert 0.1 * gained < expected_share(predictor, "phone", choices, 25) * front.hypervolume
