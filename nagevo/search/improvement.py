@@ -112,7 +112,7 @@ def best_batch(
     """
     grown = list(frontiers)
     searched = np.ones(latency.shape, dtype=bool) if searched is None else searched
-    hopeless = ~searched.any(axis=0)
+    hopeless = np.asarray(~searched.any(axis=0))
     chosen: list[int] = []
 
     def gains(rows: np.ndarray) -> np.ndarray:
