@@ -4,7 +4,8 @@ PYTHON ?= python3
 CORES ?= 8
 WORKERS ?= 2
 BIN := .venv/bin
-PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" pytest --numprocesses $(WORKERS) --dist loadgroup
+# Each file's tests go to one worker, which makes their fixtures once; the order is that of tests/conftest.py.
+PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: all setup lint check test test-all clean
 

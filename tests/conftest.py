@@ -11,20 +11,22 @@ import pytest
 from nagevo.spaces.base import SearchSpace
 
 SLOW_FILES = (
-    "workflow/*",  # whole experiments
-    "unit/test_core.py",  # a bundle, and each command as a process of its own
-    "unit/test_docs.py",  # an experiment, from images to a network
-    "unit/test_fuzzing.py",  # a hundred inputs to every reader
     "unit/deploy/test_deployment.py",  # a trained supernet, fine-tuned and exported
-    "unit/evaluate/test_benchmark.py",  # generators, and PNAG's beside them
-    "unit/generator/test_adapting.py",  # many bundles
-    "unit/generator/test_bad_numbers.py",
-    "unit/generator/test_quantities.py",  # exported files
-    "unit/measure/test_supernet.py",  # trained supernets
+    "workflow/test_run.py",  # whole experiments
+    "workflow/*",
+    "unit/spaces/test_memory.py",  # many networks exported
     "unit/spaces/test_once_for_all.py",  # networks of full size
+    "unit/generator/test_bad_numbers.py",  # many bundles
+    "unit/generator/test_adapting.py",
+    "unit/generator/test_quantities.py",  # exported files
+    "unit/evaluate/test_benchmark.py",  # generators, and PNAG's beside them
     "unit/spaces/test_slimmed.py",  # published architectures, traced and sliced
+    "unit/test_docs.py",  # an experiment, from images to a network
+    "unit/test_core.py",  # a bundle, and each command as a process of its own
+    "unit/measure/test_supernet.py",  # trained supernets
+    "unit/test_fuzzing.py",  # a hundred inputs to every reader
 )
-"""Files whose tests are all slow: left out by ``make check``."""
+"""Files whose tests are all slow: left out by ``make check``, and begun before the others, in this order."""
 
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -40,16 +42,18 @@ hypothesis.settings.load_profile("short")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares an expensive fixture, and mark what takes long by where it lies and what it needs."""
+    """Mark what takes long by where it lies and what it needs, and begin with it: workers then end together."""
+    begin = {}
     for item in items:
         if "tables" not in item.keywords and "shared_data" in item.fixturenames:
             item.add_marker("tables")
-        if any(item.path.match(f"tests/{pattern}") for pattern in SLOW_FILES):
+        slow = [number for number, name in enumerate(SLOW_FILES) if item.path.match(f"tests/{name}")]
+        if slow:
             item.add_marker("slow")
         if "browser" in item.fixturenames:
             item.add_marker("browser")
-        shared = "finished" if "finished" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(shared))
+        begin[item] = min(slow, default=len(SLOW_FILES))
+    items.sort(key=begin.__getitem__)
 
 
 @pytest.fixture(scope="session")

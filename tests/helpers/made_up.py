@@ -31,7 +31,7 @@ CONFIG = {
     },
     "evolve": {"population": 12, "generations": 3},
     "verify": {"rounds": 0},
-    "generator": {"steps": 30, "hidden": 4, "candidates": 2, "probes": 3},
+    "generator": {"steps": 30, "hidden": 4, "candidates": 2, "probes": 3, "synthetic_devices": 2},
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,10 +94,17 @@ def write_config(folder: Path, config: dict) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> tuple[Path, dict]:
-    """Return the folder and the config of an experiment that has run to its end."""
-    folder = tmp_path_factory.mktemp("tiny")
-    config = table_experiment(folder)
-    config["devices"]["meter"] = config["devices"]["phone"] | {"column": "energy", "measures": "energy_mj"}
-    write_config(folder, config)
-    snakemake(folder, "--cores", "8", "all")
-    return folder, config
+    """Return the folder and the config of an experiment that has run to its end, once for all workers of the tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, ended = shared / "tiny", shared / "tiny.yaml"
+    with (shared / "tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ended.exists():
+            config = table_experiment(folder)
+            config["devices"]["meter"] = config["devices"]["phone"] | {"column": "energy", "measures": "energy_mj"}
+            write_config(folder, config)
+            snakemake(folder, "--cores", "8", "all")
+            shutil.copy(folder / "config.yaml", ended)
+    return folder, yaml.safe_load(ended.read_text())

@@ -48,7 +48,7 @@ def cache(tmp_path_factory) -> Iterator[tuple[Cache, bytes]]:
     return made, measured
 
 
-def test_another_experiment_with_the_same_measurements_takes_them_from_the_cache(cache):
+def test_another_experiment_takes_equal_measurements_from_the_cache(cache):
     made, measured = cache
     before = len(made)
     folder = made.prepare("second", generator={"steps": 7})
@@ -71,7 +71,7 @@ def test_a_table_with_other_content_under_the_same_path_is_read(cache):
     assert len(made) == before + PER_RUN
 
 
-def test_proposals_that_differ_though_they_were_made_in_the_same_way_are_measured(cache):
+def test_other_proposals_made_in_the_same_way_are_measured(cache):
     made, _ = cache
     before, folder = len(made), made.prepare("fourth")
     made.run(folder, "rounds/0/proposals")

@@ -341,7 +341,7 @@ def test_openvino_computes_what_torch_computes(tuned, tmp_path):
     assert "INFERENCE_PRECISION_HINT" in (tmp_path / "out/README.md").read_text()
 
 
-def test_a_format_whose_package_is_absent_says_what_to_install_and_writes_nothing(answer, tmp_path, monkeypatch):
+def test_a_format_whose_package_is_absent_says_what_to_install(answer, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "openvino", None)
     with pytest.raises(MissingDependency, match=r"pip install 'nagevo\[openvino\]'"):
         answer.deployment().export(tmp_path / "out", openvino=True)

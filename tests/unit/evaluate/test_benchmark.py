@@ -58,7 +58,7 @@ def test_the_truth_of_a_table_is_its_frontier(truth):
     np.testing.assert_allclose(true[:, 0], 10.0 + 60.0 * np.exp(-0.4 * (true[:, 1] / 3.0 - 1.0)))
 
 
-def test_on_a_known_device_the_generator_stands_beside_the_best_measured_and_pnag(generator, truth):
+def test_a_known_device_compares_generator_best_measured_and_pnag(generator, truth):
     table = known_device(generator, truth("exact"), "exact", [0.5, 0.9]).set_index("method")
     assert list(table.index) == ["generator", "generator", "best_measured", "pnag", "pnag_best_of_ten"]
     assert table["confidence"].tolist()[:2] == [0.5, 0.9]

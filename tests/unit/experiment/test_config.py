@@ -39,7 +39,7 @@ def test_a_given_mapping_is_not_changed_by_filling_in_defaults():
     assert given["search"] == {"evaluations": 5}
 
 
-def test_all_mistakes_are_named_at_once_each_with_its_place_and_the_nearest_name():
+def test_all_mistakes_are_named_at_once_with_place_and_nearest_name():
     wrong = {
         **MINIMAL,
         "seeds": 1,
@@ -199,7 +199,7 @@ load_config("config.yaml"); print("torch" in sys.modules)"""
     assert done.stdout == "False\n"
 
 
-def test_the_schema_and_the_reference_of_keys_are_those_of_the_declared_options():
+def test_schema_and_reference_of_keys_are_those_of_the_declared_options():
     root = project_root()
     assert (root / "workflow/schemas/config.schema.yaml").read_text() == schema_text(), (
         "python -m nagevo.experiment.schema"

@@ -75,7 +75,7 @@ def delivered(tmp_path):
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.7])
-def test_a_promise_for_the_quiet_machine_is_judged_by_the_ratio_to_the_references(delivered, factor):
+def test_a_promise_for_the_quiet_machine_is_judged_by_the_references(delivered, factor):
     again = measured_again(delivered_on(delivered)["phone"], Slowed(factor=factor))
     assert [network["kept"] for network in again["networks"]] == [True, False, True]
     for network, (*_, ms) in zip(again["networks"], NETWORKS.values(), strict=True):

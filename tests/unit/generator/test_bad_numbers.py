@@ -65,7 +65,7 @@ BAD = {3: np.nan, 4: np.inf, 5: 0.0, 6: -1.0}
 """Latencies of rows whose number has this remainder by 11."""
 
 
-def test_a_table_of_half_the_space_with_bad_and_repeated_rows_becomes_a_generator(tmp_path):
+def test_a_large_table_with_bad_and_repeated_rows_becomes_a_generator(tmp_path):
     choices = SPACE.enumerate()[::2]
     cost = np.array([0.0, 0.1, 0.3, 1.0, 2.0])[choices].sum(axis=1)
     latency_ms, bad = 1.0 + cost, np.arange(len(choices)) % 11

@@ -21,7 +21,7 @@ def ranking() -> Ranking:
     return Ranking.of(accuracy, np.array([0, 1, 1, 2]), values, "latency_ms")
 
 
-def test_candidates_are_ordered_by_accuracy_and_equally_accurate_ones_by_latency(ranking):
+def test_candidates_are_ordered_by_accuracy_and_then_by_latency(ranking):
     assert ranking.rows.tolist() == [1, 2, 3, 0]
 
 
@@ -39,7 +39,7 @@ def test_answers_are_the_most_accurate_different_networks_that_keep_all_limits(r
     assert ranking.rows[ranking.best(limits, n)].tolist() == expected
 
 
-def test_the_limit_that_binds_is_the_one_that_the_nearest_candidate_exceeds_most(ranking):
+def test_the_binding_limit_is_the_one_that_the_nearest_exceeds_most(ranking):
     # Factors by which (latency, parameters) exceed (2, 19): 2 and 1 / 1 and 30 / 19 / 1.5 and 20 / 19 / 1 and 40 / 19.
     assert ranking.nearest({"latency_ms": 2.0, "parameters": 19.0}) == (
         "latency_ms",

@@ -26,7 +26,7 @@ def measured(choices, number=0) -> Measurements:
     return Measurements(choices, np.full(len(choices), number), accuracy, {"phone": latency}, {}, {"phone": reasons})
 
 
-def test_an_architecture_that_failed_is_infeasible_and_so_is_each_equal_network():
+def test_what_failed_is_infeasible_and_so_is_each_equal_network():
     same = SPACE.from_text(["|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"])
     other = SPACE.from_text(["|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|none~2|"])
     np.testing.assert_array_equal(SPACE.canonical(same), SPACE.canonical(other))

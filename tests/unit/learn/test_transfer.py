@@ -47,7 +47,7 @@ def adapted_to(family: Family, latency_ms: np.ndarray, n: int) -> AdaptedLatency
     return adapt_latency(family.described[training.order], latency_ms[training.order], training)
 
 
-def test_ten_probes_tell_the_latency_of_a_relative_of_known_devices_at_any_speed(family):
+def test_ten_probes_tell_the_latency_of_a_relative_of_known_devices(family):
     latency_ms = 1000.0 * family.device()
     predicted = adapted_to(family, latency_ms, 10).predict(family.described)
     assert np.median(np.abs(predicted / latency_ms - 1)) < 0.03  # speed alone: 7 % off in the median
@@ -143,7 +143,7 @@ def test_devices_on_which_everything_failed_leave_the_choice_to_the_others(famil
     assert len(set(probe_order(family.described, nothing, family.accuracy, 6).tolist())) == 6
 
 
-def test_architectures_are_seen_as_latencies_relative_to_the_mean_of_each_device():
+def test_architectures_are_described_by_latencies_relative_to_the_mean():
     # One feature, two devices that take (1, 3) and (10, 10) ms: relative to their means (0.5, 1.5) and (1, 1).
     described = np.column_stack([[0.0, 1.0], np.log([1.0, 3.0]), np.log([10.0, 10.0])])
     inputs = Basis.of(described, 2).inputs(described)
@@ -151,7 +151,7 @@ def test_architectures_are_seen_as_latencies_relative_to_the_mean_of_each_device
     np.testing.assert_allclose(inputs[:, 1:3], [[-0.25, 0.25], [0.25, -0.25]])
 
 
-def test_a_fitted_architecture_counts_as_unseen_by_the_prediction_of_its_own_fold():
+def test_a_fitted_architecture_is_unseen_by_the_model_of_its_own_fold():
     rng = np.random.default_rng(0)
     features = rng.random((40, 4)).astype(np.float32)
     latency_ms = 1 + features.sum(axis=1) + 0.2 * rng.random(40)

@@ -91,7 +91,7 @@ class Machine:
         return self.now_ms / 1000
 
 
-def test_the_energy_of_an_inference_is_counted_between_two_changes_of_the_counter():
+def test_energy_is_counted_between_two_changes_of_the_counter():
     machine = Machine()
     burst = energy_burst(machine.run, machine.counter, warmup=3, runs=4, least_s=0.3, clock=machine.clock)
     # Looks after 40 ms each: the first change is seen at 110 ms (30 mJ), then one 320 ms later, at 430 ms (120 mJ):

@@ -140,7 +140,7 @@ def test_shards_keep_quantities_and_reasons():
     assert table["failure_meter"].tolist() == ["", "it burned"]
 
 
-def test_rounds_are_those_of_the_proposals_and_all_else_was_measured_beyond_them():
+def test_what_was_measured_beyond_the_proposals_belongs_to_no_round():
     table = join_rounds([["x"], ["y"]], {"a0": latencies({"x": 0.1, "y": 0.2, "z": 0.3}), "a1": latencies({"y": 0.25})})
     assert dict(zip(table["architecture"], table["round"], strict=True)) == {"z": EXTRA_ROUND, "x": 0, "y": 1}
     assert dict(zip(table["architecture"], table["latency_ms_a"], strict=True)) == {"z": 0.3, "x": 0.1, "y": 0.25}

@@ -40,7 +40,7 @@ def test_a_device_on_which_all_fails_is_named_with_the_first_reason():
     refuse_all_failed([], "mydev")
 
 
-def test_a_cell_that_is_absent_from_a_table_is_unknown_and_a_negative_one_failed(tmp_path):
+def test_a_cell_that_is_absent_is_unknown_and_a_negative_one_failed(tmp_path):
     text = SPACE.to_text(SPACE.sample_distinct(3, rng=np.random.default_rng(0)))
     pd.DataFrame({"architecture": text[:2], "latency_ms": [-1.0, 2.0]}).to_csv(tmp_path / "t.csv", index=False)
     rows = create_device("table", path=tmp_path / "t.csv").measure(SPACE, SPACE.from_text(text))

@@ -145,7 +145,7 @@ def test_training_gives_the_same_bytes_however_many_threads_and_interruptions(tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
 
 
-def test_a_trained_supernet_recognizes_the_images_and_says_what_it_was_trained_on(tmp_path):
+def test_a_trained_supernet_recognizes_images_and_tells_its_training(tmp_path):
     recipe = {"epochs": 12, "batch_size": 24, "warmup_epochs": 1, "shift_pixels": 0}
     supernet = evaluator(training=recipe)
     supernet.train(tmp_path / "weights")

@@ -160,7 +160,7 @@ def test_stages_are_summed_over_rounds_and_shards(tmp_path):
     assert np.isnan(table.loc["profile my-phone", "memory_mb"])
 
 
-def test_the_time_of_a_job_is_the_mean_of_its_repeats_and_unknown_without_a_file(tmp_path):
+def test_the_time_of_a_job_is_the_mean_of_its_repeats(tmp_path):
     (tmp_path / "5-0.tsv").write_text("s\tcpu_time\n2.0\t1.0\n4.0\t1.0\n")
     assert job_seconds(tmp_path / "5-0.parquet") == 3.0
     assert np.isnan(job_seconds(tmp_path / "5-1.parquet"))

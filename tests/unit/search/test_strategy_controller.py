@@ -33,7 +33,7 @@ def test_entropy_averaged_over_samples_is_the_expected_surprise():
     assert (probability * entropy).sum().item() == pytest.approx(surprise.item(), rel=1e-5)
 
 
-def test_greedy_decoding_repeats_itself_and_sampling_repeats_with_its_generator():
+def test_greedy_decoding_repeats_itself_and_sampling_with_its_generator():
     controller, start = make_controller(1), torch.zeros(1, 8, 16)
     assert torch.equal(controller(start)[0], controller(start)[0])
     first, second = (controller(start, generator=torch.Generator().manual_seed(3))[0] for _ in range(2))

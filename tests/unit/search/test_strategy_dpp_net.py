@@ -49,7 +49,7 @@ def test_the_first_round_measures_only_architectures_of_the_first_choices():
     assert len(np.unique(asked, axis=0)) == 8
 
 
-def test_the_second_round_changes_the_next_choice_of_measured_architectures_alone():
+def test_the_second_round_changes_only_the_next_choice_of_what_is_measured():
     strategy = DPPNet(SPACE, ["phone"], evaluations=40, start="smallest", steps=20, predictor_steps=20)
     table = measure(strategy.ask(8))
     strategy.tell(table)

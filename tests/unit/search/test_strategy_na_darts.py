@@ -43,7 +43,7 @@ def test_the_gradient_ignores_replaced_choices():
     np.testing.assert_array_equal(mixtures.grad[0, 0], kept.float())
 
 
-def test_a_neighbor_has_one_choice_replaced_by_another_option_than_its_likeliest():
+def test_a_neighbor_takes_a_less_likely_option_of_one_choice():
     mixtures = SIMPLICES.corners(np.array([[0, 2], [3, 1]]))[:, None]
     near = perturbed(SIMPLICES, mixtures, 200, generator=torch.Generator().manual_seed(0))
     choices = SIMPLICES.likeliest(near)

@@ -78,7 +78,7 @@ def test_the_embedding_of_a_trained_budget_is_the_trained_one(generator):
     assert torch.allclose(middle, generator.embeddings.weight[:2].mean(dim=0))
 
 
-def test_one_shot_answers_are_near_the_constrained_optimum_and_follow_the_budget(generator):
+def test_one_shot_answers_follow_the_budget_near_the_optimum(generator):
     answers = generator.answer(BUDGETS)
     assert (latency_ms(answers) <= 1.15 * np.array(BUDGETS)).all()
     shortfall = [best_accuracy(budget) for budget in BUDGETS] - accuracy(answers)

@@ -127,7 +127,7 @@ def test_a_heavy_penalty_leads_to_the_cheapest_cell(name):
     np.testing.assert_array_equal(strategy.ask(2)[0], [1] * 6)  # skip connections: the zero operation is excluded
 
 
-def test_weight_sharing_repeats_itself_and_proposes_what_each_run_ended_in_first():
+def test_weight_sharing_first_proposes_what_each_run_ended_in():
     supernet = SUPERNET | {"penalties": [0.0, 100.0], "single_level": False, "exclude_zero": False}
     proposed = []
     for _ in range(2):

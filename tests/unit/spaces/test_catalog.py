@@ -51,7 +51,7 @@ def test_named_networks_are_built_by_a_function():
     check_space(space)
 
 
-def test_accuracies_come_from_a_table_that_lists_more_networks_than_the_catalog(folder, tmp_path):
+def test_a_table_of_accuracies_may_list_more_networks_than_the_catalog(folder, tmp_path):
     pd.DataFrame({"model": ["wide", "other", "narrow"], "top1": [80.5, 99.0, 60.0]}).to_csv(
         tmp_path / "t.csv", index=False
     )

@@ -164,7 +164,7 @@ def test_the_parameters_are_those_of_the_published_table(shared_data):
     assert (space.costs(cells)["parameters"] == table["parameters"])[alive].all()
 
 
-def test_merged_cells_differ_in_the_published_table_only_as_repeated_trainings_do(shared_data):
+def test_merged_cells_differ_only_as_repeated_trainings_do(shared_data):
     table = pd.read_parquet(shared_data / "nasbench201.parquet")
     cells = NASBench201Space().from_text(table["architecture"].tolist())
     classes = nb.representatives()[nb.numbers(cells)]

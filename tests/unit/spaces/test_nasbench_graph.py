@@ -48,7 +48,7 @@ def test_texts_mean_the_same_network_where_the_package_says_so():
     ("operations", "n_raw"),
     [(("skip", "fc"), 24 * 2**4 - 24), (("gin", "gat"), 24 * 2**4), (("skip", "gcn", "gat"), 24 * 3**4 - 24)],
 )
-def test_the_number_of_networks_is_that_of_the_different_numbers_of_the_package(operations, n_raw):
+def test_there_are_as_many_networks_as_different_numbers_in_the_package(operations, n_raw):
     space = create_space("nasbench_graph", operations=operations)
     grid = np.indices(space.n_options, dtype=np.int8).reshape(space.n_choices, -1).T
     skips = space.operations[0] == "skip"

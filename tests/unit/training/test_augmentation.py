@@ -44,7 +44,7 @@ def test_a_flip_mirrors_about_half_of_the_images():
     assert 150 < int(left.sum()) < 250
 
 
-def test_a_turned_line_goes_through_the_center_at_all_angles_up_to_the_asked_one():
+def test_a_turned_line_goes_through_the_center_at_all_asked_angles():
     line = torch.zeros(200, 1, 41, 41, dtype=torch.uint8)
     line[:, 0, 20] = 255
     images = turned(line, 30.0, 1.0, rng())
