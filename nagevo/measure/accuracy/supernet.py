@@ -97,7 +97,7 @@ class SupernetEvaluator(DatasetEvaluator):
         with ThreadPoolExecutor(self.threads) as pool:
             fit(
                 supernet,
-                self._sandwich_step(supernet, pool),
+                self.sandwich_step(supernet, pool),
                 examples,
                 self.recipe,
                 seed=self.seed,
@@ -166,7 +166,7 @@ class SupernetEvaluator(DatasetEvaluator):
             supernet = self.plain.supernet(kernel_transform=self.kernel_transform)
         return channels_last(supernet)
 
-    def _sandwich_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
+    def sandwich_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
         """Return the step that trains the largest network on the labels and others on what the largest answers."""
         import torch
         from torch.nn import functional
