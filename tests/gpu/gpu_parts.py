@@ -29,7 +29,7 @@ from nagevo.experiment.config import Experiment, load_config, parse_config
 from nagevo.experiment.learning import learn
 from nagevo.experiment.measuring import profile, score
 from nagevo.experiment.search import run_search
-from nagevo.foundation.errors import DataError
+from nagevo.foundation.errors import DataError, NagevoError
 from nagevo.foundation.frontier import frontier
 from nagevo.measure.accuracy.supernet import SupernetEvaluator
 from nagevo.measure.accuracy.validation import spread
@@ -49,6 +49,13 @@ from nagevo.training.loop import fit
 EXPERIMENTS = ROOT / "resources" / "experiments"
 PUBLISHED = 73.43
 """Test accuracy on CIFAR-100, in percent, that GAEA's paper gives for the cells it found (Li et al. 2021)."""
+STARTING_S = 20.0
+"""Seconds until a search of cells has read its images."""
+
+
+class TimeLimit(NagevoError):
+    """A part did not get to everything."""
+
 
 EpochsOf = Callable[[int], Iterator]
 """From a number of steps to an iterator that trains for so many whenever it is asked for the next."""
@@ -179,24 +186,29 @@ def train(part: Part, evaluator: SupernetEvaluator) -> None:
     evaluator.recipe, began = replace(recipe, epochs=1, warmup_epochs=0.0), time.monotonic()
     evaluator.train(part.work / "one_epoch.safetensors")
     epoch_s = time.monotonic() - began
-    epochs = int(np.clip(0.5 * part.left() / epoch_s, 1, part.size.epochs))
+    epochs = int(np.clip(0.35 * part.left() / epoch_s, 1, part.size.epochs))
     evaluator.recipe = replace(recipe, epochs=epochs, warmup_epochs=min(2.0, epochs / 4))
     part.add(epochs=epochs, first_epoch_s=epoch_s)
     evaluator.train(part.weights)
 
 
 def cells(part: Part) -> None:
-    """Search cells by GAEA and NA-DARTS at full size, seeds side by side, and read them in the table."""
-    batch, seeds = fitting_batch(part)
-    searches = {(method, seed): started(part, method, seed, batch) for method in ("gaea", "na_darts") for seed in seeds}
+    """Search cells by GAEA and NA-DARTS at full size, side by side as far as they fit, and read them in the table."""
     known = pd.read_parquet(part.data / "nasbench201.parquet").set_index("architecture")["cifar100_test_accuracy"]
-    for (method, seed), (process, output) in searches.items():
+    part.add(published_gaea=PUBLISHED, best=float(known.max()), cells=part.earlier.get("cells", []))
+    done = [(row["method"], row["seed"]) for row in part.found["cells"]]
+    every = [(method, seed) for seed in part.size.seeds for method in ("gaea", "na_darts")]
+    left = [search for search in every if search not in done]
+    batch, n = fitting(part, len(left))
+    searches = [(*search, *started(part, *search, batch)) for search in left[:n]]
+    for method, seed, process, output in searches:
         if process.wait():
-            raise RuntimeError(f"{method}, seed {seed}: see {output.with_suffix('.log')}")
+            raise RuntimeError(f"{method}, seed {seed}: {output.with_suffix('.log').read_text().splitlines()[-1:]}")
         (cell,) = pd.read_parquet(output)["architecture"]
-        found = {"method": method, "seed": seed, "cell": cell, "test_accuracy": float(known[cell])}
+        found = {"method": method, "seed": seed, "batch": batch, "cell": cell, "test_accuracy": float(known[cell])}
         part.add(cells=[found | {"better_cells": int((known > known[cell]).sum())}])
-    part.add(published_gaea=PUBLISHED, best=float(known.max()))
+    if left[n:]:
+        raise TimeLimit(f"there was no time for {left[n:]}: run it again")
 
 
 def cell_search(part: Part, method: str, batch: int) -> dict[str, Any]:
@@ -232,24 +244,22 @@ def started(part: Part, method: str, seed: int, batch: int) -> tuple[subprocess.
         return subprocess.Popen(program, stdout=log, stderr=subprocess.STDOUT), output
 
 
-def fitting_batch(part: Part) -> tuple[int, tuple[int, ...]]:
-    """Return the smallest batch with which the searches of all seeds end in time, and the seeds; else fewer seeds.
+def fitting(part: Part, n_searches: int) -> tuple[int, int]:
+    """Return a batch, and how many searches with it end in time: as many as possible, with the smallest batch.
 
     Side by side, searches take as long as one alone, and at least as long as the kernels of all of them.
     """
     n_images = pq.read_metadata(part.data / "cifar10" / "train.parquet").num_rows
-    epochs, tried = part.size.cells.get("epochs", 25), []
-    plans = [(batch, part.size.seeds) for batch in part.size.batches]
-    plans += [(part.size.batches[-1], part.size.seeds[:1])]
-    for batch, seeds in plans:
-        speed = measured(part, partial(mixture_epochs, part, batch), batch)
-        step_ms = max(speed["step_ms"], 2 * len(seeds) * (speed["kernels_ms"] or 0.0))  # two methods
-        expected_s = 1e-3 * step_ms * epochs * n_images / batch
-        tried.append({"batch": batch, "seeds": len(seeds), "expected_s": expected_s, **speed})
-        if expected_s < part.left():
-            break
-    part.add(plans=tried)
-    return batch, seeds
+    epochs = part.size.cells.get("epochs", 25)
+    plans = {batch: measured(part, partial(mixture_epochs, part, batch), batch) for batch in part.size.batches}
+    part.add(plans=plans)
+
+    def fits(batch: int, n: int) -> bool:
+        step_ms = max(plans[batch]["step_ms"], n * (plans[batch]["kernels_ms"] or 0.0))
+        return STARTING_S + 1e-3 * step_ms * epochs * n_images / batch < part.left()
+
+    fitting = ((batch, n) for n in range(n_searches, 0, -1) for batch in part.size.batches if fits(batch, n))
+    return next(fitting, (part.size.batches[-1], 1))
 
 
 def speeds(part: Part) -> None:

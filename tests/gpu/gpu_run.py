@@ -65,11 +65,11 @@ class Size:
     epochs: int = 40
     finetuning_epochs: int = 5
     timing: Mapping[str, Any] = field(default_factory=lambda: {"rounds": 5, "runs": 6, "spread_s": 2.0})
-    search_timing: Mapping[str, Any] = field(default_factory=lambda: {"rounds": 4, "runs": 4, "spread_s": 0.5})
+    search_timing: Mapping[str, Any] = field(default_factory=lambda: {"rounds": 3, "runs": 3, "spread_s": 0.5})
     burst_s: float = 0.3
     learning: Mapping[str, Any] = field(default_factory=dict)
     cells: Mapping[str, Any] = field(default_factory=dict)
-    batches: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    batches: tuple[int, ...] = (64, 256, 1024)
     seeds: tuple[int, ...] = (0, 1)
     steps: int = 20
     matrix: int = 8192
@@ -113,7 +113,7 @@ class Part:
     ----------
     number : int
     data, work, out : Path
-        Folders of the images and tables, of large files, and of results.
+        Folders of the images and tables, of large files, and of results; ``earlier`` is what an earlier run found.
     seconds : float
         Time limit of the part.
     """
@@ -121,6 +121,7 @@ class Part:
     def __init__(self, number: int, size: Size, data: Path, work: Path, out: Path, seconds: float):
         self.number, self.size, self.data, self.work = number, size, data, work
         self.path, self._end, self._start = out / f"part{number}.json", time.monotonic() + seconds, time.monotonic()
+        self.earlier: dict[str, Any] = json.loads(self.path.read_text()) if self.path.exists() else {}
         self.found: dict[str, Any] = {"part": number, "finished": False, "machine": machine(size.processor)}
 
     def left(self) -> float:

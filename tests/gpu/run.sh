@@ -27,11 +27,11 @@ part() { # NUMBER SECONDS
 
 all_parts() {
     unfinished=
-    part 3 100
-    part 2 160
-    part 1 165
+    part 3 85
+    part 2 140
+    part 1 205
     part 5 45
-    part 4 65
+    part 4 60
     [ -n "$unfinished" ] || { echo "all parts are finished"; return 0; }
     echo "unfinished parts:$unfinished"
     return 1

@@ -77,7 +77,12 @@ def test_part_2_promises_and_measures_and_part_4_searches_with_energies(data, wo
     assert found["monas_frontier"]
 
 
-def test_part_1_looks_the_found_cells_up_in_the_table(data, work, tmp_path):
+def test_part_1_searches_what_there_is_time_for_and_the_rest_in_the_next_run(data, work, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gpu_parts, "STARTING_S", 1000.0)  # so that there is never time for more than one
+    code, found = run(1, data, work, tmp_path)
+    assert (code, found["finished"]) == (1, False)
+    assert [row["method"] for row in found["cells"]] == ["gaea"]
+    assert "there was no time for [('na_darts', 0)]" in capsys.readouterr().out
     code, found = run(1, data, work, tmp_path)
     assert (code, found["finished"]) == (0, True)
     assert [row["method"] for row in found["cells"]] == ["gaea", "na_darts"]
