@@ -7,11 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-
 from nagevo.deploy.deployment import DESCRIPTION, Deployment
 from nagevo.deploy.quantization import inputs_of, quantized
 from nagevo.foundation.writing import check_folder
+from nagevo.training.accelerator import torch_threads
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate, standard_error
 from nagevo.training.recipe import Recipe
 from nagevo.training.tensors import digest
@@ -80,7 +79,8 @@ def finetune(
     recipe = replace(trainer.recipe, epochs=epochs, learning_rate=learning_rate, warmup_epochs=0.0)
     check_folder(folder, DESCRIPTION)
     before = accuracy(begun.runnable, trainer.examples("test", begun.input_shape))
-    scores, test = _trained(begun, trainer, recipe, folder, threads)
+    with torch_threads(threads):
+        scores, test = _trained(begun, trainer, recipe, folder)
     accuracies = {"test": test, "test_before": before}
     accuracies |= {"validation": max(scores), "validation_before": scores[0]}
     training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
@@ -132,17 +132,17 @@ def train_from_scratch(
     learning_rate = given.learning_rate if learning_rate is None else learning_rate
     recipe = replace(given, epochs=epochs, warmup_epochs=warmup_epochs, learning_rate=learning_rate)
     check_folder(folder, DESCRIPTION)
-    scores, test = _trained(begun, trainer, recipe, folder, threads)
+    with torch_threads(threads):
+        scores, test = _trained(begun, trainer, recipe, folder)
     training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
     accuracies = {"test": test, "validation": max(scores)}
     return _written(begun, trainer, folder, accuracies, trained=True, training=training, **trainer.preprocessing())
 
 
 def _trained(
-    begun: Deployment, trainer: Trainer, recipe: Recipe, folder: str | os.PathLike, threads: int
+    begun: Deployment, trainer: Trainer, recipe: Recipe, folder: str | os.PathLike
 ) -> tuple[list[float], float]:
     """Train a network in place; return its validation accuracies before and after each epoch, and its test accuracy."""
-    torch.set_num_threads(threads)
     folder = Path(os.path.realpath(folder))
     network, shape = begun.network, begun.input_shape
     validation = trainer.examples("validation", shape)

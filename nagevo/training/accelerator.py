@@ -1,7 +1,9 @@
-"""Where networks are trained, and in which precision: options and their meaning, for everything that is trained."""
+"""Where networks are trained, in which precision and by how many threads, for everything that is trained."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nagevo.foundation.errors import ConfigError
@@ -44,3 +46,16 @@ def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
     import torch
 
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Let torch use so many threads inside the block: with one, small matrices are faster and sums have one order."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

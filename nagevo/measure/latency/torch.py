@@ -16,6 +16,7 @@ from nagevo.foundation.quantities import ENERGY
 from nagevo.measure.latency.energy import Counter, LocalDevice, NVMLCounter, PowercapCounter
 from nagevo.measure.latency.layers import PROFILED_RUNS, Layer, timed_modules
 from nagevo.measure.latency.timing import Burst, Prepare, built
+from nagevo.training.accelerator import torch_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,13 +66,8 @@ class TorchDevice(LocalDevice):
         if self.processor == "cuda" and not torch.cuda.is_available():
             raise DeviceError("processor cuda: torch finds no GPU on this machine (torch.cuda.is_available() is False)")
         counter = self._counter() if self.measures == ENERGY else None
-        threads = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            with torch.inference_mode():
-                yield partial(self._prepare, counter)
-        finally:
-            torch.set_num_threads(threads)
+        with torch_threads(self.threads), torch.inference_mode():
+            yield partial(self._prepare, counter)
 
     def layers(self, space: SearchSpace, choices: np.ndarray) -> list[Layer]:
         with self.opened():

@@ -18,11 +18,12 @@ from nagevo.foundation.frontier import VALUE, frontier
 from nagevo.foundation.options import Option
 from nagevo.foundation.registry import create
 from nagevo.search.base import Strategy
-from nagevo.search.methods.learning import single_thread, torch_generator
+from nagevo.search.methods.learning import torch_generator
 from nagevo.search.methods.relaxation import Mixture, RelaxedSurrogate, Simplices
 from nagevo.search.methods.weight_sharing import SupernetRecipe, frontier_cells
 from nagevo.spaces.base import unique, without
 from nagevo.spaces.nasbench201.space import NASBench201Space
+from nagevo.training.accelerator import torch_threads
 
 
 class Budget(NamedTuple):
@@ -102,7 +103,7 @@ class RelaxedStrategy(Strategy):
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
-        with single_thread():
+        with torch_threads(1):
             if self.mode == "weight_sharing":
                 return self.first_new(self._cells_of_supernets(), n, rng=rng)
             if self._is_initial():

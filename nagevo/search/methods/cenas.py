@@ -33,10 +33,10 @@ from nagevo.search.methods.learning import (
     descend,
     mlp,
     seeded,
-    single_thread,
     torch_generator,
 )
 from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.training.accelerator import torch_threads
 
 POSITIVE_RATE = (0.3, 0.5)
 """Range in which the share of positive samples is kept."""
@@ -249,7 +249,7 @@ class CENAS(Strategy):
         known = self.measurements.complete(device)
         if len(known) < 2:
             return self.first_new(np.concatenate([self.space.extremes(), self.space.sample(n, rng=rng)]), n, rng=rng)
-        with single_thread():
+        with torch_threads(1):
             classifier = ParetoClassifier(self.space, known, device, **self._options(), rng=rng)
             candidates = self._evolved(classifier, known, device, n, rng=rng)
             latency = MLPPredictor.of_latency(self.space, known, device, rng=rng, steps=self.predictor_steps)
@@ -273,7 +273,7 @@ class CENAS(Strategy):
             known, rng = told.complete(device), np.random.default_rng([self.seed, number])
             if len(part) == 0 or len(known) < 2:
                 continue
-            with single_thread():
+            with torch_threads(1):
                 classifier = ParetoClassifier(self.space, known, device, **self._options(), rng=rng)
                 probability = classifier(part.choices)
             labels = classifier.labels(part.objectives(device))

@@ -20,8 +20,9 @@ from torch import nn
 
 from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
-from nagevo.search.methods.learning import MLPPredictor, descend, seeded, single_thread
+from nagevo.search.methods.learning import MLPPredictor, descend, seeded
 from nagevo.spaces.base import SearchSpace, unique, without
+from nagevo.training.accelerator import torch_threads
 
 Objectives = Callable[[np.ndarray], np.ndarray]
 """From choices, shape (n, n_choices), to error (percent) and latency (ms) on each device, shape (n, 1 + n_devices)."""
@@ -159,7 +160,7 @@ class DPPNet(Strategy):
         parents = self._parents(n)
         if not len(parents):
             return self.first_new(self._first_round(n, rng=rng), n, rng=rng)
-        with single_thread():
+        with torch_threads(1):
             objectives = self._predicted_objectives(rng)
             grown = self._grown(parents, n, objectives, rng=rng)
             ranked = grown[pareto_order(objectives(grown))] if len(grown) else grown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,17 +13,6 @@ from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """Let torch use one thread inside the block: small matrices are faster so, and sums have one order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def torch_generator(rng: np.random.Generator) -> torch.Generator:

@@ -21,8 +21,9 @@ from nagevo.foundation.options import Option
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.controller import Controller, policy_step, reinforce
-from nagevo.search.methods.learning import MLPPredictor, seeded, single_thread, torch_generator
+from nagevo.search.methods.learning import MLPPredictor, seeded, torch_generator
 from nagevo.spaces.base import unique, without
+from nagevo.training.accelerator import torch_threads
 
 Scaled = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From accuracy, latency and the trade-off, all scaled, to the reward."""
@@ -88,7 +89,7 @@ class MONAS(Strategy):
         rng = self.round_rng()
         if any(len(self.measurements.complete(device)) < 2 for device in self.devices):
             return self.first_new(np.concatenate([self.space.extremes(), self.space.sample(n, rng=rng)]), n, rng=rng)
-        with single_thread():
+        with torch_threads(1):
             train = self._from_predictors if self.rewards_from == "predictors" else self._from_measurements
             controller = train(rng)
             with torch.no_grad():

@@ -31,10 +31,10 @@ from nagevo.search.methods.learning import (
     descend,
     mlp,
     seeded,
-    single_thread,
     torch_generator,
 )
 from nagevo.spaces.base import SearchSpace
+from nagevo.training.accelerator import torch_threads
 
 Reward = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From choices, shape (n_budgets, n, n_choices), and budgets (ms), shape (n_budgets,), to shape (n_budgets, n)."""
@@ -170,7 +170,7 @@ class PNAGGenerator:
         if len(known) < 2:
             raise DataError(f"PNAG needs two architectures measured on {device} to learn from, got {len(known)}")
         self.budgets = np.unique(np.asarray(budgets, dtype=float))
-        with single_thread():
+        with torch_threads(1):
             options: dict[str, Any] = {"steps": self.predictor_steps, "hidden": self.hidden, "rng": self.rng}
             self.accuracy = accuracy or MLPPredictor.of_accuracy(self.space, measurements, **options)
             self.latency = MLPPredictor.of_latency(self.space, measurements, device, **options)
@@ -195,7 +195,7 @@ class PNAGGenerator:
         Those predicted to hold the budget come first, the most accurate of them before; the others follow by latency.
         """
         budgets = np.asarray(budgets, dtype=float)
-        with single_thread(), torch.no_grad():
+        with torch_threads(1), torch.no_grad():
             start = self._start(np.repeat(budgets, samples))
             generator = torch_generator(self.rng) if samples > 1 else None
             choices = self.space.normal(self.controller(start, generator=generator)[0][0].numpy().astype(np.int8))
@@ -341,7 +341,7 @@ class PNAG(Strategy):
         shares = {device: share for device, share in self.shares(n).items() if share}
         if any(len(self.measurements.complete(device)) < 2 for device in shares):
             return self.first_new(np.concatenate([self.space.extremes(), self.space.sample(n, rng=rng)]), n, rng=rng)
-        with single_thread():
+        with torch_threads(1):
             options = {"steps": self.options["predictor_steps"], "hidden": self.options["hidden"]}
             accuracy = MLPPredictor.of_accuracy(self.space, self.measurements, rng=rng, **options)
         proposals = [self._proposals(device, share, accuracy, rng=rng) for device, share in shares.items()]

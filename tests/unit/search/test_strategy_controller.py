@@ -8,8 +8,9 @@ import torch
 from separable import SeparableSpace, accuracy, best_accuracy, latency_ms
 
 from nagevo.search.methods.controller import Controller, reinforce
-from nagevo.search.methods.learning import seeded, single_thread, torch_generator
+from nagevo.search.methods.learning import seeded, torch_generator
 from nagevo.search.methods.monas import latency_constraint
+from nagevo.training.accelerator import torch_threads
 
 SPACE = SeparableSpace()
 
@@ -48,7 +49,7 @@ def test_reinforce_with_a_constraint_finds_the_optimum_of_each_policy():
         rewards = latency_constraint(accuracy(choices), latency_ms(choices), limits[:, None])
         return (rewards - rewards.mean(axis=1, keepdims=True)) / (rewards.std(axis=1, keepdims=True) + 1e-9)
 
-    with single_thread():
+    with torch_threads(1):
         reinforce(
             controller,
             lambda: torch.zeros(3, 64, 16),
@@ -74,7 +75,7 @@ def test_seeded_weights_depend_on_the_given_rng_alone():
 
 def test_the_number_of_threads_is_restored_even_after_an_error():
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), single_thread():
+    with pytest.raises(KeyError), torch_threads(1):
         raise KeyError(torch.get_num_threads())
     assert torch.get_num_threads() == before
 
