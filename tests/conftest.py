@@ -11,17 +11,18 @@ import pytest
 from nagevo.spaces.base import SearchSpace
 
 SLOW_FILES = (
+    "workflow/test_verification_rounds.py",  # whole experiments
     "unit/deploy/test_deployment.py",  # a trained supernet, fine-tuned and exported
-    "workflow/test_run.py",  # whole experiments
+    "workflow/test_run.py",
+    "workflow/test_interruptions.py",
     "workflow/*",
-    "unit/spaces/test_memory.py",  # many networks exported
-    "unit/spaces/test_once_for_all.py",  # networks of full size
-    "unit/generator/test_bad_numbers.py",  # many bundles
-    "unit/generator/test_adapting.py",
-    "unit/generator/test_quantities.py",  # exported files
-    "unit/evaluate/test_benchmark.py",  # generators, and PNAG's beside them
-    "unit/spaces/test_slimmed.py",  # published architectures, traced and sliced
     "unit/test_docs.py",  # an experiment, from images to a network
+    "unit/evaluate/test_benchmark.py",  # generators, and PNAG's beside them
+    "unit/generator/test_adapting.py",  # many bundles
+    "unit/generator/test_bad_numbers.py",
+    "unit/generator/test_quantities.py",  # exported files
+    "unit/spaces/test_slimmed.py",  # published architectures, traced and sliced
+    "unit/spaces/test_once_for_all.py",  # networks of full size
     "unit/test_core.py",  # a bundle, and each command as a process of its own
     "unit/measure/test_supernet.py",  # trained supernets
     "unit/test_fuzzing.py",  # a hundred inputs to every reader

@@ -350,7 +350,7 @@ def test_a_format_whose_package_is_absent_says_what_to_install(answer, tmp_path,
 
 def test_the_commands_fine_tune_and_export(bundle, monkeypatch, capsys, tmp_path):
     asked = ("--bundle", str(bundle), "--budget", "1000")
-    tuning = ("finetune", *asked, "--epochs", "1", "--output", str(tmp_path / "tuned"))
+    tuning = ("finetune", *asked, "--epochs", "1", "--threads", "1", "--output", str(tmp_path / "tuned"))
     code, out, _ = run(monkeypatch, capsys, *tuning)
     assert (code, "test accuracy" in out, "before" in out) == (0, True, True)
     exporting = ("export", "--network", str(tmp_path / "tuned"), "--output", str(tmp_path / "out"))
@@ -414,46 +414,61 @@ class MacsDevice(Device):
 PHONE = DeviceConfig("phone", Component(f"{__name__}:MacsDevice"))
 
 
-def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, tmp_path):
-    generator, options = nagevo.load(bundle), {"confidence": 0.9, "tuned": tmp_path / "tuned"}
-    fastest = generator.steps()[0].bound
-    config = DeployConfig(budgets=[fastest, 1e3, 1e-6], epochs=1)
-    index = deliver(generator, PHONE, config, tmp_path / "networks", **options)
-    assert json.loads((tmp_path / "networks/index.json").read_text()) == json.loads(json.dumps(index))
+@pytest.fixture(scope="module")
+def delivery_of(bundle, tmp_path_factory):
+    """Return what delivers answers to some budgets into a folder, with one folder for the trained networks."""
+    generator, trained = nagevo.load(bundle), tmp_path_factory.mktemp("trained")
+    config = DeployConfig(budgets=[generator.steps()[0].bound, 1e3, 1e-6], epochs=1)
+
+    def made(folder, **changes):
+        return deliver(generator, PHONE, replace(config, **changes), folder, confidence=0.9, tuned=trained)
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def delivered(delivery_of, tmp_path_factory):
+    """Return the folder of a delivery, and its table."""
+    folder = tmp_path_factory.mktemp("delivered") / "networks"
+    return folder, delivery_of(folder)
+
+
+def test_an_experiment_ends_with_networks_that_run_and_a_table_of_them(bundle, delivered):
+    (folder, index), space = delivered, nagevo.load(bundle).space
+    assert json.loads((folder / "index.json").read_text()) == json.loads(json.dumps(index))
     assert [refused["asked"] for refused in index["refused"]] == [1e-6]
+    assert len(index["networks"]) == 2
     for network in index["networks"]:
-        folder = tmp_path / "networks" / network["folder"]
-        deployment = Deployment.load(folder)
+        place = folder / network["folder"]
+        deployment = Deployment.load(place)
         assert deployment.description["budget_ms"] == network["asked"]
         assert accuracy_of(deployment.network, "test", deployment.description) == network["accuracy"]["test"]
         assert network["accuracy"]["exported"] == network["accuracy"]["test"]  # run in onnxruntime
-        session = onnxruntime.InferenceSession(folder / "network.onnx")
+        session = onnxruntime.InferenceSession(place / "network.onnx")
         assert session.run(None, {"inputs": np.zeros((1, 1, 12, 12), np.float32)})[0].shape == (1, 3)
-        (macs,) = generator.space.costs(generator.space.from_text([network["architecture"]]))["macs"]
+        (macs,) = space.costs(space.from_text([network["architecture"]]))["macs"]
         assert network["measured"] in (macs / 1e4, 2 * macs / 1e4)
         assert network["kept"] == (network["measured"] <= network["asked"])
-    assert len(list((tmp_path / "networks/references").glob("*.onnx"))) == 2
-    assert "| latency measured once more |" in (folder / "README.md").read_text()
+        assert "| latency measured once more |" in (place / "README.md").read_text()
+    assert len(list((folder / "references").glob("*.onnx"))) == 2
 
 
-def test_a_delivery_that_is_made_again_trains_nothing_again(bundle, tmp_path, monkeypatch):
-    generator, config = nagevo.load(bundle), DeployConfig(budgets=[1e3], epochs=1)
-    options = {"confidence": 0.9, "tuned": tmp_path / "tuned"}
-    first = deliver(generator, PHONE, config, tmp_path / "networks", **options)
-    weights = (tmp_path / "networks" / first["networks"][0]["folder"] / "weights.safetensors").read_bytes()
+def test_a_delivery_that_is_made_again_trains_nothing_again(delivery_of, delivered, tmp_path, monkeypatch):
+    folder, index = delivered
 
     def trained_again(*arguments, **options):
         raise AssertionError("trained again")
 
     monkeypatch.setattr(delivery, "finetune", trained_again)
-    assert deliver(generator, PHONE, config, tmp_path / "again", **options) == first
-    again = (tmp_path / "again" / first["networks"][0]["folder"] / "weights.safetensors").read_bytes()
-    assert weights == again
+    assert delivery_of(tmp_path / "again") == index
+    for network in index["networks"]:
+        weights = (place / network["folder"] / "weights.safetensors" for place in (folder, tmp_path / "again"))
+        assert len({path.read_bytes() for path in weights}) == 1
     with pytest.raises(AssertionError, match="trained again"):  # more epochs are another training
-        deliver(generator, PHONE, replace(config, epochs=2), tmp_path / "again", **options)
+        delivery_of(tmp_path / "again", epochs=2)
 
 
-def test_networks_are_trained_on_at_the_learning_rate_of_the_config(bundle, tmp_path, monkeypatch):
+def test_networks_are_trained_on_at_the_learning_rate_of_the_config(answer, tmp_path, monkeypatch):
     rates, finetune = [], delivery.finetune
 
     def recorded(*arguments, learning_rate, **options):
@@ -462,9 +477,9 @@ def test_networks_are_trained_on_at_the_learning_rate_of_the_config(bundle, tmp_
 
     monkeypatch.setattr(delivery, "finetune", recorded)
     deploy = {"budgets": [1e3], "epochs": 1}
-    for number, options in enumerate([deploy, {**deploy, "learning_rate": 0.005}]):
+    for options in (deploy, {**deploy, "learning_rate": 0.005}):
         config = parse_config({**CONFIG, "deploy": options}).deploy
-        deliver(nagevo.load(bundle), PHONE, config, tmp_path / str(number), confidence=0.9, tuned=tmp_path / "tuned")
+        delivery.trained(answer, answer.networks.trainer(), config, tmp_path)
     assert rates == [0.02, 0.005]  # by default 0.02; another rate is another training
 
 
