@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import nagevo
+from nagevo.experiment.explaining import neighbors
 from nagevo.report.drawing import drawing
 from nagevo.spaces import create_space
 
@@ -275,3 +277,20 @@ def test_failed_measurements_are_told_above_what_was_measured_again(page, browse
     changed.write_text(html.replace('"failures":[]', f'"failures":["{sentence}"]'), encoding="utf-8")
     browser.get(changed.as_uri())
     assert sentence in by_id(browser, "again-metrics").text
+
+
+def test_layers_and_next_answers_of_a_delivered_network_are_told(page, browser, generator, tmp_path):
+    device = generator.devices[0]
+    answer = generator.steps(device=device)[1]  # one is faster, another more accurate
+    layer = {"layer": "first", "operator": "Conv", "place": "here", "ms": answer.value}
+    network = {"device": device, "asked": answer.bound, "architecture": answer.architecture, "measured": answer.value}
+    network |= {"kept": True, "layers": [layer], "n_layers": 1, "elsewhere": [], **neighbors(generator, answer)}
+    html = page.read_text(encoding="utf-8")
+    assert html.count('"networks":[]') == 1
+    changed = tmp_path / "report.html"
+    changed.write_text(html.replace('"networks":[]', f'"networks":[{json.dumps(network)}]'), encoding="utf-8")
+    browser.get(changed.as_uri())
+    told = by_id(browser, "layer-tables").text
+    assert "100.0" in told  # percent of the latency
+    assert re.search(r"Next faster: −[\d.]+ ms, −[\d.]+ points\. \w", told)
+    assert re.search(r"Next more accurate: \+[\d.]+ ms, \+[\d.]+ points\. \w", told)

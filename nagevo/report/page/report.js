@@ -412,7 +412,7 @@ const signed = (value) => `${value < 0 ? "−" : "+"}${significant(Math.abs(valu
 function layers() {
   byId("layers").hidden = byId("layers-link").hidden = !data.networks.length;
   const change = (words, device, other) => other && element("p", {},
-    `${words}: ${signed(other.ms)} ${device.quantity.unit}, ${signed(other.points)} points. ${other.changes.join("; ")}`);
+    `${words}: ${signed(other.value)} ${device.quantity.unit}, ${signed(other.points)} points. ${other.changes.join("; ")}`);
   byId("layer-tables").append(...data.networks.map((network) => {
     const device = data.devices.find(({ name }) => name === network.device), rows = network.layers;
     const kept = network.kept ? "" : ", budget broken";
