@@ -1,8 +1,8 @@
 """How a supernet is best trained: python supernet_ablation.py ALONE.csv [VARIANT ...].
 
 The judge are 24 networks of an experiment's space, spread over the range of its multiply–accumulates, each of which is
-trained alone three times by the experiment's recipe. ALONE.csv keeps their accuracies, and is made where it is not there,
-in about half an hour on two cores. Each variant of the supernet is trained once, and compared on the same networks.
+trained alone three times by the experiment's recipe. ALONE.csv keeps their accuracies; it is made, in about half an
+hour on two cores, where it is not there. Each variant of the supernet is trained once, and compared on these networks.
 """
 
 from __future__ import annotations
