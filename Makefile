@@ -4,8 +4,10 @@ PYTHON ?= python3
 CORES ?= 8
 WORKERS ?= 2
 BIN := .venv/bin
-# Each file's tests go to one worker, which makes their fixtures once; the order is that of tests/conftest.py.
-PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" OMP_NUM_THREADS=1 pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Each file's tests go to one worker, which makes their fixtures once; tests/conftest.py says what begins. The workers
+# share the cores, and threads that wait for one another by spinning would take them from the other worker.
+THREADS := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+PYTEST := PATH="$(CURDIR)/$(BIN):$$PATH" $(THREADS) pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: all setup lint check test test-all clean
 
