@@ -43,7 +43,7 @@ def fit_device(
         Each round counts as an occasion of measuring, unless the device is exact.
     exact : bool
         Whether a second measurement on the device gives the same number.
-    surrogate : {"mix", "pairs", "xgboost"}
+    surrogate : {"mix", "evidence", "pairs", "xgboost"}
 
     Raises
     ------

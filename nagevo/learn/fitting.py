@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Literal
 
@@ -21,9 +22,9 @@ from nagevo.learn.surrogate import (
     std_shares,
 )
 
-SurrogateName = Literal["mix", "pairs", "xgboost"]
-"""Gaussian processes with a length for each feature and boosted trees, mixed; a Gaussian process of all pairs of
-choices; or boosted trees alone."""
+SurrogateName = Literal["mix", "evidence", "pairs", "xgboost"]
+"""Gaussian processes with a length for each feature and boosted trees, mixed; the same and a process of all pairs of
+choices, accuracies on the scale that left-out ones speak for; that process alone; or boosted trees alone."""
 
 Fit = tuple[Regression, np.ndarray, np.ndarray]
 """A member, its cross-validated predictions and their standard deviations."""
@@ -59,7 +60,7 @@ def fit_accuracy(
         Percent; rows with NaN are left out.
     standard_error : ndarray, shape (n,), optional
         Of each accuracy, in points; NaN where unknown. It is noise to the Gaussian processes, and not to the trees.
-    surrogate : {"mix", "pairs", "xgboost"}
+    surrogate : {"mix", "evidence", "pairs", "xgboost"}
         See :data:`SurrogateName`.
     seed : int
         Fixes the folds and the trees.
@@ -74,13 +75,18 @@ def fit_accuracy(
     features, accuracy = _known(features, accuracy, "accuracies")
     rows = _representative(len(accuracy), seed)
     features, accuracy, uncertain = features[rows], accuracy[rows], uncertain[rows]
-    scale, folds = ErrorScale.of(accuracy), make_folds(len(accuracy), seed)
-    target, noise = scale.transformed(accuracy), (uncertain / (scale.ceiling - accuracy)) ** 2
+    folds = make_folds(len(accuracy), seed)
+    scale, by_pairs = (
+        _best_scale(features, accuracy, uncertain, folds)
+        if surrogate in ("evidence", "pairs")
+        else (ErrorScale.of(accuracy), None)
+    )
+    target, noise = scale.transformed(accuracy), (uncertain / scale.slope(accuracy)) ** 2
     fits: list[Fit] = []
-    if surrogate == "mix":
+    if surrogate in ("mix", "evidence"):
         fits.append(regression.fit_smooth(features, target, folds, noise))
-    if surrogate == "pairs":
-        fits.append(regression.fit_pairs(features, target, folds, noise))
+    if by_pairs is not None:
+        fits.append(by_pairs)
     if surrogate != "pairs":
         fits.append(trees.fit(features, target, folds, seed=seed))
     members, out_of_fold, deviations = zip(*fits, strict=True)
@@ -114,7 +120,7 @@ def fit_latency(
     occasions : ndarray of int, shape (n,), optional
         Which rows were measured at the same time. With it an occasion is left out as a whole, so that the bound holds
         on another one: the speed of a machine drifts.
-    surrogate : {"mix", "pairs", "xgboost"}
+    surrogate : {"mix", "evidence", "pairs", "xgboost"}
     seed : int
         Fixes the folds and the trees.
 
@@ -134,11 +140,11 @@ def fit_latency(
     members: list[Member] = []
     out_of_fold = []
     if surrogate != "xgboost":  # the latency itself adds up over layers
-        fit = regression.fit_smooth if surrogate == "mix" else regression.fit_pairs
+        fit = regression.fit_pairs if surrogate == "pairs" else regression.fit_smooth
         additive, additive_ms, _ = fit(features, latency_ms, folds, apart=apart)
         members.append(LogOf(additive, floor))
         out_of_fold.append(np.log(np.maximum(additive_ms, floor)))
-    if surrogate == "mix":
+    if surrogate in ("mix", "evidence"):
         relative, by_relative, _ = regression.fit_smooth(features, logarithm, folds, apart=apart)
         members.append(relative)
         out_of_fold.append(by_relative)
@@ -158,6 +164,21 @@ def fit_latency(
         np.array([latency_ms, np.exp(predicted)]),
         row_hashes(features),
     )
+
+
+def _best_scale(
+    features: np.ndarray, accuracy: np.ndarray, uncertain: np.ndarray, folds: Sequence[np.ndarray]
+) -> tuple[ErrorScale, Fit]:
+    """Return the scale on which pairs of choices predict left-out accuracies with the highest density, and that fit."""
+    found: list[tuple[float, ErrorScale, Fit]] = []
+    for scale in (ErrorScale.of(accuracy), ErrorScale()):
+        target, slope = scale.transformed(accuracy), scale.slope(accuracy)
+        fit = regression.fit_pairs(features, target, folds, (uncertain / slope) ** 2)
+        _, predicted, deviation = fit
+        density = -0.5 * ((target - predicted) / deviation) ** 2 - np.log(deviation * slope)
+        found.append((float(density.sum()), scale, fit))
+    _, best, by_pairs = max(found, key=lambda each: each[0])
+    return best, by_pairs
 
 
 def make_folds(n: int, seed: int, occasions: np.ndarray | None = None) -> list[np.ndarray]:

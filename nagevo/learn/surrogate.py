@@ -61,21 +61,23 @@ def std_shares(members: Sequence[Member], shares: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ErrorScale:
-    """The scale on which accuracies are predicted: minus the logarithm of how far they stay below a ceiling.
+    """The scale on which accuracies are predicted: percent, or minus the logarithm of how far they are below a ceiling.
 
-    It stretches the differences among the best, which decide the frontier, and shrinks those among the worst.
+    Where accuracies spread over orders of magnitude of the error, the logarithm stretches the differences among the
+    best, which decide the frontier, and shrinks those among the worst. Where they add up over the choices of an
+    architecture, percent are better.
 
     Attributes
     ----------
-    ceiling : float
-        In percent, above all accuracies.
+    ceiling : float or None
+        In percent, above all accuracies; None for percent.
     """
 
-    ceiling: float
+    ceiling: float | None = None
 
     @classmethod
     def of(cls, accuracy: np.ndarray) -> ErrorScale:
-        """Return the scale for some accuracies: the ceiling lies above the best by half of its lead over the median.
+        """Return the logarithmic scale: the ceiling is above the best accuracy by half of its lead over the median.
 
         >>> ErrorScale.of(np.array([10.0, 60.0, 70.0]))
         ErrorScale(ceiling=75.0)
@@ -85,11 +87,15 @@ class ErrorScale:
 
     def transformed(self, accuracy: np.ndarray) -> np.ndarray:
         """Return accuracies on the scale."""
-        return -np.log(self.ceiling - accuracy)
+        return accuracy if self.ceiling is None else -np.log(self.ceiling - accuracy)
 
     def restored(self, values: np.ndarray) -> np.ndarray:
         """Return values on the scale as accuracies."""
-        return self.ceiling - np.exp(-values)
+        return values if self.ceiling is None else self.ceiling - np.exp(-values)
+
+    def slope(self, accuracy: np.ndarray) -> np.ndarray:
+        """Return by how many points accuracies change with the value on the scale, shape (n,)."""
+        return np.ones(len(accuracy)) if self.ceiling is None else self.ceiling - accuracy
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ class AccuracySurrogate:
             elif share:
                 mean = mean + share * member.predict(features)
         accuracy = self.scale.restored(mean)
-        return accuracy, self.std_factor * std * (self.scale.ceiling - accuracy)
+        return accuracy, self.std_factor * std * self.scale.slope(accuracy)
 
     def lower_bound(self, features: np.ndarray) -> np.ndarray:
         """Return the predictions less one standard deviation, shape (n,)."""

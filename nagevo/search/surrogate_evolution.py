@@ -53,7 +53,8 @@ class SurrogateEvolution(Strategy):
         Option(
             "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
             "and boosted trees by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
-            "choices; or `xgboost`, boosted trees alone."
+            "choices; `evidence`, all of them, accuracies in percent or as logarithms of the error, whichever "
+            "makes left-out ones more probable; or `xgboost`, boosted trees alone."
         ),
     ] = "mix"
     range: Annotated[

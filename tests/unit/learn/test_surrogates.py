@@ -367,6 +367,37 @@ def test_what_is_known_to_be_noisy_counts_less(fit):
     assert told.noise * told.target_spread**2 >= (std**2).mean()
 
 
+def test_the_scale_of_accuracies_is_the_one_on_which_they_add_up():
+    added = 50.0 + 4.0 * accuracy(CHOICES) / 10
+    multiplied = 90.0 - 60.0 * np.exp(-accuracy(CHOICES) / 20 + 2.5)
+    rng = np.random.default_rng(0)
+    noise = np.exp(0.05 * rng.normal(size=len(CHOICES)))
+    percent, logarithm = (
+        fit_accuracy(FEATURES, values, surrogate="pairs")
+        for values in (added + 0.5 * rng.normal(size=len(CHOICES)), 90.0 - (90.0 - multiplied) * noise)
+    )
+    assert percent.scale.ceiling is None
+    assert logarithm.scale.ceiling is not None
+
+
+def test_percent_are_a_scale_that_changes_nothing():
+    values = np.array([10.0, 60.0])
+    percent, logarithm = ErrorScale(), ErrorScale(75.0)
+    assert percent.restored(percent.transformed(values)).tolist() == values.tolist()
+    assert percent.slope(values).tolist() == [1.0, 1.0]
+    # d(−log(75 − a)) = da / (75 − a): a step on the scale is 65 or 15 points
+    assert logarithm.slope(values).tolist() == [65.0, 15.0]
+
+
+def test_evidence_mixes_all_predictors_and_is_read_as_written(tmp_path):
+    fitted = fit_accuracy(FEATURES, accuracy(CHOICES), surrogate="evidence")
+    assert len(fitted.members) == 3
+    assert np.abs(fitted.predict(OTHERS) - accuracy(OTHER_CHOICES)).mean() < 1.0  # of a range of 38
+    save_surrogates(tmp_path / "one.safetensors", {"accuracy": fitted})
+    read = load_surrogates(tmp_path / "one.safetensors")["accuracy"]
+    np.testing.assert_array_equal(read.lower_bound(OTHERS), fitted.lower_bound(OTHERS))
+
+
 @pytest.mark.parametrize("name", ["pairs", "xgboost"])
 def test_one_predictor_alone_predicts_both_quantities_with_uncertainty(name):
     fitted = fit_accuracy(FEATURES, accuracy(CHOICES), surrogate=name)
