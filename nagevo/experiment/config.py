@@ -264,6 +264,11 @@ class SearchConfig:
         """Predictors of accuracy and latency: those of the strategy, or the default ones if it names none."""
         return self.strategy.options.get("surrogate", "mix")
 
+    @property
+    def prior(self) -> str | None:
+        """Table of measurements that the search begins with, if the strategy has one."""
+        return self.strategy.options.get("prior")
+
     def round_sizes(self) -> list[int]:
         """Return how many architectures each round proposes."""
         return STRATEGIES.resolve(self.strategy.name).round_sizes(self.evaluations, self.rounds)

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from nagevo.foundation.errors import DataError
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
+from nagevo.learn.prior import fit_prior, read_prior
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
 from nagevo.measure.measurements import STANDARD_ERROR, Measurements
 from nagevo.spaces.base import SearchSpace
 
 
 def fit_accuracies(
-    space: SearchSpace, measurements: Measurements, *, surrogate: SurrogateName = "mix", seed: int = 0
+    space: SearchSpace,
+    measurements: Measurements,
+    *,
+    surrogate: SurrogateName = "mix",
+    prior: str | os.PathLike | None = None,
+    seed: int = 0,
 ) -> AccuracySurrogate:
     """Return a surrogate of the measured accuracies.
+
+    Parameters
+    ----------
+    surrogate : {"mix", "evidence", "pairs", "xgboost"}
+    prior : path, optional
+        Table of measurements of an earlier experiment.
 
     Raises
     ------
@@ -23,7 +36,10 @@ def fit_accuracies(
     """
     features = space.features(measurements.choices)
     error = measurements.readings[STANDARD_ERROR]
-    return fit_accuracy(features, measurements.accuracy, standard_error=error, surrogate=surrogate, seed=seed)
+    before = None if prior is None else fit_prior(space, read_prior(prior, space), surrogate=surrogate, seed=seed)
+    return fit_accuracy(
+        features, measurements.accuracy, standard_error=error, surrogate=surrogate, prior=before, seed=seed
+    )
 
 
 def fit_device(

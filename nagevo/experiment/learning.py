@@ -94,7 +94,8 @@ def _fitted(experiment: Experiment, measurements: Measurements) -> Predictor:
     """Return the predictor that is fitted to all measurements."""
     space, exact, seed = experiment.create_space(), experiment.exact, experiment.seed
     measurements, surrogate = measurements.for_devices(list(experiment.devices)).expected(), experiment.search.surrogate
-    accuracy = fit_accuracies(space, measurements, surrogate=surrogate, seed=seed)
+    prior = experiment.search.prior
+    accuracy = fit_accuracies(space, measurements, surrogate=surrogate, prior=prior, seed=seed)
     latency = {
         name: fit_device(space, measurements, name, exact=name in exact, surrogate=surrogate, seed=seed)
         for name in experiment.devices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Literal
 
@@ -48,6 +49,7 @@ def fit_accuracy(
     *,
     standard_error: np.ndarray | None = None,
     surrogate: SurrogateName = "mix",
+    prior: AccuracySurrogate | None = None,
     seed: int = 0,
 ) -> AccuracySurrogate:
     """Return a surrogate of accuracy.
@@ -62,6 +64,9 @@ def fit_accuracy(
         Of each accuracy, in points; NaN where unknown. It is noise to the Gaussian processes, and not to the trees.
     surrogate : {"mix", "evidence", "pairs", "xgboost"}
         See :data:`SurrogateName`.
+    prior : AccuracySurrogate, optional
+        Of what is known of the same or of a related space. It becomes one more feature, and is dropped where left-out
+        accuracies are predicted no better with it.
     seed : int
         Fixes the folds and the trees.
 
@@ -69,22 +74,46 @@ def fit_accuracy(
     ------
     DataError
         If fewer than two accuracies are known.
+
+    References
+    ----------
+    Kennedy, O'Hagan 2000, "Predicting the output from a complex computer code when fast approximations are available",
+    equation 1: the finer code is a multiple of the coarser one plus a process of its own. Here the kernel has a part
+    that is linear in the prediction of the prior; trees and a length along it allow for bent relations.
     """
     uncertain = np.zeros(len(accuracy)) if standard_error is None else np.nan_to_num(standard_error)
     uncertain = uncertain[np.isfinite(accuracy)]
     features, accuracy = _known(features, accuracy, "accuracies")
     rows = _representative(len(accuracy), seed)
     features, accuracy, uncertain = features[rows], accuracy[rows], uncertain[rows]
+    fitted = _fitted_accuracy(features, accuracy, uncertain, surrogate, seed)
+    if prior is None:
+        return fitted
+    inputs = np.column_stack([features, prior.scaled(features)])
+    informed = _fitted_accuracy(inputs, accuracy, uncertain, surrogate, seed, alone=1)
+    errors = [np.abs(each.left_out[0] - each.left_out[1]).mean() for each in (fitted, informed)]
+    return replace(informed, prior=prior) if errors[1] < errors[0] else fitted
+
+
+def _fitted_accuracy(
+    features: np.ndarray,
+    accuracy: np.ndarray,
+    uncertain: np.ndarray,
+    surrogate: SurrogateName,
+    seed: int,
+    alone: int = 0,
+) -> AccuracySurrogate:
+    """Return a surrogate of accuracies, all known; for ``alone`` see :func:`.regression.fit_smooth`."""
     folds = make_folds(len(accuracy), seed)
     scale, by_pairs = (
-        _best_scale(features, accuracy, uncertain, folds)
+        _best_scale(features, accuracy, uncertain, folds, alone)
         if surrogate in ("evidence", "pairs")
         else (ErrorScale.of(accuracy), None)
     )
     target, noise = scale.transformed(accuracy), (uncertain / scale.slope(accuracy)) ** 2
     fits: list[Fit] = []
     if surrogate in ("mix", "evidence"):
-        fits.append(regression.fit_smooth(features, target, folds, noise))
+        fits.append(regression.fit_smooth(features, target, folds, noise, alone=alone))
     if by_pairs is not None:
         fits.append(by_pairs)
     if surrogate != "pairs":
@@ -167,13 +196,13 @@ def fit_latency(
 
 
 def _best_scale(
-    features: np.ndarray, accuracy: np.ndarray, uncertain: np.ndarray, folds: Sequence[np.ndarray]
+    features: np.ndarray, accuracy: np.ndarray, uncertain: np.ndarray, folds: Sequence[np.ndarray], alone: int
 ) -> tuple[ErrorScale, Fit]:
     """Return the scale on which pairs of choices predict left-out accuracies with the highest density, and that fit."""
     found: list[tuple[float, ErrorScale, Fit]] = []
     for scale in (ErrorScale.of(accuracy), ErrorScale()):
         target, slope = scale.transformed(accuracy), scale.slope(accuracy)
-        fit = regression.fit_pairs(features, target, folds, (uncertain / slope) ** 2)
+        fit = regression.fit_pairs(features, target, folds, (uncertain / slope) ** 2, alone=alone)
         _, predicted, deviation = fit
         density = -0.5 * ((target - predicted) / deviation) ** 2 - np.log(deviation * slope)
         found.append((float(density.sum()), scale, fit))

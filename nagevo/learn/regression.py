@@ -93,6 +93,7 @@ def fit_smooth(
     known: np.ndarray | float = 0.0,
     *,
     apart: bool = False,
+    alone: int = 0,
 ) -> Fit:
     """Return a process with a linear and a smooth part, in which each feature has a length of its own.
 
@@ -107,8 +108,11 @@ def fit_smooth(
     apart : bool
         Whether the cross-validated predictions use hyperparameters in which the row's fold had no part either. A bound
         needs it: with those of all rows, residuals are smaller than for architectures that were not measured.
+    alone : int
+        Number of last features that count as much as all others together, each: predictions from elsewhere.
     """
-    return _fit(features, target, folds, known, feature_scale(features), _smooth_kernel, apart)
+    scale = _with_alone(feature_scale(_others(features, alone)), features, alone)
+    return _fit(features, target, folds, known, scale, _smooth_kernel, apart)
 
 
 def fit_pairs(
@@ -118,6 +122,7 @@ def fit_pairs(
     known: np.ndarray | float = 0.0,
     *,
     apart: bool = False,
+    alone: int = 0,
 ) -> Fit:
     """Return a process with linear parts of choices and of costs, and a part of the products of all pairs of choices.
 
@@ -126,13 +131,30 @@ def fit_pairs(
 
     Parameters
     ----------
-    features, target, folds, known, apart
+    features, target, folds, known, apart, alone
         As of :func:`fit_smooth`.
     """
-    choices = is_binary(features)
-    groups = [_normalized(features, columns) for columns in (choices, ~choices)]
-    center, spread = groups[0][0], np.where(choices, groups[0][1], groups[1][1])
-    return _fit(features, target, folds, known, (center, spread), partial(_pairs_kernel, choices), apart)
+    others = _others(features, alone)
+    choices = is_binary(others)
+    (center, of_choices), (_, of_costs) = (_normalized(others, columns) for columns in (choices, ~choices))
+    scale = _with_alone((center, np.where(choices, of_choices, of_costs)), features, alone)
+    kernel = partial(_pairs_kernel, np.append(choices, np.zeros(alone, dtype=bool)))
+    return _fit(features, target, folds, known, scale, kernel, apart)
+
+
+def _others(features: np.ndarray, alone: int) -> np.ndarray:
+    """Return all features but some last ones."""
+    return features[:, : features.shape[1] - alone]
+
+
+def _with_alone(
+    scale: tuple[np.ndarray, np.ndarray], features: np.ndarray, alone: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a scale of all features but some last ones, completed by one on which each of these has variance 1."""
+    last = features[:, features.shape[1] - alone :].astype(float)
+    deviation = last.std(axis=0)
+    spread = np.where(deviation > 0, deviation, np.inf)
+    return np.append(scale[0], last.mean(axis=0)), np.append(scale[1], spread)
 
 
 def _fit(

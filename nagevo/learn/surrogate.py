@@ -112,6 +112,8 @@ class AccuracySurrogate:
         Factor of the standard deviation of the members that fits the residuals of the mix: see :func:`std_shares`.
     left_out : ndarray, shape (2, n)
         Measured accuracies, and the cross-validated predictions of the mix.
+    prior : AccuracySurrogate or None
+        Of what was known before: its prediction, on its own scale, is one more feature of the members.
     """
 
     scale: ErrorScale
@@ -119,17 +121,26 @@ class AccuracySurrogate:
     shares: np.ndarray
     std_factor: float
     left_out: np.ndarray
+    prior: AccuracySurrogate | None = None
+
+    def scaled(self, features: np.ndarray) -> np.ndarray:
+        """Return the prediction for each row of features on the scale of the members, shape (n,)."""
+        return mixed(self.shares, self.members, self._inputs(features))
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the predicted accuracy of each row of features, shape (n,)."""
-        return self.scale.restored(mixed(self.shares, self.members, features))
+        return self.scale.restored(self.scaled(features))
+
+    def _inputs(self, features: np.ndarray) -> np.ndarray:
+        """Return what the members predict from."""
+        return features if self.prior is None else np.column_stack([features, self.prior.scaled(features)])
 
     def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Return predictions and their standard deviations, both of shape (n,).
 
         With noise it is the deviation of a measurement, without it the part that further measurements can reduce.
         """
-        weights = std_shares(self.members, self.shares)
+        weights, features = std_shares(self.members, self.shares), self._inputs(features)
         mean, std = np.zeros(len(features)), np.zeros(len(features))
         for member, share, weight in zip(self.members, self.shares, weights, strict=True):
             if weight:

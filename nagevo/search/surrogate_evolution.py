@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
@@ -19,19 +20,22 @@ from nagevo.foundation.frontier import VALUE, frontier
 from nagevo.foundation.options import Option
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
+from nagevo.learn.prior import best_known, fit_prior, read_prior
+from nagevo.learn.surrogate import AccuracySurrogate
 from nagevo.measure.measurements import STANDARD_ERROR
 from nagevo.measure.tables import read_architectures
 from nagevo.search.base import Strategy
 from nagevo.search.config import RangeConfig, StopConfig
 from nagevo.search.improvement import Frontier, best_batch
 from nagevo.search.nsga2 import evolve
-from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
+from nagevo.spaces.base import RowIndex, SearchSpace, among, unique, without
 
 DESIGN_SIZE = 25
 """Size of the initial design, at most a quarter of the evaluations. Later rounds measure architectures close together,
 which says little about the rest: without a broad design the surrogate stays too low at the accurate end."""
 MIN_COMPLETE = 4
-"""With fewer complete measurements of a device, or fewer than the space has choices, the design goes on."""
+"""With fewer complete measurements of a device, or without a prior fewer than the space has choices, the design goes
+on."""
 MAX_KNOWN = 20_000
 """Maximum number of architectures of known latency and unknown accuracy that are considered in each round."""
 
@@ -65,6 +69,14 @@ class SurrogateEvolution(Strategy):
         str | None,
         Option("Table whose architectures alone are proposed, such as measured networks; null for all.", path=True),
     ] = None
+    prior: Annotated[
+        str | None,
+        Option(
+            "Table of measurements of the same or of a related space or device, as a search writes it, that the search "
+            "begins with; it counts as far as it predicts what is measured. Null for none.",
+            path=True,
+        ),
+    ] = None
     stop: Annotated[
         Mapping[str, float] | None,
         Option("When the search ends early; null for when its evaluations are spent.", of=StopConfig),
@@ -75,6 +87,7 @@ class SurrogateEvolution(Strategy):
         self.ending = None if self.stop is None else StopConfig(**cast(dict[str, Any], self.stop))
         limits = {name: each for name, each in (self.range or {}).items() if each is not None}
         self.limits = {name: _limits(name, each) for name, each in limits.items()}
+        self.known = None if self.prior is None else read_prior(self.prior, self.space)
         self.allowed: np.ndarray | None = None
         if self.candidates is not None:
             self.allowed = unique(self.space.normal(read_architectures(self.candidates, self.space)))
@@ -98,7 +111,8 @@ class SurrogateEvolution(Strategy):
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
         told = self.measurements
-        if min(len(told.complete(device)) for device in self.devices) < max(MIN_COMPLETE, self.space.n_choices):
+        n_needed = max(MIN_COMPLETE, self.space.n_choices if self.known is None else 0)
+        if min(len(told.complete(device)) for device in self.devices) < n_needed:
             return self._proposed(self._design(n, rng), n, rng)
         predictor = self._fitted()
         infill, gain = self._infill(predictor, self._pool(predictor, rng), n)
@@ -121,6 +135,10 @@ class SurrogateEvolution(Strategy):
     def _design(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return architectures that cover the space, first those of which no known latency is out of range."""
         design = initial_design(self.space, n, rng=rng) if self.allowed is None else rng.permutation(self.allowed)
+        if self.known is not None:
+            best = best_known(self.known, n // 2)
+            best = best if self.allowed is None else best[among(best, self.allowed)]
+            design = unique(np.concatenate([best, design]))
         if not self.limits:
             return design
         if self.allowed is None:
@@ -159,8 +177,22 @@ class SurrogateEvolution(Strategy):
             if np.isfinite(latency_ms).sum() < self.space.size
         }
         error = told.readings[STANDARD_ERROR]
-        accuracy = fit_accuracy(features, told.accuracy, standard_error=error, surrogate=self.surrogate, seed=self.seed)
+        accuracy = fit_accuracy(
+            features,
+            told.accuracy,
+            standard_error=error,
+            surrogate=self.surrogate,
+            prior=self._prior_surrogate,
+            seed=self.seed,
+        )
         return Predictor(self.space, told, accuracy, latency, exact=self.devices)
+
+    @cached_property
+    def _prior_surrogate(self) -> AccuracySurrogate | None:
+        """The surrogate of what was known before."""
+        if self.known is None:
+            return None
+        return fit_prior(self.space, self.known, surrogate=self.surrogate, seed=self.seed)
 
     def _error(self, predictor: Predictor, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the predicted error and its standard deviation times the optimism, in percent, both of shape (n,)."""

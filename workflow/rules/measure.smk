@@ -49,7 +49,7 @@ rule propose:
     """Ask the strategy for the architectures of a round."""
     input:
         rounds=ancient(plan.earlier_rounds),
-        candidates=plan.files("search"),
+        tables=plan.files("search"),
     output:
         architectures="results/{experiment}/rounds/{round}/proposals.parquet",
     log:

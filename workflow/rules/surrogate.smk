@@ -5,6 +5,7 @@ rule surrogate_accuracy:
     """Fit and cross-validate the accuracy surrogate."""
     input:
         rounds=plan.rounds_of_accuracy,
+        prior=plan.files("search"),
     output:
         surrogate="results/{experiment}/surrogates/accuracy.safetensors",
         validation="results/{experiment}/surrogates/accuracy.csv",

@@ -53,7 +53,7 @@ rule relearn:
         conditions="results/{experiment}/conditions.json",
         model=plan.bundle_before,
         weights=plan.weights,
-        data=plan.files("devices"),
+        data=plan.files("devices", "search"),
     output:
         model="results/{experiment}/distilled/{round}/model.safetensors",
     log:

@@ -29,7 +29,7 @@ def run(
     space = experiment.create_space()
     measurements, surrogate, seed = read_rounds(rounds, space).expected(), experiment.search.surrogate, experiment.seed
     if quantity == "accuracy":
-        accuracies = fit_accuracies(space, measurements, surrogate=surrogate, seed=seed)
+        accuracies = fit_accuracies(space, measurements, surrogate=surrogate, prior=experiment.search.prior, seed=seed)
         quality = validation_table(accuracies.left_out)
         save_surrogates(output, {"accuracy": accuracies})
     else:

@@ -193,6 +193,9 @@ def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_p
     assert plan.files("accuracy")(Wildcards()) == ["images/train.parquet"]
     assert plan.files("devices")(Wildcards()) == ["t.parquet"]
     assert plan.files("devices/{device}")(Wildcards(device="b")) == []
+    plan = Plan({**CONFIG, "search": {"prior": "t.parquet"}})
+    assert plan.files("search")(Wildcards()) == ["t.parquet"]
+    assert plan.experiment.search.prior == "t.parquet"
 
 
 def test_an_image_added_deep_inside_is_noticed_where_accuracies_are_read(tmp_path):

@@ -398,6 +398,36 @@ def test_evidence_mixes_all_predictors_and_is_read_as_written(tmp_path):
     np.testing.assert_array_equal(read.lower_bound(OTHERS), fitted.lower_bound(OTHERS))
 
 
+@pytest.mark.parametrize("name", ["mix", "evidence"])
+def test_what_is_known_of_a_related_space_replaces_measurements(name, tmp_path):
+    related = fit_accuracy(FEATURES, 20.0 + 0.5 * accuracy(CHOICES))
+    few, truth = slice(0, 12), accuracy(OTHER_CHOICES)
+    alone = fit_accuracy(FEATURES[few], accuracy(CHOICES[few]), surrogate=name)
+    informed = fit_accuracy(FEATURES[few], accuracy(CHOICES[few]), surrogate=name, prior=related)
+    errors = [np.abs(fitted.predict(OTHERS) - truth).mean() for fitted in (alone, informed)]
+    assert errors[1] < 0.5 * errors[0]
+    save_surrogates(tmp_path / "one.safetensors", {"accuracy": informed})
+    read = load_surrogates(tmp_path / "one.safetensors")["accuracy"]
+    np.testing.assert_array_equal(read.predict(OTHERS), informed.predict(OTHERS))
+    mean, std = read.predict_with_std(OTHERS)
+    np.testing.assert_allclose(mean, informed.predict(OTHERS))
+    assert (std > 0).all()
+
+
+def test_a_prior_that_says_nothing_is_dropped():
+    unrelated = fit_accuracy(FEATURES, np.random.default_rng(1).uniform(50, 90, len(CHOICES)))
+    assert fit_accuracy(FEATURES, accuracy(CHOICES), prior=unrelated).prior is None
+
+
+@pytest.mark.parametrize("fit", [regression.fit_smooth, regression.fit_pairs])
+def test_a_feature_alone_has_variance_one_and_leaves_the_others_their_scale(fit):
+    features = np.column_stack([FEATURES, 5.0 * accuracy(CHOICES)])
+    target, folds = accuracy(CHOICES), make_folds(len(CHOICES), 0)
+    with_one, without_it = fit(features, target, folds, alone=1)[0], fit(FEATURES, target, folds)[0]
+    np.testing.assert_allclose(with_one.scaled(features)[:, :-1], without_it.scaled(FEATURES))
+    assert with_one.scaled(features)[:, -1].std() == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("name", ["pairs", "xgboost"])
 def test_one_predictor_alone_predicts_both_quantities_with_uncertainty(name):
     fitted = fit_accuracy(FEATURES, accuracy(CHOICES), surrogate=name)

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from separable import SeparableSpace, mean_shortfall, measure, search
 
-from nagevo.foundation.errors import ConfigError
-from nagevo.foundation.frontier import is_nondominated
+from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.frontier import frontier, is_nondominated
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
+from nagevo.learn.prior import best_known
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
 from nagevo.search import improvement
 from nagevo.search.improvement import Frontier, best_batch, expected_share
@@ -200,3 +201,54 @@ def test_a_space_that_was_evaluated_whole_has_nothing_left_to_gain():
     front = Frontier.of(few.objectives("phone"))
     gained = Frontier.of(every.objectives("phone")).gain_over(few.objectives("phone"))
     assert 0.1 * gained < expected_share(predictor, "phone", choices, 25) * front.hypervolume
+
+
+@pytest.fixture
+def history(tmp_path):
+    """The table of an earlier search on another device, whose accuracies are lower."""
+    choices = SPACE.enumerate()[::3]
+    known = Measurements(
+        choices,
+        np.zeros(len(choices), dtype=int),
+        0.8 * measure(choices).accuracy,
+        {"board": 1.0 + choices.sum(axis=1)},
+    )
+    known.to_frame(SPACE).to_csv(tmp_path / "history.csv", index=False)
+    return known, str(tmp_path / "history.csv")
+
+
+def test_a_search_with_a_prior_begins_with_the_frontier_known_there(history):
+    known, path = history
+    strategy = SurrogateEvolution(SPACE, ["phone"], prior=path, population=20, generations=3)
+    first = strategy.ask(10)
+    best = known.choices[frontier(known.objectives("board"))]
+    assert np.isin(row_keys(first[:5]), row_keys(best)).all()
+    assert len(np.unique(row_keys(first))) == 10
+    strategy.tell(measure(first))
+    assert strategy._fitted().accuracy_surrogate.prior is not None
+
+
+def test_a_prior_makes_a_short_search_better(history):
+    small = {"population": 40, "generations": 10}
+    with_it, without_it = (
+        mean_shortfall(
+            [SurrogateEvolution(SPACE, ["phone"], seed=seed, **small, **prior) for seed in range(3)], [6, 4, 4]
+        )
+        for prior in ({"prior": history[1]}, {})
+    )
+    assert with_it < without_it
+
+
+def test_a_prior_without_accuracies_is_refused_in_one_line(history, tmp_path):
+    table = pd.read_csv(history[1], dtype={"architecture": str}).assign(accuracy=np.nan)
+    table.to_csv(tmp_path / "none.csv", index=False)
+    with pytest.raises(DataError, match=r"none\.csv: expected at least 2 accuracies, got 0"):
+        SurrogateEvolution(SPACE, ["phone"], prior=str(tmp_path / "none.csv"))
+    with pytest.raises(DataError, match=r"absent\.csv"):
+        SurrogateEvolution(SPACE, ["phone"], prior=str(tmp_path / "absent.csv"))
+
+
+def test_of_a_prior_without_devices_the_most_accurate_are_best(history):
+    known = history[0].for_devices([])
+    best = best_known(known, 3)
+    assert np.sort(known.accuracy)[-3:][::-1].tolist() == (0.8 * measure(best).accuracy).tolist()
