@@ -1,5 +1,5 @@
-# `make` sets up .venv and runs the default experiment. `make check`: linters, types, fast tests; `make test`: what CI runs, 17
-# minutes on two cores; `make test-all`: what is longer too.
+# `make` sets up .venv and runs the default experiment. `make check`: linters, types, fast tests; `make test`: what CI
+# runs; `make test-all`: what is longer too.
 PYTHON ?= python3
 CORES ?= 8
 WORKERS ?= 2

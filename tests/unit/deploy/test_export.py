@@ -40,6 +40,14 @@ def exported(network, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def run(network, tmp_path_factory):
+    """Return what runs the exported network on one image."""
+    path = tmp_path_factory.mktemp("run") / "network.onnx"
+    export_onnx(network, SPACE.input_shape, path)
+    return run_onnx(path)
+
+
 def test_both_exports_compute_what_torch_computes(network, exported):
     images = torch.randn(2, *SPACE.input_shape, generator=torch.Generator().manual_seed(1))
     expected = network(images).detach().numpy()
@@ -82,9 +90,7 @@ def test_a_failed_export_leaves_no_file(tmp_path):
         (lambda logits: logits[:, :2], r"its output has the shape \(1, 2\), torch's \(1, 3\)"),
     ],
 )
-def test_an_export_that_computes_something_else_is_refused(network, tmp_path, change, message):
-    export_onnx(network, SPACE.input_shape, tmp_path / "network.onnx")
-    run = run_onnx(tmp_path / "network.onnx")
+def test_an_export_that_computes_something_else_is_refused(network, run, change, message):
     assert difference_from_torch(run, network, SPACE.input_shape, "network.onnx") < 1e-5
     with pytest.raises(ExportError, match=f"network.onnx is not exported: .*{message}"):
         difference_from_torch(lambda images: [change(run(images)[0])], network, SPACE.input_shape, "network.onnx")

@@ -53,6 +53,7 @@ def test_frequencies_go_where_the_name_of_the_class_says():
     np.testing.assert_allclose(np.diff(later)[:100], np.diff(found[1])[125:225])
 
 
+@pytest.mark.slow
 def test_the_classifier_by_likelihood_tells_windows_that_a_linear_one_cannot(most_likely):
     pool = signals(windows=400, noise=1.0).pools["train"]
     assert (most_likely(pool.inputs, 1.0) == pool.labels).mean() > 0.97
