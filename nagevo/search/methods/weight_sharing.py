@@ -1,4 +1,4 @@
-"""Gradient search on a weight-sharing network that is trained on images, with expected latency as a penalty.
+"""Gradient search on a weight-sharing network that is trained on examples, with expected latency as a penalty.
 
 One run trains the weights of a :class:`~nagevo.spaces.nasbench201.supernet.MixtureNetwork` and its operations' mixture
 together and ends in one cell; runs with several penalties on latency trace a frontier. What the runs find is then
@@ -39,9 +39,9 @@ MakeMixture = Callable[..., Mixture]
 class SupernetRecipe:
     """How the weight-sharing network is trained; defaults are those of GAEA's configuration for NAS-Bench-201."""
 
-    dataset: Annotated[Mapping[str, Any], Option("Images that the weights are trained on.", of=DATASET)]
-    epochs: Annotated[int, Option("Passes over the training images.", ge=1)] = 25
-    batch_size: Annotated[int, Option("Images in a step.", ge=1)] = 64
+    dataset: Annotated[Mapping[str, Any], Option("What the weights are trained on.", of=DATASET)]
+    epochs: Annotated[int, Option("Passes over the training examples.", ge=1)] = 25
+    batch_size: Annotated[int, Option("Examples in a step.", ge=1)] = 64
     width: Annotated[int, Option("Channels of the first stage.", ge=1)] = 24
     cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 5
     learning_rate: Annotated[float, Option("Learning rate of the weights at the start.", gt=0)] = 0.025
@@ -51,7 +51,7 @@ class SupernetRecipe:
     clip: Annotated[float, Option("Largest norm of the gradient of the weights.", gt=0)] = 5.0
     single_level: Annotated[
         bool,
-        Option("Whether mixture and weights see the same batches; else either has half of the images."),
+        Option("Whether mixture and weights see the same batches; else either has half of the examples."),
     ] = True
     exclude_zero: Annotated[bool, Option("Whether the operation none is left out.")] = True
     edge_weights: Annotated[bool, Option("Whether the edges into a node have learned weights too (gaea only).")] = False
@@ -62,14 +62,14 @@ class SupernetRecipe:
             min_length=1,
         ),
     ] = (0.0, 0.1, 0.3, 1.0)
-    shift_pixels: Annotated[int, Option("Largest random shift of an image.", "pixels", ge=0)] = 4
-    flip: Annotated[bool, Option("Whether half of the images are mirrored.")] = True
+    shift_pixels: Annotated[int, Option("Of images: largest random shift.", "pixels", ge=0)] = 4
+    flip: Annotated[bool, Option("Of images: whether half of them are mirrored.")] = True
     accelerator: Accelerator = "auto"
     precision: Precision = "float32"
 
     @property
     def augmentation(self) -> Recipe:
-        """Batches and random changes of the images."""
+        """Batches and random changes of the examples."""
         return Recipe(batch_size=self.batch_size, shift_pixels=self.shift_pixels, flip=self.flip)
 
     def rate(self, progress: float) -> float:
@@ -100,10 +100,10 @@ def frontier_cells(
     """
     dataset = load_dataset(shape=space.input_shape, seed=seed, **recipe.dataset)
     check_fits(dataset, space)
-    images = Examples.of(dataset.split("train"), dataset.form)
+    examples = Examples.of(dataset.split("train"), dataset.form)
     runs = []
     for penalty, latency in _objectives(recipe.penalties, measurements):
-        search = SupernetSearch(recipe, space, images, penalty=penalty, latency=latency, seed=seed)
+        search = SupernetSearch(recipe, space, examples, penalty=penalty, latency=latency, seed=seed)
         runs.append(list(search.run(make_mixture)))
     from_the_end = zip_longest(*(reversed(run) for run in runs))
     return np.array([cell for cells in from_the_end for cell in cells if cell is not None])
@@ -162,8 +162,8 @@ class SupernetSearch:
 
     Parameters
     ----------
-    images : Examples
-        The training images.
+    examples : Examples
+        For training.
     latency : ExpectedLatency, optional
         Latency that the penalty is on.
     """
@@ -172,7 +172,7 @@ class SupernetSearch:
         self,
         recipe: SupernetRecipe,
         space: NASBench201Space,
-        images: Examples,
+        examples: Examples,
         *,
         penalty: float = 0.0,
         latency: ExpectedLatency | None = None,
@@ -180,7 +180,7 @@ class SupernetSearch:
     ):
         self.recipe, self.penalty, self.latency = recipe, penalty, latency
         self.device = torch_device(recipe.accelerator)
-        self.images = images.to(self.device)
+        self.examples = examples.to(self.device)
         self.generator = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -223,14 +223,14 @@ class SupernetSearch:
             optimizer.step()
 
     def batches(self) -> Iterator[tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]]:
-        """Yield a batch for the weights and one for the mixture: the same, or one from either half of the images."""
+        """Yield a batch for the weights and one for the mixture: the same, or one from either half of the examples."""
         if self.recipe.single_level:
-            for batch in self.images.epoch(self.recipe.augmentation, self.generator):
+            for batch in self.examples.epoch(self.recipe.augmentation, self.generator):
                 yield batch, batch
             return
-        half = len(self.images) // 2
+        half = len(self.examples) // 2
         first, second = (
-            replace(self.images, inputs=self.images.inputs[part], labels=self.images.labels[part])
+            replace(self.examples, inputs=self.examples.inputs[part], labels=self.examples.labels[part])
             for part in (slice(half), slice(half, 2 * half))
         )
         augmentation = self.recipe.augmentation
@@ -239,9 +239,9 @@ class SupernetSearch:
         )
 
     def _cross_entropy(self, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
-        images, labels = batch
+        inputs, labels = batch
         with mixed_precision(self.device, self.recipe.precision):
-            return nn.functional.cross_entropy(self.network(images, weights.to(self.device)), labels)
+            return nn.functional.cross_entropy(self.network(inputs, weights.to(self.device)), labels)
 
     def _objective(self, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
         loss = self._cross_entropy(batch, weights)
