@@ -70,7 +70,7 @@ def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
     DataError
         If fewer than two architectures were measured.
     """
-    predictor = _with_readings(knowledge.predictor, device, readings, seed=knowledge.seed)
+    predictor = with_readings(knowledge.predictor, device, readings, seed=knowledge.seed)
     known = knowledge.known()
     needed = limited(predictor.space, known, predictor.latency_ms(device, known))
     view = DeviceView.of(predictor.accuracy(known), needed, predictor.latency_ms(device, knowledge.probes))
@@ -84,8 +84,8 @@ def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
     ).with_proposals()
 
 
-def _with_readings(predictor: Predictor, device: str, readings: Readings, *, seed: int) -> Predictor:
-    """Return the predictor with a device and its readings, in the place of earlier ones."""
+def with_readings(predictor: Predictor, device: str, readings: Readings, *, seed: int) -> Predictor:
+    """Return a predictor with a device and its readings, in the place of earlier ones."""
     others = [name for name in predictor.measurements.devices if name != device]
     choices, values = readings.combined()
     measured = np.isfinite(values)
