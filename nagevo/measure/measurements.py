@@ -271,7 +271,7 @@ class Measurements:
             elif column.startswith(FAILURE):
                 failures[column.removeprefix(FAILURE)] = frame[column].fillna("").to_numpy(dtype=object)
             elif column.startswith(AGAIN):
-                again.setdefault(column.split("_", 2)[2], []).append(frame[column].to_numpy(dtype=float))
+                again.setdefault(_device_again(column, where), []).append(frame[column].to_numpy())
         rounds, accuracy = frame["round"].to_numpy(), frame[ACCURACY].to_numpy()
         readings = {name: frame[name].to_numpy() for name in READINGS if name in frame}
         table = cls(
@@ -306,6 +306,14 @@ class Measurements:
                 raise DataError(f"{where} hold a {words} on {device} that is not a positive finite number")
 
 
+def _device_again(column: str, where: str) -> str:
+    """Return the device in the name of a column of values after the search."""
+    _, _, device = column.removeprefix(AGAIN).partition("_")
+    if not device:
+        raise DataError(f"{where}: expected a column {AGAIN}<occasion>_<device>, got {column}")
+    return device
+
+
 def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     """Return a table of measurements with its numbers as floats.
 
@@ -325,7 +333,7 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
             columns[column] = values = number_column(frame, column, where)
             refuse(frame, column, (values < least) | np.isinf(values), f"a finite number from {least}", where)
     for column in map(str, frame.columns):
-        if split_column_name(column)[0]:
+        if split_column_name(column)[0] or column.startswith(AGAIN):
             columns[column] = values = number_column(frame, column, where)
             refuse(frame, column, (values <= 0) | np.isinf(values), "a positive finite number", where)
     return frame.assign(**columns)

@@ -121,7 +121,7 @@ class Part:
     def __init__(self, number: int, size: Size, data: Path, work: Path, out: Path, seconds: float):
         self.number, self.size, self.data, self.work = number, size, data, work
         self.path, self._end, self._start = out / f"part{number}.json", time.monotonic() + seconds, time.monotonic()
-        self.earlier: dict[str, Any] = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.earlier = earlier(self.path)
         self.found: dict[str, Any] = {"part": number, "finished": False, "machine": machine(size.processor)}
 
     def left(self) -> float:
@@ -146,10 +146,15 @@ class Part:
         return self.work / "supernet.safetensors"
 
 
-def is_finished(number: int, out: Path) -> bool:
-    """Return whether an earlier run finished a part."""
-    path = out / f"part{number}.json"
-    return path.exists() and json.loads(path.read_text())["finished"]
+def earlier(path: Path) -> dict[str, Any]:
+    """Return what an earlier run of a part found; nothing where there was none."""
+    from nagevo.foundation.files import content_of, read_json
+
+    if not path.exists():
+        return {}
+    with content_of(path, "what an earlier run of a part wrote"):
+        found = dict(read_json(path))
+        return found | {"finished": bool(found["finished"])}
 
 
 def machine(processor: str) -> dict[str, Any]:
@@ -170,7 +175,7 @@ def main(arguments: list[str]) -> int:
     """Run one part, unless it is finished; return 0 if it is then."""
     number, data, work, out, seconds, size = arguments
     try:
-        if is_finished(int(number), Path(out)):
+        if earlier(Path(out) / f"part{number}.json").get("finished"):
             print(f"part {number}: finished before")
             return 0
         part = Part(int(number), SIZES[size], Path(data), Path(work), Path(out), float(seconds))

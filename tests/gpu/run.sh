@@ -3,15 +3,24 @@
 # A part that finished, in OUT, DATA or on this machine, is not run again. PYTHON names the interpreter, WORK the folder
 # of what is too large for OUT.
 set -uo pipefail
-if [ $# -lt 2 ]; then
-    echo "usage: run.sh DATA OUT [tiny]" >&2
+
+refuse() {
+    echo "run.sh: $1" >&2
     exit 2
-fi
+}
+
+[ $# -eq 2 ] || [ "$#:${3:-}" = 3:tiny ] || refuse "expected DATA OUT [tiny], got ${*:-nothing}"
 here=$(cd "$(dirname "$0")" && pwd)
 work=${WORK:-/tmp/nagevo-gpu}
 size=${3:-full}
-mkdir -p "$2" "$work"
-data=$(cd "$1" && pwd) && out=$(cd "$2" && pwd) || exit 2
+[ -d "$1" ] || refuse "DATA: expected a folder, got $1"
+command -v "${PYTHON:-python3}" >/dev/null || refuse "PYTHON: there is no program ${PYTHON:-python3}"
+writable() { # NAME FOLDER
+    { mkdir -p "$2" && touch "$2/log.txt"; } 2>/dev/null || refuse "$1: expected a folder that can be written to, got $2"
+}
+writable OUT "$2"
+writable WORK "$work"
+data=$(cd "$1" && pwd) && out=$(cd "$2" && pwd) && work=$(cd "$work" && pwd)
 export PYTHONPATH=$(dirname "$(dirname "$here")")${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 
 part() { # NUMBER SECONDS

@@ -112,6 +112,34 @@ def test_a_part_without_its_packages_says_which(data, tmp_path, capsys, monkeypa
     assert "part 3: not run: No module named 'moocore'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected DATA OUT [tiny], got nothing"),
+        (["{}", "{}/out", "small"], "expected DATA OUT [tiny], got {} {}/out small"),
+        (["{}/absent", "{}/out"], "DATA: expected a folder, got {}/absent"),
+        (["{}", "{}/file"], "OUT: expected a folder that can be written to, got {}/file"),
+    ],
+)
+def test_the_script_refuses_what_it_cannot_work_with_in_a_line(tmp_path, arguments, message):
+    (tmp_path / "file").touch()
+    given, expected = ([text.replace("{}", str(tmp_path)) for text in texts] for texts in (arguments, [message]))
+    call = ["bash", str(Path(gpu_run.__file__).with_name("run.sh")), *given]
+    result = subprocess.run(
+        call, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (2, f"run.sh: {expected[0]}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '"text"'])
+def test_damaged_results_of_an_earlier_run_are_named_and_kept(data, tmp_path, capsys, text):
+    (tmp_path / "part3.json").write_text(text)
+    assert gpu_run.main(["3", str(data), str(tmp_path), str(tmp_path), "60", "tiny"]) == 1
+    assert f"part 3: unfinished: DataError: file {tmp_path}/part3.json is not" in capsys.readouterr().out
+    assert (tmp_path / "part3.json").read_text() == text
+
+
 def test_the_script_runs_only_what_is_not_finished(data, tmp_path):
     out = tmp_path / "out"
     out.mkdir()

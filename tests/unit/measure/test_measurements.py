@@ -101,17 +101,24 @@ def test_a_latency_that_is_not_positive_and_finite_is_refused(space, measured, l
         ("accuracy", "high", 'expected a number, got "high"'),
         ("latency_ms_a", True, 'expected a number, got "True"'),
         ("energy_mj_b", -1.0, "expected a positive finite number, got -1.0"),
+        ("again_0_a", "fast", 'expected a number, got "fast"'),
+        ("again_0_a", -1.0, "expected a positive finite number, got -1.0"),
     ],
 )
 def test_a_wrong_cell_is_named_with_its_file_row_and_column(tmp_path, space, measured, column, value, message):
     frame = measured.to_frame(space)
-    frame["energy_mj_b"] = 1.0
+    frame["energy_mj_b"] = frame["again_0_a"] = 1.0
     write_table(frame, tmp_path / "fine.csv")
     frame[column] = frame[column].astype(object)
     frame.loc[1, column] = value
     write_table(frame, tmp_path / "wrong.csv")
     with pytest.raises(DataError, match=rf"^table [^,]*wrong\.csv, row 2, column {column}: {message}"):
         Measurements.from_files([tmp_path / "fine.csv", tmp_path / "wrong.csv"], space)
+
+
+def test_a_column_of_later_values_without_a_device_is_named(space, measured):
+    with pytest.raises(DataError, match="expected a column again_<occasion>_<device>, got again_0"):
+        Measurements.from_frame(measured.to_frame(space).assign(again_0=1.0), space)
 
 
 def latencies(values):
