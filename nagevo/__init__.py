@@ -1,7 +1,7 @@
 """Learn the accuracy–latency frontier of a search space once, then answer any budget by inference.
 
 >>> import nagevo
->>> answer = nagevo.generate(5.0, device="cpu")          # doctest: +SKIP
+>>> answer = nagevo.generate(0.1)                        # doctest: +SKIP
 >>> answer.architecture, answer.latency_bound_ms         # doctest: +SKIP
 """
 

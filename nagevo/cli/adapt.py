@@ -68,7 +68,7 @@ def run(
 
 
 def _read(path: Path) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Return by architecture all readings in a table, NaN where it says that one failed; and options of ``adapt``."""
+    """Return all readings of each architecture in a table, NaN for a failure, and options of ``Generator.adapt``."""
     from nagevo.foundation.errors import DataError
     from nagevo.foundation.quantities import measured_quantity
     from nagevo.foundation.tables import number_column, read_table, text_column
@@ -90,9 +90,9 @@ def _read(path: Path) -> tuple[dict[str, list[float]], dict[str, Any]]:
 def _measured(
     generator: Generator, device: str, config: str, n: int | None, *, afresh: bool
 ) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Return what the probes measure on a device, NaN where they fail; and options of ``adapt`` that tell of it.
+    """Return the readings of the probes on a device, NaN for a failure, and options of ``Generator.adapt``.
 
-    Unless it begins ``afresh``, the references' quiet speed is that of the first time.
+    Latencies are stated at the quiet speed that the references had the first time, or with ``afresh`` have now.
     """
     from nagevo.experiment.config import load_config
     from nagevo.foundation.machine import describe

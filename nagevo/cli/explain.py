@@ -32,7 +32,7 @@ def run(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
 ) -> None:
-    """Say why an answer takes what it takes: its layers, what is measured now, and what its neighbors do otherwise."""
+    """Explain the latency of an answer: its layers, what is measured now, and how the next answers differ."""
     from rich.console import Console
 
     from nagevo import load
@@ -58,7 +58,7 @@ def run(
 
 
 def _sentences(found: dict[str, Any], budget: float, quantity: Quantity) -> list[str]:
-    """Return what is to be said of what the device measures of the network now, and of the network's layers."""
+    """Return sentences about what the device measures of the network now, and about its layers."""
     now, layers, unit = found["now"], found["layers"], quantity.unit
     if now is None:
         return ["not measured: the device cannot be opened here; name it with --config"]

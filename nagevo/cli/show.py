@@ -46,7 +46,8 @@ def run(
     expected = description.get("expected_gain", {"devices": {}})
     for device, gain in expected["devices"].items():
         console.print(
-            f"{device}: {expected['evaluations']} more evaluations are expected to raise the hypervolume by {gain:.1%}",
+            f"{device}: {expected['evaluations']} more evaluations are expected to raise the hypervolume by "
+            f"{100 * gain:.1f} %",
             soft_wrap=True,
         )
     for device, entry in description.get("conditions", {}).items():
@@ -75,7 +76,7 @@ def run(
 
 
 def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
-    """Return an empty table that 80 columns are enough for: texts are folded, numbers are kept whole."""
+    """Return an empty table that fits into 80 columns: texts are folded, numbers are not."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -125,7 +126,7 @@ def _metrics(evaluation: Any) -> Table:
 
 
 def _delivered(index: Any) -> list[Table]:
-    """Return a table for each device for which networks were delivered."""
+    """Return one table for each device with delivered networks."""
     from nagevo.foundation.quantities import QUANTITIES
     from nagevo.foundation.rounding import rounded_up
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-ANEW = "measure anew while nothing else runs on the device"
-MORE = "let more of its values be read (`extra_measurements` of the device, or `search.evaluations`)"
-"""Remedies beside a higher confidence: of a device that is timed, and of one whose values are read from files."""
+REMEDY_TIMED = "measure again while nothing else runs on the device"
+REMEDY_READ = "let more of its values be read (`extra_measurements` of the device, or `search.evaluations`)"
+"""Remedies beside a higher confidence, for a device that is timed and for one whose values are read from files."""
 
 
 def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
@@ -22,7 +22,7 @@ def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
     found = []
     for device, entry in evaluation["devices"].items():
         broken = 100.0 * entry["metrics"]["generator"]["violation_rate"]
-        remedy = ANEW if "condition" in entry else MORE
+        remedy = REMEDY_TIMED if "condition" in entry else REMEDY_READ
         if broken > allowed + 1e-9:
             found.append(
                 f"{device}: {broken:.0f} % of the answers broke their budget when they were measured again; at "

@@ -17,7 +17,7 @@ FILE_SIZE: Final = "file_kb"
 
 @dataclass(frozen=True)
 class Quantity:
-    """The words for a quantity, its unit, and what a network is that has less of it."""
+    """The words for a quantity, its unit, and the adjective of a network that has less of it."""
 
     words: str
     unit: str

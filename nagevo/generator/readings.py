@@ -34,7 +34,7 @@ class Readings:
     values : ndarray, shape (n,)
         Positive; NaN where the architecture failed.
     condition : mapping, optional
-        The condition in which the latest timed ones were read, as in ``conditions.json``; None where it is not known.
+        Condition in which the latest readings were timed, as in ``conditions.json``; None where it is not known.
     """
 
     quantity: str
@@ -89,8 +89,7 @@ class Readings:
     def write(self, folder: str | os.PathLike, device: str, space: SearchSpace) -> None:
         """Write the file of a device into a folder.
 
-        Its columns are ``architecture``, the quantity, whether it is ``exact``, and where it is known the ``condition``
-        as JSON.
+        Its columns are ``architecture``, the quantity, ``exact``, and the ``condition`` as JSON where it is known.
         """
         import pandas as pd
 

@@ -24,8 +24,9 @@ from nagevo.learn.surrogate import (
 )
 
 SurrogateName = Literal["mix", "evidence", "pairs", "xgboost"]
-"""Gaussian processes with a length for each feature and boosted trees, mixed; the same and a process of all pairs of
-choices, accuracies on the scale that left-out ones speak for; that process alone; or boosted trees alone."""
+"""``mix``: Gaussian processes with a length for each feature and boosted trees; ``pairs``: a Gaussian process of all
+pairs of choices; ``evidence``: all of these; ``xgboost``: boosted trees alone. ``pairs`` and ``evidence`` predict
+accuracies on the scale on which left-out ones have the higher density."""
 
 Fit = tuple[Regression, np.ndarray, np.ndarray]
 """A member, its cross-validated predictions and their standard deviations."""
@@ -65,8 +66,8 @@ def fit_accuracy(
     surrogate : {"mix", "evidence", "pairs", "xgboost"}
         See :data:`SurrogateName`.
     prior : AccuracySurrogate, optional
-        Of what is known of the same or of a related space. It becomes one more feature, and is dropped where left-out
-        accuracies are predicted no better with it.
+        Fitted to an earlier search in the same or a related space. Its prediction becomes one more feature, unless
+        left-out accuracies are predicted no better with it.
     seed : int
         Fixes the folds and the trees.
 
@@ -79,7 +80,7 @@ def fit_accuracy(
     ----------
     Kennedy, O'Hagan 2000, "Predicting the output from a complex computer code when fast approximations are available",
     equation 1: the finer code is a multiple of the coarser one plus a process of its own. Here the kernel has a part
-    that is linear in the prediction of the prior; trees and a length along it allow for bent relations.
+    that is linear in the prior's prediction; the smooth part and the trees allow for relations that are not linear.
     """
     uncertain = np.zeros(len(accuracy)) if standard_error is None else np.nan_to_num(standard_error)
     uncertain = uncertain[np.isfinite(accuracy)]

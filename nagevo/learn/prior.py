@@ -1,4 +1,4 @@
-"""What was known before an experiment, of the same or of a related space."""
+"""Measurements of an earlier experiment in the same or a related space, with which a search begins."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fit_prior(space: SearchSpace, known: Measurements, *, surrogate: SurrogateNa
 def best_known(known: Measurements, n: int) -> np.ndarray:
     """Return n or fewer architectures, spread over the frontiers of all devices of an earlier experiment.
 
-    Where it has no device, they are the most accurate ones.
+    If it measured no device, they are the most accurate ones.
     """
     measured = {device: table for device in known.devices if len(table := known.complete(device))}
     if not measured:

@@ -109,7 +109,7 @@ def fit_smooth(
         Whether the cross-validated predictions use hyperparameters in which the row's fold had no part either. A bound
         needs it: with those of all rows, residuals are smaller than for architectures that were not measured.
     alone : int
-        Number of last features that count as much as all others together, each: predictions from elsewhere.
+        Number of last features each of which weighs as much as all others together, such as a prior's prediction.
     """
     scale = _with_alone(feature_scale(_others(features, alone)), features, alone)
     return _fit(features, target, folds, known, scale, _smooth_kernel, apart)
@@ -150,7 +150,7 @@ def _others(features: np.ndarray, alone: int) -> np.ndarray:
 def _with_alone(
     scale: tuple[np.ndarray, np.ndarray], features: np.ndarray, alone: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a scale of all features but some last ones, completed by one on which each of these has variance 1."""
+    """Return a scale of the other features, extended by the last ones, which it scales to a variance of 1 each."""
     last = features[:, features.shape[1] - alone :].astype(float)
     deviation = last.std(axis=0)
     spread = np.where(deviation > 0, deviation, np.inf)

@@ -63,7 +63,7 @@ def std_shares(members: Sequence[Member], shares: np.ndarray) -> np.ndarray:
 class ErrorScale:
     """The scale on which accuracies are predicted: percent, or minus the logarithm of how far they are below a ceiling.
 
-    Where accuracies spread over orders of magnitude of the error, the logarithm stretches the differences among the
+    Where errors spread over orders of magnitude, the logarithm stretches the differences among the
     best, which decide the frontier, and shrinks those among the worst. Where they add up over the choices of an
     architecture, percent are better.
 
@@ -113,7 +113,7 @@ class AccuracySurrogate:
     left_out : ndarray, shape (2, n)
         Measured accuracies, and the cross-validated predictions of the mix.
     prior : AccuracySurrogate or None
-        Of what was known before: its prediction, on its own scale, is one more feature of the members.
+        Fitted to an earlier search: its prediction, on its own scale, is one more feature of the members.
     """
 
     scale: ErrorScale
@@ -132,7 +132,7 @@ class AccuracySurrogate:
         return self.scale.restored(self.scaled(features))
 
     def _inputs(self, features: np.ndarray) -> np.ndarray:
-        """Return what the members predict from."""
+        """Return the features of the members, shape (n, n_features), or with a prior (n, n_features + 1)."""
         return features if self.prior is None else np.column_stack([features, self.prior.scaled(features)])
 
     def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from nagevo.spaces.base import unique, without
 REFERENCE_POINT = (1.1, 1.1)
 """Where the hypervolume ends, on the scale of the frontier."""
 RECOMPUTED = 200
-"""Expected improvements that are computed anew after each choice, the largest ones."""
+"""Number of expected improvements, the largest ones, that are recomputed after each choice."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def best_batch(
     *,
     searched: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float]:
-    """Return n architectures, each the one that promises most once those before it are measured, and what they promise.
+    """Choose n architectures, each with the largest expected improvement once those before it are measured.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def best_batch(
         chosen.append(best)
         expected += max(float(gain[best]), 0.0)
         grown = [f.extended(error[best], values[best]) for f, values in zip(grown, latency, strict=True)]
-        # A gain never grows as the frontier does: what was less than the best of some fresh ones still is.
+        # A gain never grows as the frontier does: what is below the best recomputed gain stays below it.
         top, rest = np.split(np.argsort(-gain, kind="stable"), [RECOMPUTED])
         gain[top] = gains(top)
         if gain[rest].max(initial=-np.inf) > gain[top].max():
@@ -139,12 +139,12 @@ def best_batch(
 def expected_share(predictor: Predictor, device: str, choices: np.ndarray, n: int) -> float:
     """Return by what share n more evaluations are expected to raise the hypervolume of a device's measured frontier.
 
-    It is what the surrogates expect, so that it is small, too, where they are sure of what they do not know.
+    It is as good as the surrogates: where they are certain and wrong, it is small too.
 
     Parameters
     ----------
     choices : ndarray of int8, shape (n_architectures, n_choices)
-        Among which they are chosen; what was evaluated is left out.
+        Candidates; those that were evaluated are left out.
     """
     measured = predictor.measurements.complete(device)
     if not len(measured):

@@ -34,8 +34,8 @@ DESIGN_SIZE = 25
 """Size of the initial design, at most a quarter of the evaluations. Later rounds measure architectures close together,
 which says little about the rest: without a broad design the surrogate stays too low at the accurate end."""
 MIN_COMPLETE = 4
-"""With fewer complete measurements of a device, or without a prior fewer than the space has choices, the design goes
-on."""
+"""Minimum number of complete measurements on each device before surrogates propose; without a prior it is at least the
+number of choices of the space."""
 MAX_KNOWN = 20_000
 """Maximum number of architectures of known latency and unknown accuracy that are considered in each round."""
 
@@ -57,8 +57,8 @@ class SurrogateEvolution(Strategy):
         Option(
             "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
             "and boosted trees by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
-            "choices; `evidence`, all of them, accuracies in percent or as logarithms of the error, whichever "
-            "makes left-out ones more probable; or `xgboost`, boosted trees alone."
+            "choices; `evidence`, all of these; or `xgboost`, boosted trees alone. `pairs` and `evidence` predict "
+            "accuracies in percent or as logarithms of the error, whichever makes left-out ones more probable."
         ),
     ] = "mix"
     range: Annotated[
@@ -72,8 +72,8 @@ class SurrogateEvolution(Strategy):
     prior: Annotated[
         str | None,
         Option(
-            "Table of measurements of the same or of a related space or device, as a search writes it, that the search "
-            "begins with; it counts as far as it predicts what is measured. Null for none.",
+            "Table of measurements that the search begins with, of the same or a related space or device, as a search "
+            "writes it; its predictions are used where they improve those of left-out accuracies. Null for none.",
             path=True,
         ),
     ] = None
@@ -189,7 +189,7 @@ class SurrogateEvolution(Strategy):
 
     @cached_property
     def _prior_surrogate(self) -> AccuracySurrogate | None:
-        """The surrogate of what was known before."""
+        """The surrogate of the prior's accuracies."""
         if self.known is None:
             return None
         return fit_prior(self.space, self.known, surrogate=self.surrogate, seed=self.seed)

@@ -1,4 +1,4 @@
-"""Where networks are trained, in which precision and by how many threads, for everything that is trained."""
+"""Where networks are trained, in which precision, and by how many threads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 Accelerator = Annotated[
     Literal["auto", "cpu", "cuda"],
-    Option("Where networks are trained, and the images lie; `auto` is a GPU where there is one."),
+    Option("Processor that trains networks and holds the examples; `auto` is a GPU where there is one."),
 ]
 Precision = Annotated[
     Literal["float32", "bfloat16"],
-    Option("Type in which layers compute while they are trained; weights and what is measured stay float32."),
+    Option("Number type of the layers in training; weights, and accuracies when they are read, stay float32."),
 ]
 
 
@@ -41,7 +41,7 @@ def torch_device(accelerator: str) -> torch.device:
 def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which the layers of a forward pass compute in a precision.
 
-    It counts in the thread that enters it; the backward pass, outside of it, computes as the forward pass did.
+    It applies to the thread that enters it; the backward pass, outside of it, computes as the forward pass did.
     """
     import torch
 
@@ -50,7 +50,7 @@ def mixed_precision(device: torch.device, precision: str) -> torch.autocast:
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """Let torch use so many threads inside the block: with one, small matrices are faster and sums have one order."""
+    """Set torch's number of threads inside the block: with one, small matrices are faster and sums have one order."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,6 +1,7 @@
 """Random changes of training examples that leave their labels alone.
 
-Examples are changed where they lie; the numbers are drawn on the processor, so that a seed means the same on a GPU.
+Examples are changed in the memory that holds them; random numbers are drawn on the processor, so that a seed gives the
+same ones for a GPU.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from nagevo.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Examples:
-    """Labeled examples as they are kept in memory: that of the processor, or of a GPU.
+    """Labeled examples in the memory of the processor or of a GPU.
 
     Attributes
     ----------

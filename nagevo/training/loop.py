@@ -23,7 +23,7 @@ from nagevo.training.recipe import Recipe
 
 CHECKPOINT_INTERVAL_S = 10.0
 BATCH_SIZES = {"cpu": 128, "cuda": 1024}
-"""Examples that are scored at once: on a processor few enough for what small networks compute to stay in its cache."""
+"""Examples that are scored at once: on a processor so few that the activations of small networks stay in its cache."""
 
 Step = Callable[[torch.Tensor, torch.Tensor, torch.Generator], None]
 """Sets the gradients of all parameters for one batch of inputs and labels."""
@@ -41,7 +41,7 @@ def fit(
     about: Mapping[str, Any] | None = None,
     score: Callable[[], float] | None = None,
 ) -> list[float]:
-    """Train a network in place; where the recipe names an accelerator, the network lies there afterwards.
+    """Train a network in place; afterwards it lies on the recipe's accelerator.
 
     All randomness of an epoch follows from the seed and the number of the epoch: training that resumes from a
     checkpoint ends with the same bits as training that was never interrupted.
@@ -141,7 +141,7 @@ def cross_entropy_step(network: nn.Module, recipe: Recipe) -> Step:
 def batches_for(
     network: Callable[[torch.Tensor], torch.Tensor], examples: Examples, batch_size: int | None = None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield inputs and labels in order where a network lies, by default in batches of the size for scoring there."""
+    """Yield inputs and labels in order, in the memory that holds a network; batches are of :data:`BATCH_SIZES`."""
     parameters = network.parameters() if isinstance(network, nn.Module) else ()
     device = next((parameter.device for parameter in parameters), torch.device("cpu"))
     return examples.to(device).batches(batch_size or BATCH_SIZES[device.type])

@@ -54,7 +54,7 @@ STARTING_S = 20.0
 
 
 class TimeLimit(NagevoError):
-    """A part did not get to everything."""
+    """A part had no time for all of it."""
 
 
 EpochsOf = Callable[[int], Iterator]

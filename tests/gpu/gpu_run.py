@@ -28,7 +28,7 @@ class Size:
     Attributes
     ----------
     space : mapping
-        Options of the space that the ready experiment ``cifar10.yaml`` has otherwise.
+        Options of the space that replace those of the ready experiment ``cifar10.yaml``.
     networks, evaluations, monas_evaluations : int
         Networks that are timed, and evaluated by the two searches.
     validation, calibration, batch_size, epochs, finetuning_epochs : int

@@ -180,7 +180,7 @@ class SupernetEvaluator(DatasetEvaluator):
             return torch.autograd.grad(loss, parameters, allow_unused=True)
 
         def outputs(x: torch.Tensor, row: np.ndarray) -> torch.Tensor:
-            with mixed_precision(x.device, self.recipe.precision):  # it counts in one thread
+            with mixed_precision(x.device, self.recipe.precision):  # it applies to one thread
                 return supernet(x, row, dropout=row is largest).flatten(0, -2).float()
 
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:

@@ -127,10 +127,10 @@ class TorchDevice(LocalDevice):
 
 
 def _recorded(run: Callable[[], object]) -> Callable[[], object]:
-    """Return what replays the kernels that a run launches, on the same memory."""
+    """Return a function that replays the kernels of a run as a CUDA graph, on the same memory."""
     import torch
 
-    stream = torch.cuda.Stream()  # libraries get their memory and choose their kernels before anything is recorded
+    stream = torch.cuda.Stream()  # libraries allocate and choose kernels before the recording
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(RUNS_BEFORE_RECORDING):

@@ -14,7 +14,7 @@ MAX_PAIRS = 16_384
 """Maximum number of pairs of an input and an output position for a weight gradient by matrix products."""
 
 CONVOLUTIONS: dict[int, Callable[..., torch.Tensor]] = {1: functional.conv1d, 2: functional.conv2d}
-"""By the dimensions that they convolve in."""
+"""By number of dimensions."""
 
 
 class DepthwiseConv1d(nn.Conv1d):

@@ -236,7 +236,7 @@ def test_show_prints_devices_budgets_metrics_and_the_supernet(generator, tmp_pat
     assert result.exit_code == 0, result.output
     lowest = generator.steps(confidence=0.8)[0].latency_bound_ms
     assert "experiment tiny, seed 3" in result.output
-    assert "phone: 25 more evaluations are expected to raise the hypervolume by 1.2%" in " ".join(result.output.split())
+    assert "phone: 25 more evaluations are expected to raise the hypervolume by 1.2 %" in " ".join(result.output.split())
     assert f"{rounded_up(lowest)} to" in result.output
     assert "0.9876" in result.output
     assert "3 networks alone: Kendall's tau 1.00, Spearman's rho 1.00, 1.0 points below" in result.output
@@ -266,7 +266,7 @@ def test_broken_promises_are_told_in_plain_words():
     assert "at most 10 % should" in sentence
     assert "`extra_measurements`" in sentence  # values from a table are not disturbed by what else runs
     (sentence,) = verdicts(evaluation(0.35, condition={"statistic": "median"}))
-    assert "measure anew while nothing else runs" in sentence
+    assert "measure again while nothing else runs" in sentence
 
 
 def test_answers_that_broke_their_budget_are_drawn_as_crosses():
