@@ -60,8 +60,8 @@ def explain(generator: Generator, answer: Answer, device: Device | None) -> dict
 def neighbors(generator: Generator, answer: Answer) -> dict[str, dict[str, Any] | None]:
     """Return the next ``faster`` and the next ``better`` answer on the same device, None where there is none.
 
-    Each has its ``architecture``, its ``changes`` in the words of the space, and its differences from the answer: of the
-    ``value``, in the unit of the device, and of the accuracy, in ``points``.
+    Each has its ``architecture``, its ``changes`` in the words of the space, and its differences from the answer: of
+    the ``value``, in the unit of the device, and of the accuracy, in ``points``.
     """
     steps = generator.steps(device=answer.device, confidence=answer.confidence)
     place = [step.architecture for step in steps].index(answer.architecture)

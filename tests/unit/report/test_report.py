@@ -236,7 +236,8 @@ def test_show_prints_devices_budgets_metrics_and_the_supernet(generator, tmp_pat
     assert result.exit_code == 0, result.output
     lowest = generator.steps(confidence=0.8)[0].latency_bound_ms
     assert "experiment tiny, seed 3" in result.output
-    assert "phone: 25 more evaluations are expected to raise the hypervolume by 1.2 %" in " ".join(result.output.split())
+    shown = " ".join(result.output.split())
+    assert "phone: 25 more evaluations are expected to raise the hypervolume by 1.2 %" in shown
     assert f"{rounded_up(lowest)} to" in result.output
     assert "0.9876" in result.output
     assert "3 networks alone: Kendall's tau 1.00, Spearman's rho 1.00, 1.0 points below" in result.output
