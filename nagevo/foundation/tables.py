@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -182,9 +183,12 @@ def _ending(path: Path) -> tuple[str, bool]:
 
 def _from_parquet(content: bytes, path: Path) -> pd.DataFrame:
     import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
-    try:
-        frame = pd.read_parquet(io.BytesIO(content), engine="pyarrow", page_checksum_verification=True)
+    try:  # without threads: now and then, those of Arrow abort the process at its end (apache/arrow#34314)
+        file = ParquetFile(io.BytesIO(content), page_checksum_verification=True, pre_buffer=False)
+        frame = file.read(use_threads=False).to_pandas(use_threads=False)
+        frame.attrs = json.loads((file.schema_arrow.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
     except Exception as error:  # pyarrow raises many kinds for a damaged file
         raise DataError(f"table {path} cannot be read as Parquet: {one_line(error)}") from None
     header = frame.attrs.pop(HEADER, None)

@@ -34,7 +34,7 @@ class ParquetTable:
         self.paths, self.files = paths, []
         for path in paths:
             try:
-                self.files.append(ParquetFile(path, page_checksum_verification=True))
+                self.files.append(ParquetFile(path, page_checksum_verification=True, pre_buffer=False))
             except Exception as error:  # pyarrow raises many kinds for a damaged file
                 raise DataError(f"dataset {path} cannot be read as Parquet: {one_line(error)}") from None
 
@@ -49,7 +49,8 @@ class ParquetTable:
         if column not in self.columns:
             return [None] * sum(file.metadata.num_rows for file in self.files)
         try:
-            return [value for file in self.files for value in file.read([column])[column].to_pylist()]
+            tables = [file.read([column], use_threads=False) for file in self.files]
+            return [value for table in tables for value in table[column].to_pylist()]
         except Exception as error:
             raise DataError(f"dataset {self.paths[0].parent}: column {column}: {one_line(error)}") from None
 
@@ -89,7 +90,7 @@ class ParquetImages(Sequence):
         number = bisect_right(self._ends, row)
         if self._read is None or self._read[0] != number:
             file, group = self._groups[number]
-            self._read = number, file.read_row_group(group, [self.column])[self.column].to_pylist()
+            self._read = number, file.read_row_group(group, [self.column], use_threads=False)[self.column].to_pylist()
         values = self._read[1]
         folder = self.table.paths[self.table.files.index(self._groups[number][0])].parent
         return stored_image(values[row - self._ends[number] + len(values)], folder)

@@ -3,6 +3,9 @@
 import datetime
 import decimal
 import gzip
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +24,20 @@ def test_a_table_reads_back_as_it_was_written(tmp_path, name):
     )
     write_table(frame, tmp_path / "new" / name)
     pd.testing.assert_frame_equal(read_table(tmp_path / "new" / name, ("architecture",)), frame)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux lists them")
+def test_reading_parquet_leaves_no_threads_behind(tmp_path):
+    write_table(pd.DataFrame({"architecture": ["a"] * 1000, "n": range(1000)}), tmp_path / "t.parquet")
+    script = """
+import os, sys, pandas, pyarrow.parquet
+from nagevo.foundation.tables import read_table
+before = len(os.listdir("/proc/self/task"))
+read_table(sys.argv[1])
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "t.parquet")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "0\n"
 
 
 def test_a_damaged_table_is_named(tmp_path):
