@@ -32,6 +32,7 @@ def run(
     from nagevo.evaluate.verdict import verdicts
     from nagevo.foundation.files import content_of, read_json
     from nagevo.foundation.machine import describe
+    from nagevo.generator.bundle import MANIFEST
 
     generator = load(bundle)
     assert generator.folder is not None
@@ -43,13 +44,9 @@ def run(
     )
     console.print(_budgets(generator, confidence))
     console.print(f"Limits: {', '.join(generator.limits)}", soft_wrap=True)
-    expected = description.get("expected_gain", {"devices": {}})
-    for device, gain in expected["devices"].items():
-        console.print(
-            f"{device}: {expected['evaluations']} more evaluations are expected to raise the hypervolume by "
-            f"{100 * gain:.1f} %",
-            soft_wrap=True,
-        )
+    with content_of(generator.folder / MANIFEST, "the manifest of a bundle"):
+        for sentence in _expected(description.get("expected_gain", {"devices": {}})):
+            console.print(sentence, soft_wrap=True)
     for device, entry in description.get("conditions", {}).items():
         console.print(f"{device}: {describe(entry)}", soft_wrap=True)
     for failures in description["failures"]:
@@ -73,6 +70,14 @@ def run(
         from nagevo.measure.accuracy.validation import Agreement
 
         console.print(str(Agreement.of(read_table(validation))), soft_wrap=True)
+
+
+def _expected(gains: Any) -> list[str]:
+    """Return a sentence for each device on what further evaluations are expected to bring."""
+    return [
+        f"{device}: {gains['evaluations']} more evaluations are expected to raise the hypervolume by {100 * gain:.1f} %"
+        for device, gain in gains["devices"].items()
+    ]
 
 
 def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:

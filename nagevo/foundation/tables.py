@@ -157,7 +157,7 @@ def refuse(frame: pd.DataFrame, column: str, wrong: np.ndarray, expected: str, w
         Name of the table.
     """
     for place in wrong.nonzero()[0][:1]:
-        row, cell = row_name(frame.index[place]), _shown(frame[column].iloc[place].item())
+        row, cell = row_name(frame.index[place]), _shown(frame[column].tolist()[place])
         raise DataError(f"{where}, {row}, column {column}: expected {expected}, got {cell}")
 
 

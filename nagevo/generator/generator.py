@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 import numpy as np
 
 from nagevo.foundation.errors import BundleError, DeviceError, InfeasibleBudget, NagevoError
-from nagevo.foundation.machine import describe
+from nagevo.foundation.machine import describe, stated
 from nagevo.foundation.quantities import LATENCY
 from nagevo.generator import bundle as files
 from nagevo.generator.answering import Answering
@@ -356,6 +356,12 @@ class Generator:
             if measures not in (None, earlier.quantity):
                 raise DeviceError(
                     f'device "{name}" measures {earlier.quantity}, got {measures}; give the new one another name'
+                )
+            told = [stated(each.condition) for each in (earlier, readings) if each.condition is not None]
+            if len(set(told)) > 1:
+                raise DeviceError(
+                    f'device "{name}" was timed as {told[0]}, got {told[1]}; give the new one another name, or forget '
+                    "what was measured before (replace)"
                 )
             readings = earlier.extended(replaced(readings, quantity=earlier.quantity))
         return self.with_device(name, readings)

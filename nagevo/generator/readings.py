@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.machine import describe
 from nagevo.foundation.quantities import checked, measured_quantity
+from nagevo.measure.latency.condition import checked_entry
 from nagevo.spaces.base import RowIndex, SearchSpace, unique
 
 
@@ -72,7 +72,8 @@ class Readings:
                 texts.append(text)
                 values.append(value)
         choices = space.normal(space.from_text(texts))
-        return cls(checked(quantity), bool(exact), choices, np.array(values, dtype=float), condition)
+        told = None if condition is None else checked_entry(condition, "the option condition")
+        return cls(checked(quantity), bool(exact), choices, np.array(values, dtype=float), told)
 
     def extended(self, later: Readings) -> Readings:
         """Return these readings and later ones of the same quantity."""
@@ -110,13 +111,15 @@ class Readings:
         DataError
             If there is no such file, or it holds something else.
         """
-        from nagevo.foundation.tables import number_column, read_table
+        from nagevo.foundation.tables import number_column, read_table, refuse
         from nagevo.measure.tables import parse_architectures
 
         table = read_table(path, ("architecture", "exact"))
         quantity = measured_quantity(table, f"table {path}")
         choices = space.normal(parse_architectures(table, space, f"table {path}"))
         values = number_column(table, quantity, f"table {path}")
+        refuse(table, quantity, (values <= 0) | np.isinf(values), "a positive finite number", f"table {path}")
+        refuse(table, "exact", ~table["exact"].isin([True, False]).to_numpy(), "true or false", f"table {path}")
         condition = _condition(table["condition"].iloc[0], path) if "condition" in table and len(table) else None
         return cls(quantity, bool(table["exact"].any()), choices, values, condition)
 
@@ -139,11 +142,9 @@ def adapted_files(bundle: str | os.PathLike) -> dict[str, Path]:
 def _condition(text: Any, path: Path) -> dict[str, Any]:
     """Return the condition in a file of readings."""
     try:
-        condition = dict(json.loads(text))
-        describe(condition)
-    except (KeyError, TypeError, ValueError):
+        return checked_entry(json.loads(text), f"table {path}")
+    except (RecursionError, TypeError, ValueError):
         raise DataError(f"table {path}: expected the condition of the device as JSON, got {text!r}"[:300]) from None
-    return condition
 
 
 def _numbers(text: str, read: float | Iterable[float]) -> list[float]:

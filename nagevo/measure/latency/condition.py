@@ -14,6 +14,7 @@ network is the same, and gives back the milliseconds of the undisturbed machine.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -23,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.files import read_json
-from nagevo.foundation.machine import MACHINE
+from nagevo.foundation.files import one_line, read_json
+from nagevo.foundation.machine import MACHINE, QUIET, describe
 from nagevo.foundation.quantities import measured_quantity
 from nagevo.measure.status import OK
 
@@ -187,6 +188,8 @@ class Condition:
         readings = [reading for occasion in occasions for reading in occasion]
         if quiet is None:
             quiet = quiet_speed(np.concatenate([reading.references for reading in readings]))
+        elif len(quiet) != (n := readings[0].references.shape[1]):
+            raise DataError(f"expected the quiet speeds of {n} references, got those of {len(quiet)}")
         slowdowns = [np.concatenate([reading.slowdown(quiet) for reading in occasion]) for occasion in occasions]
         every = np.concatenate(slowdowns)
         slow = every[every > TOLERANCE]
@@ -210,15 +213,13 @@ class Condition:
         KeyError, TypeError, ValueError
             If it is none.
         """
-        return cls(
-            entry["statistic"],
-            entry["condition"],
-            np.array([np.nan if ms is None else ms for ms in entry["quiet"]], dtype=float),
-            float(entry["disturbed"]),
-            float(entry["slowdown"]),
-            np.array(entry["states"], dtype=float),
-            entry.get("machine"),
-        )
+        describe(entry)
+        quiet = np.array([np.nan if ms is None else ms for ms in entry["quiet"]], dtype=float)
+        states = np.array(entry["states"], dtype=float)
+        if (quiet <= 0).any() or not np.isfinite(states).all() or entry["condition"] not in (QUIET, OBSERVED):
+            raise ValueError(f"no condition of a device: {entry}")
+        disturbed, slowdown = float(entry["disturbed"]), float(entry["slowdown"])
+        return cls(entry["statistic"], entry["condition"], quiet, disturbed, slowdown, states, entry.get("machine"))
 
     @property
     def usual(self) -> float:
@@ -317,6 +318,25 @@ def parsed_conditions(entries: Any, where: str) -> dict[str, Condition]:
         return {str(device): Condition.parse(entry) for device, entry in dict(entries).items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where} does not hold the conditions of devices: {error!r}") from None
+
+
+def checked_entry(entry: Any, where: str) -> dict[str, Any]:
+    """Return a :meth:`Condition.described` entry as JSON holds it; ``where`` is named in errors.
+
+    Raises
+    ------
+    DataError
+        If it is something else.
+    """
+    try:
+        written = json.loads(json.dumps(dict(entry), allow_nan=False))
+        Condition.parse(written)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{where}: expected the condition of a device, as an entry of conditions.json, got {entry!r}"[:240]
+            + f" ({one_line(error)})"
+        ) from None
+    return written
 
 
 def judged(table: pd.DataFrame, known: Mapping[str, Condition]) -> pd.DataFrame:

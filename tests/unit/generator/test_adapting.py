@@ -12,7 +12,7 @@ import pytest
 from made_up import SPACE, learned, measured, run
 
 import nagevo
-from nagevo.foundation.errors import ArchitectureError, DataError
+from nagevo.foundation.errors import ArchitectureError, DataError, DeviceError
 from nagevo.foundation.tables import write_table
 from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.timing import readings_table
@@ -275,3 +275,65 @@ def test_a_condition_that_cannot_be_read_is_named(bundle):
     write_table(pd.read_parquet(path).assign(condition="quiet"), path)
     with pytest.raises(DataError, match="expected the condition of the device as JSON, got 'quiet'"):
         generator.adapt("board", probes)
+
+
+CONDITION = {"statistic": "median", "condition": "quiet", "disturbed": 0.0, "slowdown": 1.0, "quiet": [1.0, 9.0]}
+CONDITION |= {"states": [0.0], "references": {}, "machine": None}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        5,
+        "quiet",
+        {},
+        CONDITION | {"machine": "a processor"},
+        CONDITION | {"disturbed": float("nan")},
+        CONDITION | {"quiet": np.array([1.0, 9.0])},
+        CONDITION | {"quiet": [-1.0]},
+        CONDITION | {"condition": "calm"},
+    ],
+)
+def test_a_wrong_condition_is_refused_before_the_bundle_is_written(bundle, condition):
+    generator = nagevo.load(bundle)
+    with pytest.raises(DataError, match="the option condition: expected the condition of a device, as an entry"):
+        generator.adapt("board", latencies(generator.probes_for("board")), condition=condition)
+    assert nagevo.load(bundle).devices == ("exact",)
+    assert not (bundle.parent / "adapted").exists()
+
+
+def test_readings_of_two_statistics_are_not_mixed(bundle):
+    generator = nagevo.load(bundle)
+    probes = latencies(generator.probes_for("board"))
+    grown = generator.adapt("board", probes, condition=CONDITION)
+    other = CONDITION | {"statistic": "p95"}
+    with pytest.raises(DeviceError, match="was timed as median on the quiet machine, got p95 on the quiet machine"):
+        grown.adapt("board", probes, condition=other)
+    replaced = grown.adapt("board", probes, condition=other, replace=True)
+    assert replaced.generate(20.0, device="board", confidence=0.5).statistic == "p95"
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "message"),
+    [
+        ("latency_ms", -1.0, "row 1, column latency_ms: expected a positive finite number, got -1.0"),
+        ("exact", "no", 'row 1, column exact: expected true or false, got "no"'),
+    ],
+)
+def test_a_wrong_cell_of_kept_readings_is_named(bundle, column, cell, message):
+    generator = nagevo.load(bundle)
+    probes = latencies(generator.probes_for("board"))
+    generator.adapt("board", probes)
+    path = bundle.parent / "adapted/board.parquet"
+    write_table(pd.read_parquet(path).assign(**{column: cell}), path)
+    with pytest.raises(DataError, match=message):
+        generator.adapt("board", probes)
+
+
+@pytest.mark.parametrize("gains", [None, 5, {}, {"devices": {"exact": 0.1}}, {"devices": {"exact": "x"}}])
+def test_a_damaged_expected_gain_is_one_line(bundle, monkeypatch, capsys, gains):
+    manifest = bundle / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"expected_gain": gains}))
+    code, _, err = run(monkeypatch, capsys, "show", str(bundle))
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith(f"nagevo: file {manifest} is not the manifest of a bundle: ")
