@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nagevo.cli.options import Confidence
+from nagevo.cli.printing import table_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,8 +50,6 @@ def run(
     ] = None,
 ) -> None:
     """Measure finished networks, each as it is, and answer which one to deploy: nothing is searched or trained."""
-    from rich.console import Console
-
     from nagevo.cli.generate import line
     from nagevo.experiment.catalog import answer_from_measurements
     from nagevo.foundation.errors import InfeasibleBudget
@@ -64,7 +63,7 @@ def run(
     for failures in generator.description["failures"]:
         typer.echo(failures, err=True)
     for name in generator.devices:
-        Console(highlight=False).print(_networks(generator, name, confidence))
+        table_console().print(_networks(generator, name, confidence))
     typer.echo(f"{place}: nagevo generate --bundle {place} --budget … answers from now on", err=True)
     results = [
         result

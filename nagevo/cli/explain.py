@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nagevo.cli.options import Budget, Bundle, Confidence, Device
+from nagevo.cli.printing import table_console
 from nagevo.foundation.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
 ) -> None:
     """Explain the latency of an answer: its layers, what is measured now, and how the next answers differ."""
-    from rich.console import Console
-
     from nagevo import load
     from nagevo.cli.generate import line
     from nagevo.experiment.config import load_config
@@ -52,7 +51,7 @@ def run(
     for sentence in _sentences(found, answer.budget, quantity):
         typer.echo(sentence)
     if found["layers"] is not None:
-        Console(highlight=False).print(_layers(found["layers"]))
+        table_console().print(_layers(found["layers"]))
     for name, words in (("faster", f"Next {quantity.smaller}"), ("better", "Next more accurate")):
         typer.echo(_neighbor(words, found[name], quantity.unit))
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nagevo.cli.printing import table_console
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -25,8 +27,6 @@ def run(
     confidence: Annotated[float, typer.Option(help="Asked probability that a budget holds.")] = 0.9,
 ) -> None:
     """Show the devices of a generator, the budgets that make a difference there, and the metrics of its answers."""
-    from rich.console import Console
-
     from nagevo import load
     from nagevo.deploy.config import DELIVERED, INDEX
     from nagevo.evaluate.verdict import verdicts
@@ -36,7 +36,7 @@ def run(
 
     generator = load(bundle)
     assert generator.folder is not None
-    description, console = generator.description, Console(highlight=False)
+    description, console = generator.description, table_console()
     console.print(
         f"{generator.folder}: experiment {description['experiment']}, seed {description['seed']}, "
         f"space {description['space']['name']}, {description['evaluations']} evaluations",
