@@ -85,7 +85,7 @@ def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in texts:
         table.add_column(heading, overflow="fold", vertical="top")
     for heading in numbers:
@@ -107,7 +107,7 @@ def _budgets(generator: Generator, confidence: float) -> Table:
             str(len(steps)),
             str(sum(answer.verified for answer in steps)),
             f"{rounded_up(first.bound)} to {rounded_up(last.bound)} {unit}",
-            f"{first.accuracy:.2f} to {last.accuracy:.2f}",
+            f"{first.accuracy:.1f} to {last.accuracy:.1f}",
             f"{generator.highest_confidence(device):.3g}",
         )
     return table

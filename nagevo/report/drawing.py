@@ -36,15 +36,12 @@ def drawing(space: SearchSpace, choices: np.ndarray) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``kind`` and what it needs: ``"choices"`` has ``items`` (name, option from 0, number of options); ``"stages"``
+        ``kind`` and what it needs: ``"choices"`` has ``items`` (the name of a choice and what is taken); ``"stages"``
         has ``stages`` of layer slots, null where a slot is skipped, with a ``level`` from 1 to 3 for the kernel;
         ``"graph"`` has ``nodes`` (x, y from 0 to 1, label) and ``edges`` (source, target, label, whether skipped, and
         how far it bends aside).
     """
-    items = [
-        {"name": name, "option": int(option), "options": n}
-        for name, option, n in zip(space.choice_names, choices, space.n_options, strict=True)
-    ]
+    items = [{"name": name, "taken": word} for name, word in zip(space.choice_names, space.words(choices), strict=True)]
     return {"kind": "choices", "summary": f"{len(items)} choices", "items": items}
 
 

@@ -72,6 +72,6 @@ function graphDrawing({ summary, nodes, edges }) {
 
 /** The list of choices, for spaces without a drawing of their own. */
 function choicesDrawing({ items }) {
-  const list = items.map((item) => element("li", {}, `${item.name}: option ${item.option + 1} of ${item.options}`));
+  const list = items.map((item) => element("li", {}, `${item.name}: ${item.taken}`));
   return { picture: element("ul", { class: "choices" }, ...list) };
 }

@@ -112,7 +112,7 @@ def test_a_graph_network_is_drawn_with_its_unread_nodes_going_to_the_output():
 
 def test_a_space_without_a_drawing_of_its_own_is_drawn_as_its_choices(convolution_space: SearchSpace):
     drawn = drawing(convolution_space, np.array([1], dtype=np.int8))
-    assert drawn["items"] == [{"name": "width", "option": 1, "options": 3}]
+    assert drawn["items"] == [{"name": "width", "taken": "option 2 of 3"}]
 
 
 def test_the_hypervolume_of_a_search_that_found_everything_ends_at_one(generator):
