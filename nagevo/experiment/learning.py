@@ -134,12 +134,12 @@ def distill(
         That of a generator to begin with.
     """
     quantities = {name: device.measures for name, device in experiment.devices.items()}
+    pool = candidate_pool(predictor.space, members)
     knowledge = learn_frontiers(
-        predictor, members, experiment.generator, seed=experiment.seed, quantities=quantities, former=former
+        predictor, pool, experiment.generator, seed=experiment.seed, quantities=quantities, former=former
     )
     conditions = predictor.measurements.conditions
     description = describe(experiment, predictor.space, predictor.measurements.n_evaluations, conditions)
-    pool = candidate_pool(predictor.space, members)
     gains = {name: expected_share(predictor, name, pool, FURTHER_EVALUATIONS) for name in experiment.devices}
     description["expected_gain"] = {
         "evaluations": FURTHER_EVALUATIONS,

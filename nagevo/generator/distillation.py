@@ -61,7 +61,7 @@ def candidate_pool(space: SearchSpace, frontiers: np.ndarray) -> np.ndarray:
 
 def learn_frontiers(
     predictor: Predictor,
-    members: np.ndarray,
+    pool: np.ndarray,
     config: GeneratorConfig,
     *,
     seed: int,
@@ -76,8 +76,8 @@ def learn_frontiers(
     ----------
     predictor : Predictor
         All of whose devices have surrogates of their own.
-    members : ndarray of int8, shape (n, n_choices)
-        Members of all frontiers; targets are chosen from them, their neighbors and what evolution adds.
+    pool : ndarray of int8, shape (n, n_choices)
+        The :func:`candidate_pool` of all frontiers; targets are chosen from it and from what evolution adds.
     quantities : mapping of str to str, optional
         Quantity of each device; latencies by default.
     former : Knowledge, optional
@@ -90,7 +90,7 @@ def learn_frontiers(
         space.features(reference), log_sources(predictor, reference), config.synthetic_devices, rng=rng
     )
     whole = len(reference) == space.size
-    pool, n_evolved = candidate_pool(space, members), len(predictor.known) + len(devices)
+    n_evolved = len(predictor.known) + len(devices)
     if former is not None:
         pool, n_evolved = unique(np.concatenate([pool, former.known()])), len(predictor.known)
     pool = reference if whole else evolved_pool(predictor, devices, pool, n_devices=n_evolved, rng=rng)

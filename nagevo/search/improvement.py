@@ -108,7 +108,7 @@ def best_batch(
     -------
     chosen : ndarray of int
     gain : float
-        By how much they are expected to raise the hypervolumes of all devices together.
+        Sum over the devices of how much the chosen architectures are expected to raise the hypervolume.
     """
     grown = list(frontiers)
     searched = np.ones(latency.shape, dtype=bool) if searched is None else searched

@@ -1,4 +1,4 @@
-"""What is measured on a GPU, a function for each part of README.md; gpu_run.py runs them."""
+"""The measurements on a GPU: one function for each part that README.md describes; gpu_run.py calls them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ class Size:
     networks, evaluations, monas_evaluations : int
         Networks that are timed, and evaluated by the two searches.
     validation, calibration, batch_size, epochs, finetuning_epochs : int
-        Of the supernet; ``epochs`` at most.
+        How the supernet is trained, and its answers trained on: numbers of examples and of passes over them. There are
+        at most ``epochs`` passes, fewer if the time limit comes first.
     timing : mapping
         Options of the devices.
     burst_s : float
@@ -44,7 +45,7 @@ class Size:
     batches : tuple of int
         Batch sizes of that network that are tried, the published one first.
     seeds : tuple of int
-        Of the searches that run side by side.
+        One search runs for each seed, side by side.
     steps : int
         Steps in which a speed is measured.
     matrix : int

@@ -20,7 +20,7 @@ import yaml
 
 from nagevo.experiment.config import Experiment, parse_config
 from nagevo.measure.accuracy import create_evaluator
-from nagevo.measure.accuracy.validation import Agreement, spread
+from nagevo.measure.accuracy.validation import Agreement, beside_alone, spread
 
 ROOT = Path(__file__).resolve().parents[3]
 NETWORKS, SEEDS = 24, 3
@@ -34,7 +34,7 @@ VARIANTS: dict[str, dict] = {
     "smaller kernels as they are": {"kernel_transform": False},
     "1,000 images for batch normalization": {"calibration_examples": 1000},
 }
-"""What is changed of the section `accuracy`; for `training`, how many times the epochs."""
+"""Options of the section `accuracy` that a variant changes; the number of `training` is a factor of the epochs."""
 
 
 def main() -> None:
@@ -84,21 +84,13 @@ def accuracy_alone(content: dict, choices: np.ndarray, seed: int) -> float:
 
 def judged(experiment: Experiment, choices: np.ndarray, alone: pd.DataFrame) -> dict[str, float]:
     """Train a supernet and return how far it agrees with training alone."""
-    space = experiment.create_space()
-    evaluator = experiment.create_evaluator(space)
+    evaluator = experiment.create_evaluator(experiment.create_space())
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         evaluator.train(Path(folder) / "supernet.safetensors")
         seconds = time.monotonic() - began
         evaluator.load(Path(folder) / "supernet.safetensors")
-        table = pd.DataFrame(
-            {
-                "architecture": space.to_text(choices),
-                "supernet_accuracy": evaluator.evaluate(choices)["accuracy"].to_numpy(),
-                "supernet_test_accuracy": evaluator.evaluate(choices, split="test")["accuracy"].to_numpy(),
-                "alone_accuracy": alone.mean(axis=1).to_numpy(),
-            }
-        )
+        table = beside_alone(evaluator, choices, alone.mean(axis=1).to_numpy())
     found = Agreement.of(table)
     place = table["supernet_accuracy"].rank(ascending=False, method="min")[table["alone_accuracy"].idxmax()]
     among = [alone[a].corr(alone[b], method="kendall") for a in alone for b in alone if a < b]

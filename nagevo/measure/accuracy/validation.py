@@ -47,12 +47,17 @@ def validate_supernet(supernet: Evaluator, alone: list[Evaluator], choices: np.n
         ``architecture``, ``supernet_accuracy``, ``supernet_test_accuracy``, ``alone_accuracy`` (percent).
     """
     trained = [evaluator.evaluate(choices, split="test")["accuracy"].to_numpy() for evaluator in alone]
+    return beside_alone(supernet, choices, np.mean(trained, axis=0))
+
+
+def beside_alone(supernet: Evaluator, choices: np.ndarray, alone: np.ndarray) -> pd.DataFrame:
+    """Return the table of :func:`validate_supernet`, where the accuracies of training alone, shape (n,), are known."""
     return pd.DataFrame(
         {
             "architecture": supernet.space.to_text(choices),
             "supernet_accuracy": supernet.evaluate(choices)["accuracy"].to_numpy(),
             "supernet_test_accuracy": supernet.evaluate(choices, split="test")["accuracy"].to_numpy(),
-            "alone_accuracy": np.mean(trained, axis=0),
+            "alone_accuracy": alone,
         }
     )
 
