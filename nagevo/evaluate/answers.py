@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nagevo.experiment.config import EvaluationConfig
+from nagevo.experiment.sections import EvaluationConfig
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import DataError, InfeasibleBudget
 from nagevo.generator.answer import Answer

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from nagevo.experiment.config import Sections
+from nagevo.experiment.sections import Sections
 from nagevo.foundation.options import PATTERNS, Option, Parameter, Signature, signature
 from nagevo.foundation.registry import Kind
 from nagevo.measure.accuracy import EVALUATORS

@@ -21,7 +21,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from nagevo.experiment.config import Component, Experiment, Sections, parse_config
+from nagevo.experiment.config import Component, Experiment, parse_config
+from nagevo.experiment.sections import Sections
 from nagevo.experiment.sources import Sources
 from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from nagevo.evaluate.answers import METHODS, measured_again, summary
-from nagevo.experiment.config import EvaluationConfig
+from nagevo.experiment.sections import EvaluationConfig
 
 
 @pytest.fixture

@@ -1,0 +1,191 @@
+"""The sections of a configuration, each key declared once: its type, its range, its default and its meaning.
+
+See :mod:`nagevo.foundation.options`. The reference of all keys, ``docs/config.md``, and
+``workflow/schemas/config.schema.yaml`` are written by ``python -m nagevo.experiment.schema``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from nagevo.deploy.config import DeployConfig
+from nagevo.foundation.errors import ConfigError, unknown
+from nagevo.foundation.options import Option
+from nagevo.generator.config import GeneratorConfig
+from nagevo.measure.accuracy import EVALUATORS
+from nagevo.measure.latency import BACKENDS
+from nagevo.search import STRATEGIES
+from nagevo.search.config import EvolveConfig
+from nagevo.spaces import SPACES
+
+Resources = Annotated[
+    Mapping[str, int | str],
+    Option("Resources that the jobs of this section ask a cluster for, as in a Snakemake rule; results stay the same."),
+]
+
+
+@dataclass(frozen=True)
+class SpaceSection:
+    """The search space and its options."""
+
+    name: Annotated[str, Option("Name of the space, or `package.module:Class`.", component=SPACES)]
+
+
+@dataclass(frozen=True)
+class AccuracySection:
+    """The evaluator that reads accuracies, and its options."""
+
+    evaluator: Annotated[str, Option("Name of the evaluator, or `package.module:Class`.", component=EVALUATORS)]
+    resources: Resources = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeviceSection:
+    """One device: its backend with the backend's options, and how its measurements are split into jobs."""
+
+    backend: Annotated[str, Option("Name of the backend, or `package.module:Class`.", component=BACKENDS)]
+    extra_measurements: Annotated[
+        Annotated[int, Option("", ge=0)] | Literal["all"],
+        Option("Architectures whose latency alone is measured before the first round; `all`: every one of the space."),
+    ] = 0
+    shards: Annotated[
+        int, Option("Jobs that a round's measurements are split into, where several equal devices are ready.", ge=1)
+    ] = 1
+    resources: Resources = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SearchSection:
+    """The strategy that proposes architectures, its options, and the effort."""
+
+    strategy: Annotated[str, Option("Name of the strategy, or `package.module:Class`.", component=STRATEGIES)] = (
+        "evolution"
+    )
+    evaluations: Annotated[int, Option("Distinct architectures whose accuracy is read.", ge=1)] = 200
+    rounds: Annotated[
+        int | None, Option("Rounds that the evaluations are split into; null for the strategy's own number.", ge=1)
+    ] = None
+    shards: Annotated[int, Option("Jobs that the scoring of a round is split into.", ge=1)] = 2
+
+
+@dataclass(frozen=True)
+class VariantSection:
+    """A strategy with options, for the comparison."""
+
+    strategy: Annotated[str, Option("Name of the strategy, or `package.module:Class`.", component=STRATEGIES)]
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How the answers are checked at the end."""
+
+    budgets: Annotated[int, Option("Budgets for each device, evenly spaced over its frontier.", ge=1)] = 20
+    confidence: Annotated[float, Option("Probability that an answer holds its budget.", gt=0, lt=1)] = 0.9
+    occasions: Annotated[
+        int,
+        Option("Occasions on which the answers are timed again, spread over the rest of the run; medians count.", ge=1),
+    ] = 3
+    reference_point: Annotated[
+        Sequence[Annotated[float, Option("", gt=0)]],
+        Option(
+            "Reference point of the hypervolume: error and latency, scaled so that the frontier spans 0 to 1.",
+            min_length=2,
+            max_length=2,
+        ),
+    ] = (1.1, 1.1)
+
+
+@dataclass(frozen=True)
+class VerifyConfig:
+    """How answers are measured, and learned from, before they are given."""
+
+    rounds: Annotated[
+        int,
+        Option(
+            "Rounds in which answers are measured that were not yet, fewer where none are left. 0: all are predicted.",
+            ge=0,
+        ),
+    ] = 2
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """The searches that the target `compare` compares; each is one job."""
+
+    strategies: Annotated[Sequence[str], Option("Names of strategies, or of variants.")] = ("random", "evolution")
+    evaluations: Annotated[
+        Sequence[Annotated[int, Option("", ge=1)]], Option("Numbers of evaluations of the searches.")
+    ] = (200,)
+    seeds: Annotated[int, Option("Searches with each strategy and effort; their seeds are 0, 1, 2, ….", ge=1)] = 5
+    separately: Annotated[bool, Option("Whether each device is searched alone instead of all in one search.")] = False
+    variants: Annotated[
+        Mapping[str, Any],
+        Option(
+            "Strategies with options, by the name under which they are compared.",
+            each=VariantSection,
+            keys=r"^[A-Za-z0-9_]+$",
+        ),
+    ] = field(default_factory=dict)
+    reference: Annotated[
+        Mapping[str, str],
+        Option(
+            "For spaces that cannot be listed: by device, a table with accuracies and latencies of the best frontier"
+            " known.",
+            path=True,
+        ),
+    ] = field(default_factory=dict)
+
+    def __post_init__(self):
+        known = [*STRATEGIES, *self.variants]
+        wrong = [unknown("strategy", name, known) for name in self.strategies if name not in known]
+        if wrong:
+            raise ConfigError(f"strategies: {'; '.join(wrong)}")
+
+
+@dataclass(frozen=True)
+class Sections:
+    """A nagevo experiment. Accuracies are in percent and latencies in milliseconds."""
+
+    space: Annotated[Mapping[str, Any], Option("The search space.", of=SpaceSection)]
+    accuracy: Annotated[Mapping[str, Any], Option("How accuracies are read.", of=AccuracySection)]
+    devices: Annotated[
+        Mapping[str, Any],
+        Option(
+            "The devices whose frontiers are learned, by name; all share the accuracies.",
+            each=DeviceSection,
+            keys=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+            min_length=1,
+        ),
+    ]
+    experiment: Annotated[
+        str,
+        Option(
+            "Name of the experiment; its files lie in results/<experiment>/.", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+        ),
+    ] = "experiment"
+    seed: Annotated[int, Option("Seed of every random number of the experiment.", ge=0)] = 0
+    search: Annotated[Mapping[str, Any], Option("The search.", of=SearchSection)] = field(default_factory=dict)
+    evolve: Annotated[Mapping[str, Any], Option("The evolution on the surrogates.", of=EvolveConfig)] = field(
+        default_factory=dict
+    )
+    generator: Annotated[Mapping[str, Any], Option("The generator and its distillation.", of=GeneratorConfig)] = field(
+        default_factory=dict
+    )
+    verify: Annotated[Mapping[str, Any], Option("The verification of the answers.", of=VerifyConfig)] = field(
+        default_factory=dict
+    )
+    evaluation: Annotated[Mapping[str, Any], Option("The check of the answers.", of=EvaluationConfig)] = field(
+        default_factory=dict
+    )
+    deploy: Annotated[Mapping[str, Any], Option("The networks that are delivered.", of=DeployConfig)] = field(
+        default_factory=dict
+    )
+    compare: Annotated[Mapping[str, Any], Option("The comparison of strategies.", of=CompareConfig)] = field(
+        default_factory=dict
+    )
+
+    def __post_init__(self):
+        if "accuracy" in self.devices:
+            raise ConfigError('devices: "accuracy" cannot be the name of a device')
