@@ -39,7 +39,8 @@ def run(
     from nagevo.foundation.writing import check_folder, replacing_folder
     from nagevo.measure.measurements import Measurements
     from nagevo.report.comparing import compare_content
-    from nagevo.report.figures import COMPARED, FIGURES, write_figures
+    from nagevo.report.comparison_figures import COMPARED
+    from nagevo.report.figures import FIGURES, write_figures
     from nagevo.report.page import write_page
     from nagevo.report.timing import job_seconds
 

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GENERATOR, BEST, RANDOM, PREDICTED, MEASURED = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#8A8F96"
+GENERATOR, BEST, PREDICTED, MEASURED, DARK_GRAY = "#0072B2", "#E69F00", "#CC79A7", "#8A8F96", "#595e66"
 """After Okabe and Ito; shapes tell the same things apart."""
-SERIES = (GENERATOR, BEST, RANDOM, PREDICTED, "#D55E00", "#3e3e3e", "#56B4E9", "#B8A800")
 METHODS = {
     "best_measured": ("best measured network", BEST, "s", 5.5),
     "generator": ("generator", GENERATOR, "o", 3.5),
@@ -42,8 +41,6 @@ FIGURES = "figures.json"
 PANEL_INCHES = (4.4, 3.5)
 DPI = 200
 MOST_STAGES = 14
-LEAST_MISSING = 1e-4
-"""Shares of the hypervolume below it are drawn as if they were it."""
 
 Content = Mapping[str, Any]
 Drawing = Callable[[Content], "Figure"]
@@ -63,7 +60,7 @@ def write_figures(content: Content, folder: str | os.PathLike, drawings: Mapping
 
 def frontier(content: Content) -> Figure:
     """Return for each device what was measured, the predicted frontier, and the answer to each budget."""
-    figure, panels = _panels(len(content["devices"]))
+    figure, panels = panel_grid(len(content["devices"]))
     for axes, device in zip(panels, content["devices"], strict=True):
         words, unit = device["quantity"]["words"], device["quantity"]["unit"]
         shown, steps = device["view"], steps_at(device, content["confidence"])
@@ -86,7 +83,7 @@ def frontier(content: Content) -> Figure:
 
 def hypervolume(content: Content) -> Figure:
     """Return how the hypervolume grew with the evaluations on each device."""
-    figure, panels = _panels(len(content["devices"]))
+    figure, panels = panel_grid(len(content["devices"]))
     label = f"search ({content['strategy']})"
     for axes, device in zip(panels, content["devices"], strict=True):
         curve = device["hypervolume"]
@@ -102,10 +99,10 @@ def predictions(content: Content) -> Figure:
     for device in content["devices"]:
         measured = device["quantity"]
         quantities.append((f"{measured['words']} on {device['name']}", measured["unit"], device["prediction"]))
-    figure, panels = _panels(len(quantities))
+    figure, panels = panel_grid(len(quantities))
     for axes, (quantity, unit, values) in zip(panels, quantities, strict=True):
         axes.scatter(values["measured"], values["predicted"], s=10, color=GENERATOR, alpha=0.6, lw=0)
-        axes.axline((values["measured"][0],) * 2, slope=1, color="#595e66", lw=0.8, ls="--")
+        axes.axline((values["measured"][0],) * 2, slope=1, color=DARK_GRAY, lw=0.8, ls="--")
         axes.set(title=f"{quantity}: mean error {values['mean_error']:.3g} {'points' if unit == '%' else unit}")
         axes.set(xlabel=f"measured ({unit})", ylabel=f"predicted ({unit})")
     return figure
@@ -114,13 +111,13 @@ def predictions(content: Content) -> Figure:
 def again(content: Content) -> Figure:
     """Return for each device the latency and the test accuracy of the answers when measured again."""
     devices = content["devices"]
-    figure, panels = _panels(2 * len(devices), columns=2)
+    figure, panels = panel_grid(2 * len(devices), columns=2)
     for (left, right), device in zip(panels.reshape(-1, 2), devices, strict=True):
         for axes, column in ((left, "measured"), (right, "test_accuracy")):
             _plot_again(axes, device["again"], "budget", column, METHODS)
         budgets = np.array(device["again"]["budget"], dtype=float)
         low, high = budgets.min(), budgets.max()
-        left.plot([low, high], [low, high], color="#595e66", lw=0.8, ls="--", label="the budget")
+        left.plot([low, high], [low, high], color=DARK_GRAY, lw=0.8, ls="--", label="the budget")
         words, unit = device["quantity"]["words"], device["quantity"]["unit"]
         left.set(title=device["name"], xlabel=f"budget ({unit})", ylabel=f"{words}, measured again ({unit})")
         right.set(title=device["name"], xlabel=f"budget ({unit})", ylabel="test accuracy (%)")
@@ -131,44 +128,11 @@ def again(content: Content) -> Figure:
 def stages(content: Content) -> Figure:
     """Return how long each stage took, summed over its jobs."""
     names, seconds = (content["stages"][column][:MOST_STAGES] for column in ("stage", "wall_s"))
-    figure, (axes,) = _panels(1)
+    figure, (axes,) = panel_grid(1)
     axes.barh(names, seconds, color=GENERATOR)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     axes.set(xlabel="time, summed over the jobs of a stage (s)")
-    return figure
-
-
-def compared_hypervolume(content: Content) -> Figure:
-    """Return how much of the reference's hypervolume each strategy still missed, at the largest effort."""
-    return _compared(content, "hypervolume", "evaluations", "missing share of the hypervolume", missing=True)
-
-
-def compared_regret(content: Content) -> Figure:
-    """Return the regret of each strategy over budgets, at the largest effort."""
-    budget = f"budget ({content['unit']})" if content["unit"] else "budget"
-    return _compared(content, "regret", budget, "regret (points of accuracy)")
-
-
-def _compared(content: Content, name: str, x: str, y: str, *, missing: bool = False) -> Figure:
-    """Return median, lowest and highest over the seeds of each strategy, one panel for each device.
-
-    With ``missing`` it shows what the values lack to 1, on a logarithmic scale, where strategies can be told apart.
-    """
-
-    def shown_as(values: list[float]) -> np.ndarray:
-        return np.maximum(1.0 - np.array(values), LEAST_MISSING) if missing else np.array(values)
-
-    figure, panels = _panels(len(content["devices"]))
-    for axes, device in zip(panels, content["devices"], strict=True):
-        shown = [c for c in content[name] if c["device"] == device and c["evaluations"] == content["efforts"][-1]]
-        for number, curve in enumerate(shown):
-            color, line = SERIES[number % len(SERIES)], "-" if number < len(SERIES) else "--"
-            median, low, high = (shown_as(curve[key]) for key in ("median", "low", "high"))
-            axes.plot(curve["x"], median, line, color=color, label=curve["strategy"])
-            axes.fill_between(curve["x"], low, high, color=color, alpha=0.12, lw=0)
-        axes.set(title=device, xlabel=x, ylabel=y, yscale="log" if missing else "linear")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 
@@ -180,11 +144,9 @@ REPORTED: Mapping[str, Drawing] = {
     "stages": stages,
 }
 """Drawings of an experiment's content, by name of the file."""
-COMPARED: Mapping[str, Drawing] = {"hypervolume": compared_hypervolume, "regret": compared_regret}
-"""Drawings of a comparison's content, by name of the file."""
 
 
-def _panels(n: int, columns: int = 3) -> tuple[Figure, np.ndarray]:
+def panel_grid(n: int, columns: int = 3) -> tuple[Figure, np.ndarray]:
     """Return a figure and its n axes, at most ``columns`` side by side."""
     from matplotlib.figure import Figure
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from typer.testing import CliRunner
 
 from nagevo.evaluate.verdict import verdicts
@@ -18,7 +21,7 @@ from nagevo.generator.generator import Generator
 from nagevo.generator.knowledge import Knowledge
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.measurements import Measurements
-from nagevo.report import figures
+from nagevo.report import comparison_figures, figures
 from nagevo.report.comparing import METRICS, compare_content
 from nagevo.report.content import hypervolume_curve, prediction, short_number, view
 from nagevo.report.drawing import drawing
@@ -216,6 +219,50 @@ def test_equal_figures_are_equal_bytes_as_svg_and_png(tmp_path):
         first, second = (tmp_path / folder / f"stages{suffix}" for folder in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
     assert "score" in (tmp_path / "a/stages.svg").read_text()
+
+
+def compared(strategies: dict[str, float]) -> dict:
+    """Return the content of a comparison on one device, where each strategy ends with a hypervolume ratio."""
+    keys = [{"device": "phone", "strategy": name, "evaluations": 20} for name in strategies]
+    curves = [
+        {**key, "x": [1, 20], "median": [0.1, ratio], "low": [0.0, ratio], "high": [0.2, ratio]}
+        for key, ratio in zip(keys, strategies.values(), strict=True)
+    ]
+    metrics = [key | {"hypervolume_ratio": ratio} for key, ratio in zip(keys, strategies.values(), strict=True)]
+    content = {"devices": ["phone"], "strategies": list(strategies), "efforts": [20], "unit": "ms"}
+    return content | {"metrics": metrics, "hypervolume": curves, "regret": curves}
+
+
+def test_lines_of_a_comparison_are_named_at_their_ends_and_legibly():
+    strategies = {"random": 0.5} | {f"s{number}": 0.99 - 1e-5 * number for number in range(16)}
+    figure = comparison_figures.compared_hypervolume(compared(strategies))
+    (axes,) = figure.axes
+    FigureCanvasAgg(figure).draw()
+    boxes = {text.get_text(): Text.get_window_extent(text) for text in axes.texts}  # without the line to the point
+    order = sorted(boxes, key=lambda name: boxes[name].y0)
+    assert order == [*(f"s{number}" for number in range(16)), "random"]  # the least missing share at the bottom
+    assert all(boxes[low].y1 <= boxes[high].y0 + 1 for low, high in itertools.pairwise(order))  # a pixel of padding
+    frame = axes.get_window_extent()
+    assert all(frame.y0 - 5 <= box.y0 and box.y1 <= frame.y1 + 5 and box.x0 > frame.x1 for box in boxes.values())
+
+
+def test_of_many_compared_strategies_the_five_best_and_random_stand_out():
+    strategies = {"random": 0.5} | {f"s{number}": 0.9 - 0.01 * number for number in range(9)}
+    for draw in comparison_figures.COMPARED.values():
+        (axes,) = draw(compared(strategies)).axes
+        colors = {line.get_label(): line.get_color() for line in axes.lines}
+        assert set(colors) == set(strategies)
+        gray = {name for name, color in colors.items() if color == figures.MEASURED}
+        assert gray == {"s5", "s6", "s7", "s8"}
+        assert len(set(colors.values())) == 7  # five, black and gray
+        assert not axes.collections  # bands
+
+
+def test_few_compared_strategies_have_colors_and_bands():
+    (axes,) = comparison_figures.compared_regret(compared({"random": 0.5, "evolution": 0.9})).axes
+    assert len({line.get_color() for line in axes.lines}) == len(axes.collections) == 2
+    # the larger mean first: (0.1 + 0.9) / 2 before (0.1 + 0.5) / 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["evolution", "random"]
 
 
 def test_show_prints_devices_budgets_metrics_and_the_supernet(generator, tmp_path):
