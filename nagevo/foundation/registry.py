@@ -129,7 +129,8 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
     """
     target = _TARGET.fullmatch(builtin.get(name, name)) if isinstance(name, str) else None
     if target is None:
-        raise ConfigError(unknown(what, name, [*builtin, "package.module:Class"]))
+        own = "package.module:function" if base is object else "package.module:Class"
+        raise ConfigError(unknown(what, name, [*builtin, own]))
     module, attribute = target.groups()
     try:
         with optional_packages(f'{what} "{name}"'):

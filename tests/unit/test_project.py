@@ -34,13 +34,20 @@ def test_constraints_hold_each_package_that_pyproject_names():
     assert pinned == names(PROJECT["dependencies"]).union(*map(names, extras))
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the names by which links reach the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 def test_links_in_the_documents_lead_somewhere():
     broken = []
     for page in PAGES:
         prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose):
-            if not target.startswith("http") and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+        for target, heading in re.findall(r"\]\((?!http)([^)#\s]*)(?:#([^)\s]+))?\)", prose):
+            linked = page.parent / target if target else page
+            if not linked.exists() or (heading and heading not in anchors(linked)):
+                broken.append(f"{page.relative_to(ROOT)}: {target}#{heading}")
     assert not broken
 
 

@@ -134,6 +134,12 @@ def test_mistakes_in_the_options_of_a_dataset_and_of_the_training_are_named():
     assert 'accuracy.training: key "epoch" is unknown; did you mean "epochs"?' in str(caught.value)
 
 
+def test_an_unknown_dataset_may_be_a_function_of_ones_own():
+    accuracy = {"evaluator": "training", "dataset": {"name": "photographs"}}
+    with pytest.raises(ConfigError, match="choose one of .*package.module:function"):
+        parse_config({**MINIMAL, "accuracy": accuracy})
+
+
 def test_mistakes_in_the_images_of_a_weight_sharing_search_are_named_too():
     search = {"strategy": "gaea", "supernet": {"dataset": {"name": "idx", "path": "here", "clases": []}}}
     with pytest.raises(
