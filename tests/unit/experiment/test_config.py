@@ -136,7 +136,7 @@ def test_mistakes_in_the_options_of_a_dataset_and_of_the_training_are_named():
 
 def test_an_unknown_dataset_may_be_a_function_of_ones_own():
     accuracy = {"evaluator": "training", "dataset": {"name": "photographs"}}
-    with pytest.raises(ConfigError, match="choose one of .*package.module:function"):
+    with pytest.raises(ConfigError, match=r"choose one of .*package\.module:function"):
         parse_config({**MINIMAL, "accuracy": accuracy})
 
 
