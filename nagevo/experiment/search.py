@@ -18,7 +18,7 @@ from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.condition import conditions
 from nagevo.measure.measurements import Measurements, join_rounds
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import RowIndex, SearchSpace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,21 +98,24 @@ def run_search(
 
 
 class _Told:
-    """The tables of a search so far."""
+    """The tables of a search so far; architectures are numbered in them, which makes joining them cheap."""
 
     def __init__(self, space: SearchSpace, devices: tuple[str, ...]):
         self._space, self._devices = space, devices
-        self._row_of: dict[str, np.ndarray] = {}
-        self._proposals: list[list[str]] = []
+        self._index = RowIndex()
+        self._choices = np.empty((0, space.n_choices), dtype=np.int8)
+        self._proposals: list[list[int]] = []
         self._tables: list[pd.DataFrame] = []
 
     def add(self, choices: np.ndarray, tables: Sequence[pd.DataFrame], *, proposed: bool = False) -> None:
         """Add tables with measurements of architectures; ``proposed`` if these are a round."""
-        texts = self._space.to_text(choices)
-        self._row_of |= dict(zip(texts, choices, strict=True))
-        self._tables += tables
+        new = choices[self._index.rows(choices) < 0]
+        self._index.add(new)
+        self._choices = np.concatenate([self._choices, new])
+        numbers = self._index.rows(choices)
+        self._tables += [table.assign(architecture=numbers) for table in tables]
         if proposed:
-            self._proposals.append(texts)
+            self._proposals.append(numbers.tolist())
 
     def measurements(self) -> Measurements:
         """Return all of it."""
@@ -120,6 +123,6 @@ class _Told:
             return Measurements.empty(self._space, self._devices)
         tables = {f"{number}": table for number, table in enumerate(self._tables)}
         frame = join_rounds(self._proposals, tables)
-        choices = np.stack([self._row_of[text] for text in frame["architecture"]])
+        choices = self._choices[frame["architecture"].to_numpy(dtype=int)]
         measurements = Measurements.from_frame(frame, self._space, choices=choices).for_devices(self._devices)
         return replace(measurements, conditions=conditions(tables))

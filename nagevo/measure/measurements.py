@@ -387,13 +387,15 @@ def read_batches(paths: Sequence[str | os.PathLike]) -> tuple[list[list[str]], d
     return proposals, {path: table for path, table in tables.items() if "status" in table}
 
 
-def join_rounds(proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def join_rounds(
+    proposals: Sequence[Sequence[str]] | Sequence[Sequence[int]], shards: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
     """Return what was measured of the proposals of some rounds, as :meth:`Measurements.to_frame` does.
 
     Parameters
     ----------
-    proposals : sequence of sequence of str
-        Architectures of each round; all others were measured beyond the rounds.
+    proposals : sequence of sequence of str or int
+        Architectures of each round, as texts or numbered as in the shards; all others were measured beyond the rounds.
     shards : mapping of str to DataFrame
         As for :func:`join_shards`.
 
