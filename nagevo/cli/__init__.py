@@ -91,7 +91,7 @@ def main() -> None:
     refusal: type[Exception] = typer.BadParameter.__mro__[2]  # click's root of errors, which typer does not export
     try:
         with optional_packages():
-            code = app(standalone_mode=False) or 0
+            code = app(prog_name="nagevo", standalone_mode=False) or 0
         if code == INTERRUPTED:
             raise KeyboardInterrupt
     except refusal as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +13,7 @@ from nagevo.cli.options import Bundle, writable_table
 
 if TYPE_CHECKING:
     from nagevo.generator.generator import Generator
+    from nagevo.spaces.base import SearchSpace
 
 
 def run(
@@ -49,13 +52,14 @@ def run(
         raise DataError("expected one of --config, --measurements and --architectures")
     generator = load(bundle)
     if architectures is not None:
+        _check_unfilled(architectures)
         write_table(pd.DataFrame({"architecture": generator.probes_for(device, probes)}), architectures)
         return
     if config is not None:
         known, options = _measured(generator, device, config, probes, afresh=replace)
     else:
         assert measurements is not None
-        known, options = _read(measurements)
+        known, options = _read(measurements, generator.space)
     adapted = generator.adapt(device, known, replace=replace, **options)
     steps = adapted.steps(device=device, confidence=min(0.9, adapted.highest_confidence(device)))
     first, last = steps[0], steps[-1]
@@ -67,19 +71,35 @@ def run(
     )
 
 
-def _read(path: Path) -> tuple[dict[str, list[float]], dict[str, Any]]:
+def _check_unfilled(path: Path) -> None:
+    """Refuse to write the architectures to measure over anything but those that were written before, unmeasured."""
+    from nagevo.foundation.errors import DataError, OutputError
+    from nagevo.foundation.tables import read_table
+
+    if not path.exists():
+        return
+    with suppress(DataError):
+        if [*read_table(path).columns] == ["architecture"]:
+            return
+    raise OutputError(f"{path} holds something else than architectures to measure: choose another name")
+
+
+def _read(path: Path, space: SearchSpace) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Return all readings of each architecture in a table, NaN for a failure, and options of ``Generator.adapt``."""
     from nagevo.foundation.errors import DataError
     from nagevo.foundation.quantities import measured_quantity
-    from nagevo.foundation.tables import number_column, read_table, text_column
+    from nagevo.foundation.tables import number_column, read_table, refuse, text_column
+    from nagevo.measure.tables import parse_architectures
 
     table = read_table(path, ("architecture",))
     quantity = measured_quantity(table, f"table {path}")
     texts = text_column(table, "architecture", f"table {path}")
-    values = number_column(table, quantity, f"table {path}").tolist()
+    parse_architectures(table, space, f"table {path}")
+    read = number_column(table, quantity, f"table {path}")
+    refuse(table, quantity, (read <= 0) | (read == math.inf), "a positive finite number", f"table {path}")
     tried = table["status"].notna().tolist() if "status" in table else [False] * len(table)
     known: dict[str, list[float]] = {}
-    for text, value, failed in zip(texts, values, tried, strict=True):
+    for text, value, failed in zip(texts, read.tolist(), tried, strict=True):
         if value == value or failed:
             known.setdefault(text, []).append(value)
     if not known:
@@ -97,11 +117,15 @@ def _measured(
     from nagevo.experiment.config import load_config
     from nagevo.foundation.machine import describe
     from nagevo.measure.latency.condition import conditions, parsed_conditions, restated
+    from nagevo.measure.latency.timing import TimedDevice
     from nagevo.measure.status import failure_summary, outcomes, reasons, refuse_all_failed
 
     settings, space = load_config(config).device(device), generator.space
+    opened = settings.create()
+    stated = {"statistic": opened.statistic, "condition": opened.condition} if isinstance(opened, TimedDevice) else None
+    generator.check_adaptable(device, measures=settings.measures, condition=stated, replace=afresh)
     texts = generator.probes_for(device, n)
-    rows = settings.create().measure(space, space.from_text(texts)).assign(device=device)
+    rows = opened.measure(space, space.from_text(texts)).assign(device=device)
     refuse_all_failed(outcomes(rows, settings.measures), device)
     if summary := failure_summary(reasons(rows, settings.measures), device):
         typer.echo(summary, err=True)

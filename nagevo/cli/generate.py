@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle, Confidence, Device, Untrained, warn_untrained, writable
+from nagevo.cli.options import Bundle, Confidence, Device, Untrained, warn_untrained, writable_onnx
 
 if TYPE_CHECKING:
     from nagevo.foundation.errors import InfeasibleBudget
@@ -36,7 +36,7 @@ def run(
     bundle: Bundle = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per answer.")] = False,
     onnx: Annotated[
-        Path | None, typer.Option(callback=writable, help="Also write the network of the only answer as ONNX.")
+        Path | None, typer.Option(callback=writable_onnx, help="Also write the network of the only answer as ONNX.")
     ] = None,
     untrained: Untrained = False,
 ) -> None:
@@ -92,9 +92,16 @@ def _read(path: Path | None) -> list[float]:
     if path is None:
         return []
     try:
-        return [float(line) for line in path.read_text().split()]
+        lines = path.read_text().splitlines()
     except (OSError, ValueError) as error:
         raise DataError(f"expected one budget in ms per line of {path}: {error}") from None
+    budgets = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            budgets += [float(text) for text in line.split()]
+        except ValueError:
+            raise DataError(f"{path}, line {number}: expected one budget in ms, got {line.strip()!r}"[:300]) from None
+    return budgets
 
 
 def _refusal(error: InfeasibleBudget, experiment: str) -> str:

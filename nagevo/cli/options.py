@@ -9,17 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from nagevo.foundation.errors import ConfigError
-from nagevo.foundation.writing import check_not_listed, writable_file
-
-MANIFESTS = ("manifest.json", "network.json", "comparison.json", "figures.json")
-"""Names of the files that list what else lies in a folder of nagevo's."""
+from nagevo.foundation.writing import check_not_listed, check_onnx_name, writable_file
 
 
 def writable(path: Path | None) -> Path | None:
     """Refuse a file that cannot be written before the command does anything else."""
     if path is not None:
         writable_file(path.expanduser())
-        check_not_listed(path.expanduser(), MANIFESTS)
+        check_not_listed(path.expanduser())
     return path
 
 
@@ -30,6 +27,14 @@ def writable_table(path: Path | None) -> Path | None:
     writable(path)
     if path is not None:
         check_table_name(path)
+    return path
+
+
+def writable_onnx(path: Path | None) -> Path | None:
+    """Refuse an ONNX file that cannot be written, or whose ending is not that of one."""
+    writable(path)
+    if path is not None:
+        check_onnx_name(path)
     return path
 
 

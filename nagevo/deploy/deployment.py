@@ -15,7 +15,7 @@ from torch import nn
 from nagevo.deploy.model_card import model_card
 from nagevo.foundation.errors import DataError, NagevoError
 from nagevo.foundation.files import one_line, read_json, write_json
-from nagevo.foundation.writing import FILES, checksum, replacing, replacing_folder
+from nagevo.foundation.writing import FILES, check_onnx_name, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -174,10 +174,13 @@ class Deployment:
         ------
         ExportError
             If the difference is not small, or in int8 an output is not finite; nothing is written then.
+        OutputError
+            If the name does not end in ``.onnx``, or is that of a part of a folder of nagevo's.
         """
         from nagevo.deploy.export import export_onnx, run_onnx
         from nagevo.deploy.quantization import with_batch
 
+        check_onnx_name(path)
         known = {key: self.description[key] for key in METADATA if self.description.get(key) is not None}
         metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
         with replacing(path) as temporary:

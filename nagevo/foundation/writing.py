@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +19,8 @@ STAGING, EARLIER = ".nagevo-new-", ".nagevo-old-"
 """Beginnings of the names of temporary files and folders."""
 SNAKEMAKE = ".snakemake_timestamp"
 """Snakemake puts it into folders that rules declare."""
+MANIFESTS = ("manifest.json", "network.json", "comparison.json", "figures.json")
+"""Names of the files that list what else lies in a folder of nagevo's."""
 FILES = "files"
 """Key of a manifest: by name, the SHA-256 of each other file of its folder."""
 
@@ -109,17 +111,29 @@ def writable_file(path: str | os.PathLike) -> Path:
     return target
 
 
-def check_not_listed(path: str | os.PathLike, manifests: Iterable[str]) -> None:
-    """Refuse to write a single file that a manifest of these names beside it lists: it belongs to that folder.
+def check_not_listed(path: str | os.PathLike) -> None:
+    """Refuse to write a single file that a manifest beside it lists: it belongs to that folder.
 
     Raises
     ------
     OutputError
     """
     target = Path(os.path.realpath(path))
-    for manifest in manifests:
+    for manifest in MANIFESTS:
         if target.name in _listed(target.with_name(manifest)):
             raise OutputError(f"{path} is a part of what {target.with_name(manifest)} lists: choose another name")
+
+
+def check_onnx_name(path: str | os.PathLike) -> None:
+    """Refuse to write an ONNX file that others would take for another format, or over a part of a folder of nagevo's.
+
+    Raises
+    ------
+    OutputError
+    """
+    if Path(path).suffix.lower() != ".onnx":
+        raise OutputError(f"expected a name that ends in .onnx, got {path}")
+    check_not_listed(path)
 
 
 def check_folder(folder: str | os.PathLike, manifest: str) -> list[str]:

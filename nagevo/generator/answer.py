@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nagevo.foundation.errors import optional_packages
 from nagevo.foundation.machine import processor
 from nagevo.foundation.quantities import LATENCY
-from nagevo.foundation.writing import replacing
+from nagevo.foundation.writing import check_onnx_name, replacing
 
 if TYPE_CHECKING:
     import torch
@@ -198,6 +198,7 @@ class Answer:
 
         Where the network is an ONNX file, that is copied.
         """
+        check_onnx_name(path)
         file = self.onnx_file
         if file is not None:
             with replacing(path) as temporary:

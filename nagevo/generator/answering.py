@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,14 +38,14 @@ class Answering:
             return next(iter(devices.items()))
         if device is None:
             raise BudgetError(f"expected the name of a device: choose one of {', '.join(devices)}")
-        if device not in devices:
+        if not isinstance(device, str) or device not in devices:
             raise BudgetError(unknown("device", device, devices))
         return device, devices[device]
 
     def check_confidence(self, confidence: float, devices: Iterable[str]) -> None:
         """Raise BudgetError if the measurements on a device do not support a confidence."""
-        if not 0 < confidence < 1:
-            raise BudgetError(f"expected a confidence between 0 and 1, got {confidence}")
+        if not isinstance(confidence, Real) or not 0 < confidence < 1:
+            raise BudgetError(f"expected a confidence between 0 and 1, got {confidence!r}"[:300])
         for device in devices:
             highest = self.candidates.devices[device].highest_confidence
             if confidence > highest:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from dataclasses import replace as replaced
 from functools import cached_property
 from itertools import groupby
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
-from nagevo.foundation.errors import BundleError, DeviceError, InfeasibleBudget, NagevoError
+from nagevo.foundation.errors import BundleError, DataError, DeviceError, InfeasibleBudget, NagevoError
 from nagevo.foundation.machine import describe, stated
 from nagevo.foundation.quantities import LATENCY
 from nagevo.generator import bundle as files
@@ -350,39 +351,73 @@ class Generator:
                 options: dict[str, Any] = {"measures": measures, "exact": exact, "condition": condition}
                 grown = self._of_bundle(bundle).adapt(name, measurements, save=False, replace=replace, **options)
                 return self._of_bundle(save_adapted(bundle, grown.knowledge, grown.candidates, grown.description, name))
+        self._check_name(name)
         readings = Readings.parse(self.space, measurements, measures or LATENCY, exact=exact, condition=condition)
-        earlier = None if replace else self._readings(name)
+        earlier = None if replace else self._joined(name, measures, readings.condition)
         if earlier is not None:
-            if measures not in (None, earlier.quantity):
-                raise DeviceError(
-                    f'device "{name}" measures {earlier.quantity}, got {measures}; give the new one another name'
-                )
-            told = [stated(each.condition) for each in (earlier, readings) if each.condition is not None]
-            if len(set(told)) > 1:
-                raise DeviceError(
-                    f'device "{name}" was timed as {told[0]}, got {told[1]}; give the new one another name, or forget '
-                    "what was measured before (replace)"
-                )
             readings = earlier.extended(replaced(readings, quantity=earlier.quantity))
         return self.with_device(name, readings)
 
-    def _readings(self, device: str) -> Readings | None:
-        """Return the readings of an adapted device: those in the experiment's file, else those in the bundle."""
+    def check_adaptable(
+        self, name: str, *, measures: str, condition: Mapping[str, Any] | None = None, replace: bool = False
+    ) -> None:
+        """Check before a device is measured that its measurements can be added; as :meth:`adapt` takes them.
+
+        ``condition`` needs no more than its ``statistic`` and ``condition``.
+
+        Raises
+        ------
+        DeviceError, OutputError
+        """
+        from nagevo.foundation.writing import check_folder
+
+        self._check_name(name)
+        if not replace:
+            self._joined(name, measures, condition)
+        if self.bundle is not None:
+            check_folder(self.bundle.place, files.MANIFEST)
+
+    def _joined(self, device: str, measures: str | None, condition: Mapping[str, Any] | None) -> Readings | None:
+        """Return the earlier readings of an adapted device, None if there are none, which these ones join.
+
+        They are in the experiment's file of the device, else in the bundle.
+        """
         from nagevo.generator.readings import Readings, adapted_files
 
-        files = {} if self.bundle is None else adapted_files(self.bundle.place)
-        return Readings.read(files[device], self.space) if device in files else self.knowledge.readings.get(device)
+        path = None if self.bundle is None else adapted_files(self.bundle.place).get(device)
+        earlier = self.knowledge.readings.get(device) if path is None else Readings.read(path, self.space)
+        if earlier is None:
+            return None
+        if measures not in (None, earlier.quantity):
+            raise DeviceError(
+                f'device "{device}" measures {earlier.quantity}, got {measures}; give the new one another name'
+            )
+        told = [stated(each) for each in (earlier.condition, condition) if each is not None]
+        if len(set(told)) > 1:
+            raise DeviceError(
+                f'device "{device}" was timed as {told[0]}, got {told[1]}; give the new one another name, or forget '
+                "what was measured before (replace)"
+            )
+        return earlier
+
+    def _check_name(self, device: str) -> None:
+        """Check that a device of this name can be adapted."""
+        if (
+            isinstance(device, str)
+            and device in self.candidates.devices
+            and not self.candidates.devices[device].adapted
+        ):
+            raise DeviceError(f'device "{device}" was measured in the experiment; give the new one another name')
+        if not isinstance(device, str) or not NAME.fullmatch(device):
+            raise DeviceError(
+                f'expected letters, digits, "_" and "-" as name of a device, at most 100 of them, got {device!r}'
+            )
 
     def with_device(self, device: str, readings: Readings) -> Generator:
         """Return the generator with a device of which this is all that was read, in memory."""
         from nagevo.generator.adaptation import adapted
 
-        if device in self.candidates.devices and not self.candidates.devices[device].adapted:
-            raise DeviceError(f'device "{device}" was measured in the experiment; give the new one another name')
-        if not NAME.fullmatch(device):
-            raise DeviceError(
-                f'expected letters, digits, "_" and "-" as name of a device, at most 100 of them, got {device!r}'
-            )
+        self._check_name(device)
         knowledge = adapted(self.knowledge, device, readings)
         candidates = knowledge.candidates(self.candidates, changed=[device])
         conditions = {name: told for name, told in self.description.get("conditions", {}).items() if name != device}
@@ -400,9 +435,16 @@ class Generator:
             Name of a new device, or of one that was added and is to be measured further.
         n : int, optional
             Number of probes; by default the generator's own, less those measured already.
+
+        Raises
+        ------
+        DataError
+            If ``n`` is not a whole number above 0.
         """
         from nagevo.generator.adaptation import next_probes
 
+        if n is not None and (not isinstance(n, Integral) or n < 1):
+            raise DataError(f"expected a whole number of probes, at least 1, got {n!r}")
         return self.space.to_text(next_probes(self.knowledge, name, n))
 
     def network(self, architecture: str, *, untrained: bool = False) -> torch.nn.Module:

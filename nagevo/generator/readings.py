@@ -120,6 +120,9 @@ class Readings:
         values = number_column(table, quantity, f"table {path}")
         refuse(table, quantity, (values <= 0) | np.isinf(values), "a positive finite number", f"table {path}")
         refuse(table, "exact", ~table["exact"].isin([True, False]).to_numpy(), "true or false", f"table {path}")
+        for column in ("exact", "condition"):  # of the device, not of a row
+            told = table[column].map(str).to_numpy() if column in table else np.empty(0)
+            refuse(table, column, told != told[:1], "the same as in row 1", f"table {path}")
         condition = _condition(table["condition"].iloc[0], path) if "condition" in table and len(table) else None
         return cls(quantity, bool(table["exact"].any()), choices, values, condition)
 

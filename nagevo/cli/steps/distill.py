@@ -28,12 +28,15 @@ def run(
 
     from nagevo.experiment.config import load_config
     from nagevo.experiment.learning import distill
+    from nagevo.foundation.writing import check_folder
+    from nagevo.generator.bundle import MANIFEST
     from nagevo.learn.predictor import Predictor
     from nagevo.learn.storage import surrogate_files
     from nagevo.measure.latency.condition import read_conditions
     from nagevo.measure.measurements import Measurements
     from nagevo.measure.tables import read_architectures
 
+    check_folder(output, MANIFEST)
     experiment = load_config(config)
     space = experiment.create_space()
     measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices)).expected()

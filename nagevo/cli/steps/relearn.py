@@ -28,10 +28,12 @@ def run(
     from nagevo import load
     from nagevo.experiment.config import load_config
     from nagevo.experiment.learning import relearn
-    from nagevo.generator.bundle import WEIGHTS
+    from nagevo.foundation.writing import check_folder
+    from nagevo.generator.bundle import MANIFEST, WEIGHTS
     from nagevo.measure.latency.condition import read_conditions
     from nagevo.measure.measurements import Measurements
 
+    check_folder(output, MANIFEST)
     experiment, former = load_config(config), load(bundle)
     if measurements.read_bytes() == before.read_bytes():
         former.save(output, weights=bundle / WEIGHTS if (bundle / WEIGHTS).exists() else None)

@@ -58,3 +58,37 @@ def test_no_single_file_is_written_over_a_part_of_a_folder_of_nagevos(tmp_path, 
         code, _, err = run(monkeypatch, capsys, "train", "--config", "no such config", "--output", output)
         assert (code, err.count("\n"), "is a part of" in err) == (2, 1, True)
     assert (tmp_path / "generator/a.csv").read_text() == "part"
+
+
+@pytest.mark.parametrize("name", ["net.json", "net.ort", "net"])
+def test_a_network_is_written_as_onnx_under_no_other_ending(tmp_path, monkeypatch, capsys, name):
+    code, _, err = run(monkeypatch, capsys, "generate", "--budget", "1", "--onnx", str(tmp_path / name))
+    assert (code, err) == (2, f"nagevo: expected a name that ends in .onnx, got {tmp_path / name}\n")
+
+
+STEPS = {
+    "step distill": "--measurements m --conditions c --surrogates s f",
+    "step relearn": "--measurements m --conditions c --before b --bundle b",
+    "step deploy": "--bundle b --device d --tuned t",
+    "compare": "h.parquet",
+    "report": "--bundle b --measurements m --evaluation e --frontiers f --benchmarks b --networks n --figures {folder}",
+    "catalog nets": "",
+    "export": "--budget 1",
+    "finetune": "--budget 1",
+    "export --architectures a.csv": "",
+}
+
+
+@pytest.mark.parametrize("command", STEPS)
+def test_a_folder_with_foreign_files_is_refused_before_the_work(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/notes.txt").write_text("mine")
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets/accuracies.csv").write_text("architecture,accuracy\na,50\n")
+    config = [] if command.startswith(("export", "finetune", "catalog")) else ["--config", "c.json"]
+    output = "page.html" if command == "report" else "folder"
+    words = [*command.split(), *config, "--output", output, *STEPS[command].format(folder="folder").split()]
+    code, _, err = run(monkeypatch, capsys, *words)
+    assert (code, err.count("\n"), "folder holds notes.txt, which nagevo did not write" in err) == (2, 1, True), err
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["notes.txt"]

@@ -24,7 +24,7 @@ from nagevo.experiment import delivery
 from nagevo.experiment.config import Component, DeviceConfig, parse_config
 from nagevo.experiment.delivery import budgets, deliver
 from nagevo.experiment.learning import distill, kept_weights
-from nagevo.foundation.errors import ConfigError, DataError, MissingDependency
+from nagevo.foundation.errors import ConfigError, DataError, MissingDependency, OutputError
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.measure.latency.base import Device
@@ -384,6 +384,17 @@ def test_an_earlier_export_is_replaced_also_in_the_current_folder(bundle, monkey
         assert code == 0
         assert len(list(tmp_path.iterdir())) == 4
     assert Deployment.load(tmp_path).description["budget_ms"] == 1000
+
+
+def test_no_network_is_written_over_a_part_of_an_export(answer, tmp_path):
+    answer.deployment().export(tmp_path / "deploy")
+    before = (tmp_path / "deploy/network.onnx").read_bytes()
+    for export_onnx in (answer.export_onnx, answer.deployment().export_onnx):
+        with pytest.raises(OutputError, match=r"is a part of what .*network\.json lists"):
+            export_onnx(tmp_path / "deploy/network.onnx")
+        with pytest.raises(OutputError, match=r"expected a name that ends in \.onnx, got .*net\.json"):
+            export_onnx(tmp_path / "net.json")
+    assert (tmp_path / "deploy/network.onnx").read_bytes() == before
 
 
 def test_a_description_of_other_weights_is_refused(answer, tuned, tmp_path):

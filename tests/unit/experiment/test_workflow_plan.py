@@ -9,6 +9,7 @@ import pytest
 
 from nagevo.experiment.sources import Sources
 from nagevo.experiment.workflow import EVERY_CORE, Plan
+from nagevo.foundation.paths import project_root
 
 CONFIG = {
     "experiment": "e",
@@ -280,6 +281,12 @@ def test_a_confidence_that_needs_more_measurements_is_refused_at_once(evaluation
     with pytest.raises(SystemExit):
         Plan(config)
     assert "evaluation.confidence: expected at most 0." in capsys.readouterr().err
+
+
+def test_no_rule_declares_a_folder_which_snakemake_would_empty():
+    rules = [project_root() / "Snakefile", *(project_root() / "workflow/rules").glob("*.smk")]
+    assert len(rules) > 5
+    assert [path.name for path in rules if "directory(" in path.read_text()] == []
 
 
 def test_a_file_with_braces_in_its_name_still_triggers_reruns(tmp_path):

@@ -12,10 +12,12 @@ import pytest
 from made_up import SPACE, learned, measured, run
 
 import nagevo
+from nagevo.deploy.model_card import model_card
 from nagevo.foundation.errors import ArchitectureError, DataError, DeviceError
+from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.tables import write_table
 from nagevo.measure.latency.base import Device
-from nagevo.measure.latency.timing import readings_table
+from nagevo.measure.latency.timing import TimedDevice, readings_table
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,18 @@ def test_the_command_combines_repeated_rows_of_a_table(bundle, monkeypatch, caps
     )
 
 
+@pytest.mark.parametrize("content", ["architecture,latency_ms\nx,4.31\n", "notes", ""])
+def test_what_was_measured_is_not_written_over_by_architectures(bundle, monkeypatch, capsys, tmp_path, content):
+    path = tmp_path / "probes.csv"
+    arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--architectures", str(path))
+    assert [run(monkeypatch, capsys, *arguments, "--probes", n)[0] for n in ("3", "4")] == [0, 0]
+    assert len(pd.read_csv(path)) == 4
+    path.write_text(content)
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, "probes.csv holds something else than architectures to measure" in err) == (2, True)
+    assert path.read_text() == content
+
+
 def test_adapting_through_a_link_changes_the_bundle_and_keeps_the_link(bundle, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(bundle)
@@ -226,6 +240,16 @@ def test_a_name_that_is_too_long_for_a_file_is_refused(bundle):
         generator.adapt("a" * 300, latencies(generator.probes_for("board")))
 
 
+def test_names_and_numbers_of_probes_that_are_none_are_refused(bundle):
+    generator = nagevo.load(bundle)
+    for name in (None, 5, ["board"], ""):
+        with pytest.raises(DeviceError, match='expected letters, digits, "_" and "-" as name of a device'):
+            generator.adapt(name, latencies(generator.probes_for("board")))
+    for n in (0, -1, 2.5, "three"):
+        with pytest.raises(DataError, match="expected a whole number of probes, at least 1, got"):
+            generator.probes_for("board", n)
+
+
 def test_failures_in_a_table_are_counted_among_what_was_tried(bundle, monkeypatch, capsys, tmp_path):
     probes = latencies(nagevo.load(bundle).probes_for("board", 6))
     table = pd.DataFrame({"architecture": probes.keys(), "latency_ms": probes.values(), "status": "ok"})
@@ -234,6 +258,23 @@ def test_failures_in_a_table_are_counted_among_what_was_tried(bundle, monkeypatc
     arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--measurements", str(tmp_path / "t.csv"))
     assert run(monkeypatch, capsys, *arguments)[0] == 0
     assert "1 of 6 failed on board" in run(monkeypatch, capsys, "show", str(bundle), "--confidence", "0.5")[1]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a,5", "row 2: "),
+        ("{},-5", "row 2, column latency_ms: expected a positive finite number, got -5"),
+        ("{},inf", "row 2, column latency_ms: expected a positive finite number, got inf"),
+        ("{},5 ms", 'row 2, column latency_ms: expected a number, got "5 ms"'),
+    ],
+)
+def test_a_wrong_cell_of_measurements_is_named(bundle, monkeypatch, capsys, tmp_path, row, message):
+    first, second, third = nagevo.load(bundle).probes_for("board", 3)
+    (tmp_path / "t.csv").write_text(f"architecture,latency_ms\n{first},4\n{row.format(second)}\n{third},6\n")
+    arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--measurements", str(tmp_path / "t.csv"))
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, "t.csv, " in err, message in err) == (2, True, True), err
 
 
 def test_a_damaged_file_of_readings_is_named_and_can_be_replaced(bundle):
@@ -302,6 +343,15 @@ def test_a_wrong_condition_is_refused_before_the_bundle_is_written(bundle, condi
     assert not (bundle.parent / "adapted").exists()
 
 
+def test_the_card_says_the_processor_of_the_device_not_of_the_distiller(bundle):
+    generator, board = nagevo.load(bundle), {"processor": "Cortex-A76", "cores": 4, "system": "Linux"}
+    grown = generator.adapt("board", latencies(generator.probes_for("board")), condition=CONDITION | {"machine": board})
+    answer = grown.generate(20.0, device="board", confidence=0.5)
+    card = model_card(answer.deployment(untrained=True).description, {})
+    assert "| measured on | Cortex-A76, Linux; undisturbed while measured |" in card
+    assert f"| distilled on | {describe_machine()['processor']}, " in card
+
+
 def test_readings_of_two_statistics_are_not_mixed(bundle):
     generator = nagevo.load(bundle)
     probes = latencies(generator.probes_for("board"))
@@ -311,6 +361,58 @@ def test_readings_of_two_statistics_are_not_mixed(bundle):
         grown.adapt("board", probes, condition=other)
     replaced = grown.adapt("board", probes, condition=other, replace=True)
     assert replaced.generate(20.0, device="board", confidence=0.5).statistic == "p95"
+
+
+class Slow(TimedDevice):
+    """Times nothing in a test: whoever measures on it has not looked before."""
+
+    def opened(self):
+        raise AssertionError("measured before it was refused")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"statistic": "p95"}, "board was timed as median on the quiet machine, got p95 on the quiet machine"),
+        ({"condition": "observed"}, "got median on the machine as observed"),
+        ({"measures": "energy_mj"}, "board measures latency_ms, got energy_mj"),
+        ({"device": "exact"}, "exact was measured in the experiment"),
+        ({"device": "b" * 101}, "at most 100 of them"),
+        ({"file": "notes.txt"}, "holds notes.txt, which nagevo did not write"),
+    ],
+)
+def test_what_cannot_be_added_is_refused_before_it_is_measured(bundle, monkeypatch, capsys, change, message):
+    generator, options = nagevo.load(bundle), {"backend": "test_adapting:Slow", **change}
+    generator.adapt("board", latencies(generator.probes_for("board")), condition=CONDITION)
+    name = options.pop("device", "board")
+    if file := options.pop("file", None):
+        (bundle / file).write_text("mine")
+    if measures := options.pop("measures", None):
+        monkeypatch.setattr(Slow, "measures", measures)
+    config = json.dumps({"devices": {name: options}})
+    arguments = ("adapt", "--bundle", str(bundle), "--device", name, "--config", config)
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, message in err.replace('"', "")) == (2, True), err
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "message"),
+    [
+        ("exact", [False, True], "row 2, column exact: expected the same as in row 1, got True"),
+        ("condition", [CONDITION, CONDITION | {"statistic": "p95"}], "row 2, column condition: expected the same as"),
+        ("condition", [CONDITION, None], "row 2, column condition: expected the same as in row 1, got an empty cell"),
+    ],
+)
+def test_the_rows_of_a_file_of_readings_are_of_one_device(bundle, column, cells, message):
+    generator = nagevo.load(bundle)
+    probes = latencies(generator.probes_for("board"))
+    generator.adapt("board", probes)
+    path = bundle.parent / "adapted/board.parquet"
+    table = pd.read_parquet(path)
+    told = [json.dumps(cell) if isinstance(cell, dict) else cell for cell in cells]
+    write_table(table.assign(**{column: [told[0], *told[1:] * (len(table) - 1)]}), path)
+    with pytest.raises(DataError, match=message):
+        generator.adapt("board", probes)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_what_is_no_budget_is_refused_in_one_line(generator, budgets):
         generator.generate(budgets, device="exact")
 
 
-@pytest.mark.parametrize("confidence", [0.0, 1.0, -0.5, float("nan")])
+@pytest.mark.parametrize("confidence", [0.0, 1.0, -0.5, float("nan"), "high", None, [0.9]])
 def test_a_confidence_outside_of_0_and_1_is_refused(generator, confidence):
     with pytest.raises(nagevo.BudgetError, match="confidence"):
         generator.generate(5.0, device="exact", confidence=confidence)
@@ -121,6 +121,13 @@ def test_a_confidence_that_the_measurements_cannot_support_is_refused(generator)
 def test_an_unknown_device_is_named_with_the_nearest_one(generator):
     with pytest.raises(nagevo.BudgetError, match='did you mean "noisy"'):
         generator.generate(5.0, device="nosy")
+    with pytest.raises(nagevo.BudgetError, match="choose one of exact, noisy"):
+        generator.generate(5.0, device=["exact"])
+
+
+def test_where_several_devices_are_known_they_are_named(generator):
+    with pytest.raises(nagevo.BudgetError, match=r"^expected the name of a device: choose one of exact, noisy$"):
+        generator.generate(5.0)
 
 
 def test_an_answer_does_not_depend_on_what_else_is_asked(generator):
@@ -473,6 +480,6 @@ def test_budgets_are_read_from_a_file(bundle, monkeypatch, capsys, tmp_path):
     arguments = ("generate", "--bundle", str(bundle), "--device", "exact", "--json", "--budgets")
     _, out, _ = run(monkeypatch, capsys, *arguments, str(tmp_path / "budgets.txt"))
     assert [json.loads(line)["budget"] for line in out.splitlines()] == [5.5, 7.0]
-    (tmp_path / "budgets.txt").write_text("five\n")
+    (tmp_path / "budgets.txt").write_text("5\nfive\n")
     code, _, err = run(monkeypatch, capsys, *arguments, str(tmp_path / "budgets.txt"))
-    assert (code, "expected one budget in ms per line" in err) == (2, True)
+    assert (code, "budgets.txt, line 2: expected one budget in ms, got 'five'" in err) == (2, True)

@@ -102,3 +102,11 @@ def test_a_bundle_of_another_version_or_hand_is_refused(results, change, message
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(nagevo.BundleError, match=message):
         nagevo.load(path.parent)
+
+
+def test_a_bundle_whose_space_is_not_on_the_path_says_what_to_do(results):
+    path = results / "old/generator/manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"space": {"name": "sensornet.spaces:Space"}}))
+    generator = nagevo.load(path.parent)
+    with pytest.raises(nagevo.NagevoError, match="put the module sensornet on PYTHONPATH"):
+        generator.generate(9.0, confidence=0.5).network(untrained=True)
