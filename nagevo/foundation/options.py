@@ -318,9 +318,11 @@ def checked(
 def _nested(option: Option, value: Any, where: str) -> tuple[Any, list[str]]:
     """Return the value of an option with its nested sections checked, and one sentence for each mistake."""
     if option.path and isinstance(value, str):
-        return os.path.expanduser(value), []
+        return os.path.expanduser(value), _no_path(value, where)
     if option.path and isinstance(value, Mapping):
-        return {key: os.path.expanduser(path) if isinstance(path, str) else path for key, path in value.items()}, []
+        texts = {key: path for key, path in value.items() if isinstance(path, str)}
+        problems = [problem for key, path in texts.items() for problem in _no_path(path, f"{where}.{key}")]
+        return {**value, **{key: os.path.expanduser(path) for key, path in texts.items()}}, problems
     if not isinstance(value, Mapping):
         return value, []
     problems = []
@@ -341,6 +343,11 @@ def _nested(option: Option, value: Any, where: str) -> tuple[Any, list[str]]:
             *(p for _, more in items.values() for p in more),
         ]
     return value, problems
+
+
+def _no_path(text: str, where: str) -> list[str]:
+    """Return the sentence on a text that names no file or folder; an empty one would be the current folder."""
+    return [] if text.strip() else [f"{where}: expected the path of a file or folder, got {shown(text)}"]
 
 
 def _place(where: str) -> str:

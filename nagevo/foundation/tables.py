@@ -27,11 +27,12 @@ SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 TEXTS = ("architecture", "device", "status", "method", "strategy", "layer")
 """Columns that are texts even where every cell looks like a number: ``0111`` is an architecture."""
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-"}
-"""Cells without a value, in any capitals."""
+"""Cells without a value in a column of numbers, in any capitals; among texts only the empty one is."""
 HEADER = "nagevo"
 """Under this name a Parquet file repeats its columns and its number of rows."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?inf(inity)?", re.IGNORECASE)
+_NAME = re.compile(r"[+-]?(0[0-9]+|[0-9]{19,})")
 _DECIMAL_COMMA = re.compile(r"[+-]?([0-9]+|[0-9]*,[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
@@ -278,21 +279,25 @@ def _rows(text: str, separator: str, path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _parsed(cells: list[str], *, text: bool, decimal_comma: bool) -> pd.Series:
-    """Return the cells of a column as numbers or booleans if each of them is one, else as texts."""
+    """Return the cells of a column as numbers or booleans if each of them is one, else as texts.
+
+    A column with digits like ``007``, or with more of them than a number holds, is text: they name something.
+    """
     import pandas as pd
 
-    if text:
-        return pd.Series([cell or None for cell in cells])
+    texts = pd.Series([cell or None for cell in cells])
+    if text or any(_NAME.fullmatch(cell) for cell in cells):
+        return texts
     values = [None if cell.lower() in MISSING else cell for cell in cells]
     present = [value for value in values if value is not None]
     if present == values and set(present) in ({"True"}, {"False"}, {"True", "False"}):
         return pd.Series([value == "True" for value in values])
     if decimal_comma and any("," in value for value in present):
         if not all(_DECIMAL_COMMA.fullmatch(value) for value in present):
-            return pd.Series(values)
+            return texts
         values = [value and value.replace(",", ".") for value in values]
     elif not all(_NUMBER.fullmatch(value) for value in present):
-        return pd.Series(values)
+        return texts
     if present == values and all(re.fullmatch(r"[+-]?[0-9]{1,18}", value) for value in present) and present:
         return pd.Series([int(value) for value in present], dtype="int64")
     return pd.Series([float("nan") if value is None else float(value) for value in values], dtype="float64")
@@ -325,6 +330,8 @@ def _is_missing(value: object) -> bool:
 
 def _shown(value: object) -> str:
     """Return a value as a message quotes it."""
+    if _is_missing(value):
+        return "an empty cell"
     if isinstance(value, str):
         return f'"{value}"'[:80]
     return f"{value}" if type(value) in (int, float) else f"{value} ({type(value).__name__})"[:80]

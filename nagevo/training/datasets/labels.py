@@ -88,11 +88,11 @@ def _label(value: object, row: int, where: str) -> int | str | bool | None:
         value = value.decode(errors="replace")
     if isinstance(value, str):
         return value.strip() or None
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or (isinstance(value, float | Decimal) and math.isnan(value)):
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, float | Decimal) and value == round(value):
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == round(value):
         return int(value)
     if isinstance(value, list | tuple):
         raise DataError(f"{where}, row {row}: expected one label, got {str(value)[:60]}")

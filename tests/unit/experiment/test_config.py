@@ -198,6 +198,21 @@ def test_a_tilde_in_every_path_is_expanded(monkeypatch):
     assert experiment.compare.reference == {"phone": "/home/someone/frontier.parquet"}
 
 
+@pytest.mark.parametrize(
+    ("place", "config"),
+    [
+        ("search.prior", {"search": {"prior": ""}}),
+        ("search.candidates", {"search": {"candidates": " "}}),
+        ("accuracy.path", {"accuracy": {"evaluator": "table", "path": "", "column": "accuracy"}}),
+        ("devices.phone.path", {"devices": {"phone": {"backend": "lookup", "path": {"96": ""}}}}),
+        ("compare.reference.phone", {"compare": {"reference": {"phone": ""}}}),
+    ],
+)
+def test_an_empty_path_is_refused_by_its_key(place, config):
+    with pytest.raises(ConfigError, match=rf'{place}\S*: expected the path of a file or folder, got "'):
+        parse_config({**MINIMAL, **config})
+
+
 def test_reading_a_config_does_not_import_torch():
     code = """import sys; from nagevo.experiment.config import load_config
 load_config("config.yaml"); print("torch" in sys.modules)"""

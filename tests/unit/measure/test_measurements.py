@@ -96,7 +96,7 @@ def test_a_latency_that_is_not_positive_and_finite_is_refused(space, measured, l
     ("column", "value", "message"),
     [
         ("round", 0.5, "expected a whole number from -1, got 0.5"),
-        ("round", None, "expected a whole number from -1, got nan"),
+        ("round", None, "expected a whole number from -1, got an empty cell"),
         ("accuracy", 150.0, "expected percent from 0 to 100, got 150.0"),
         ("accuracy", "high", 'expected a number, got "high"'),
         ("latency_ms_a", True, 'expected a number, got "True"'),

@@ -156,6 +156,23 @@ def test_a_table_labels_the_images_beside_it(tmp_path):
     np.testing.assert_array_equal(split.inputs[:, 0, 4, 4] % 2, split.labels)
 
 
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["01", "1"], ("01", "1")),
+        (["none", "bar"], ("bar", "none")),
+        (["NA", "US"], ("NA", "US")),
+        (["12345678901234567890", "12345678901234567891"], ("12345678901234567890", "12345678901234567891")),
+        (["1.0", "nan", "2"], ("1", "2")),
+    ],
+)
+def test_names_of_classes_in_a_table_are_taken_as_written(tmp_path, labels, classes):
+    fill(tmp_path, ".", n=12)
+    rows = [f"{i}.png,{labels[i % len(labels)]}" for i in range(12)]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    assert load(tmp_path).classes == classes
+
+
 def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load("~/photos" if fill(tmp_path / "photos", "cat", "dog") else "").classes == ("cat", "dog")

@@ -32,6 +32,7 @@ def classified(train, **options):
         (["a", 1, "a", 1], ("1", "a"), [1, 0, 1, 0]),
         ([0, "0", 1, "1"], ("0", "1"), [0, 0, 1, 1]),
         ([Decimal(1), Decimal("0.0"), Decimal(1)], ("0", "1"), [1, 0, 1]),
+        ([Decimal(1), Decimal("NaN"), Decimal(0), Decimal(1)], ("0", "1"), [1, -1, 0, 1]),
         ([" cat", "cat ", "dog", " "], ("cat", "dog"), [0, 0, 1, -1]),
         (np.array([1, 0, 1], dtype=np.uint8), ("0", "1"), [1, 0, 1]),
     ],
@@ -44,6 +45,8 @@ def test_labels_become_indices_of_named_classes(stored, classes, indices):
     ("stored", "message"),
     [
         ([0, 0.37], r"dataset d, split train, row 2: expected a class .*, got 0\.37 \(float\)"),
+        ([0, math.inf], r"row 2: expected a class .*, got inf \(float\)"),
+        ([0, Decimal("Infinity")], r"row 2: expected a class .*, got Infinity \(Decimal\)"),
         ([0, [0, 1]], r"row 2: expected one label, got \[0, 1\]"),
         ([datetime.date(2026, 1, 1)], r"row 1: expected a class .*, got 2026-01-01 \(date\)"),
         ([{"a": 1}], r"row 1: expected a class .* \(dict\)"),
