@@ -60,8 +60,6 @@ def run(
     place = output or Path("results") / experiment.name / "generator"
     check_folder(place, MANIFEST)
     generator = answer_from_measurements(experiment, place, seconds=seconds)
-    for failures in generator.description["failures"]:
-        typer.echo(failures, err=True)
     for name in generator.devices:
         table_console().print(_networks(generator, name, confidence))
     typer.echo(f"{place}: nagevo generate --bundle {place} --budget … answers from now on", err=True)

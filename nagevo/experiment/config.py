@@ -261,6 +261,8 @@ def load_config(source: str | Path) -> Experiment:
     ConfigError
         Naming every mistake in it at once.
     """
+    if not str(source).strip():
+        raise ConfigError("expected the configuration as a YAML file or as JSON text, got an empty text")
     inline = str(source).lstrip().startswith("{")
     where, text = ("the given configuration", str(source)) if inline else (str(source), _read(Path(source)))
     try:
@@ -331,7 +333,7 @@ def _read(path: Path) -> str:
     path = path.expanduser()
     try:
         return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigError(f"the configuration {path} cannot be read: {reason}") from None
 

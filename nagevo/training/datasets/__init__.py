@@ -9,7 +9,16 @@ from typing import Annotated, Any
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option, Signature
 from nagevo.foundation.registry import Kind
-from nagevo.training.datasets.base import SPLITS, Dataset, Pool, Source, Split, check_fits, report_imbalance
+from nagevo.training.datasets.base import (
+    SPLITS,
+    Dataset,
+    Pool,
+    Source,
+    Split,
+    check_fits,
+    check_two_classes,
+    report_imbalance,
+)
 from nagevo.training.datasets.inputs import KINDS, Inputs, described_inputs
 from nagevo.training.datasets.splitting import choose_rows
 
@@ -111,6 +120,7 @@ def load_dataset(
     form = kind(tuple(shape), **own)
     rows = choose_rows(source, {"train": train, "validation": validation, "test": test}, seed=seed)
     dataset = Dataset(source, rows, form)
+    check_two_classes(dataset.name, dataset.classes, dataset.labels("train"))
     dataset.check_readable()
     report_imbalance(dataset)
     return dataset

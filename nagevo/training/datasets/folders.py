@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nagevo.foundation.errors import ConfigError, DataError
-from nagevo.foundation.tables import read_table
+from nagevo.foundation.tables import read_table, refuse
 from nagevo.training.datasets.base import split_called
 
 ENDINGS = re.compile(r"\.(jpe?g?|jfif|png|bmp|dib|gif|webp|tiff?|p[pgbn]m|jp2|avif)", re.IGNORECASE)
@@ -123,7 +123,10 @@ def _chosen(whole: Folder, splits: Mapping[str, str] | None) -> dict[str, Folder
 def _labeled(folder: Folder, label_column: str, *, needed: bool) -> tuple[list[Path], list]:
     """Return the images of a split with their labels."""
     if folder.metadata is not None:
-        table = read_table(folder.metadata, ("file_name", label_column))
+        table, where = read_table(folder.metadata, ("file_name", label_column)), f"table {folder.metadata}"
+        named = table["file_name"]
+        refuse(table, "file_name", named.isna().to_numpy(), "the name of a file", where)
+        refuse(table, "file_name", named.duplicated().to_numpy(), "a file that no row above names", where)
         return [folder.path / str(name) for name in table["file_name"]], table[label_column].tolist()
     if needed and len(folder.folders) < 2:
         raise DataError(f"found no two class folders in {folder.path}{_advice(folder)}")

@@ -163,6 +163,14 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text, what):
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"), [(" ", "got an empty text"), ("a\0.yaml", "cannot be read: it is not text")]
+)
+def test_what_names_no_file_is_refused(source, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(source)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nothing\.yaml cannot be read: No such file"):
         load_config(tmp_path / "nothing.yaml")

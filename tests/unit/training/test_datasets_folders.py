@@ -173,6 +173,28 @@ def test_names_of_classes_in_a_table_are_taken_as_written(tmp_path, labels, clas
     assert load(tmp_path).classes == classes
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("0.png", r'row 12, column file_name: expected a file that no row above names, got "0\.png"'),
+        ("", "row 12, column file_name: expected the name of a file, got an empty cell"),
+    ],
+)
+def test_each_row_of_a_table_of_labels_names_a_file_of_its_own(tmp_path, name, message):
+    fill(tmp_path, ".", n=12)
+    rows = [f"{i}.png,{'ab'[i % 2]}" for i in range(11)]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label", *rows, f"{name},b"]))
+    with pytest.raises(DataError, match=message):
+        load(tmp_path)
+
+
+def test_a_class_that_the_split_leaves_no_example_for_training_is_noticed(tmp_path):
+    fill(tmp_path, "cat", n=15)
+    fill(tmp_path, "dog", n=1)
+    with pytest.raises(DataError, match="expected at least two classes of training examples, got only cat"):
+        load(tmp_path)
+
+
 def test_a_path_may_begin_with_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load("~/photos" if fill(tmp_path / "photos", "cat", "dog") else "").classes == ("cat", "dog")
