@@ -29,9 +29,9 @@ class ByParameters(TimedDevice):
 
     @contextmanager
     def opened(self):
-        yield self._prepare
+        yield self.prepared
 
-    def _prepare(self, network, input_shape):
+    def prepared(self, network, input_shape):
         factor = self.slowdown if isinstance(network, SeparableNetwork) else 1.0
         parameters = sum(parameter.numel() for parameter in network.parameters())
         return lambda: [0.5 + factor * parameters / 1000]
@@ -92,10 +92,10 @@ def test_the_parts_of_a_network_fit_together_to_the_whole():
 
 def test_a_part_that_fails_is_named():
     class Picky(ByParameters):
-        def _prepare(self, network, input_shape):
+        def prepared(self, network, input_shape):
             if isinstance(network, SeparableNetwork):
                 raise RuntimeError("too large")
-            return super()._prepare(network, input_shape)
+            return super().prepared(network, input_shape)
 
     with pytest.raises(DeviceError, match=r"4 of \d+ measurements failed; 2,2,2,2,2:.*: RuntimeError: too large"):
         measure_blocks(Picky(), SPACE, calibration=2, checks=2)

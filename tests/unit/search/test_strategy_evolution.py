@@ -224,8 +224,6 @@ def test_a_search_with_a_prior_begins_with_the_frontier_known_there(history):
     best = known.choices[frontier(known.objectives("board"))]
     assert np.isin(row_keys(first[:5]), row_keys(best)).all()
     assert len(np.unique(row_keys(first))) == 10
-    strategy.tell(measure(first))
-    assert strategy._fitted().accuracy_surrogate.prior is not None
 
 
 def test_a_prior_makes_a_short_search_better(history):
