@@ -53,7 +53,7 @@ def run(
     generator = load(bundle)
     if architectures is not None:
         _check_unfilled(architectures)
-        write_table(pd.DataFrame({"architecture": generator.probes_for(device, probes)}), architectures)
+        write_table(pd.DataFrame({"architecture": _probes(generator, device, probes, replace)}), architectures)
         return
     if config is not None:
         known, options = _measured(generator, device, config, probes, afresh=replace)
@@ -82,6 +82,18 @@ def _check_unfilled(path: Path) -> None:
         if [*read_table(path).columns] == ["architecture"]:
             return
     raise OutputError(f"{path} holds something else than architectures to measure: choose another name")
+
+
+def _probes(generator: Generator, device: str, n: int | None, afresh: bool) -> list[str]:
+    """Return the architectures to measure on a device; refuse if all of them were measured before."""
+    from nagevo.foundation.errors import DataError
+
+    texts = generator.probes_for(device, n, afresh=afresh)
+    if not texts:
+        raise DataError(
+            f"all probes were measured on {device} before: measure more with --probes, or the same again with --replace"
+        )
+    return texts
 
 
 def _read(path: Path, space: SearchSpace) -> tuple[dict[str, list[float]], dict[str, Any]]:
@@ -124,7 +136,7 @@ def _measured(
     opened = settings.create()
     stated = {"statistic": opened.statistic, "condition": opened.condition} if isinstance(opened, TimedDevice) else None
     generator.check_adaptable(device, measures=settings.measures, condition=stated, replace=afresh)
-    texts = generator.probes_for(device, n)
+    texts = _probes(generator, device, n, afresh)
     rows = opened.measure(space, space.from_text(texts)).assign(device=device)
     refuse_all_failed(outcomes(rows, settings.measures), device)
     if summary := failure_summary(reasons(rows, settings.measures), device):

@@ -36,7 +36,7 @@ def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = No
     return choices[probe_order(predictor.described(choices), known_ms, accuracy, n, first=first)]
 
 
-def next_probes(knowledge: Knowledge, device: str, n: int | None = None) -> np.ndarray:
+def next_probes(knowledge: Knowledge, device: str, n: int | None = None, *, afresh: bool = False) -> np.ndarray:
     """Return the architectures that are best measured on a device next, (n, n_choices).
 
     Parameters
@@ -45,10 +45,12 @@ def next_probes(knowledge: Knowledge, device: str, n: int | None = None) -> np.n
         A new one, or one that was added and is to be known better.
     n : int, optional
         How many; by default the generator's own probes less those measured already.
+    afresh : bool
+        Whether those measured already are chosen again.
     """
     measured = np.empty((0, knowledge.space.n_choices), dtype=np.int8)
     table = knowledge.predictor.measurements
-    if device in table.devices:
+    if device in table.devices and not afresh:
         measured = table.choices[np.isfinite(table.values[device]) | table.failed(device)]
     own = without(knowledge.probes, measured)
     if n is None or n <= len(own):

@@ -426,7 +426,7 @@ class Generator:
         description = {**self.description, "conditions": conditions}
         return replaced(self, candidates=candidates, description=description, learned=knowledge)
 
-    def probes_for(self, name: str, n: int | None = None) -> list[str]:
+    def probes_for(self, name: str, n: int | None = None, *, afresh: bool = False) -> list[str]:
         """Return the architectures, as texts, that are best measured on a device next.
 
         Parameters
@@ -435,6 +435,8 @@ class Generator:
             Name of a new device, or of one that was added and is to be measured further.
         n : int, optional
             Number of probes; by default the generator's own, less those measured already.
+        afresh : bool
+            Whether those measured already are to be measured again, as they have to be for ``adapt(replace=True)``.
 
         Raises
         ------
@@ -445,7 +447,7 @@ class Generator:
 
         if n is not None and (not isinstance(n, Integral) or n < 1):
             raise DataError(f"expected a whole number of probes, at least 1, got {n!r}")
-        return self.space.to_text(next_probes(self.knowledge, name, n))
+        return self.space.to_text(next_probes(self.knowledge, name, n, afresh=afresh))
 
     def network(self, architecture: str, *, untrained: bool = False) -> torch.nn.Module:
         """Return the network of an architecture in evaluation mode, with the weights that it has in the experiment.

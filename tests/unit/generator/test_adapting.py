@@ -432,6 +432,20 @@ def test_a_wrong_cell_of_kept_readings_is_named(bundle, column, cell, message):
         generator.adapt("board", probes)
 
 
+def test_probes_are_measured_again_for_replacement_only(bundle, monkeypatch, capsys):
+    backend = json.dumps({"devices": {"board": {"backend": "test_adapting:Board"}}})
+    arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--config", backend)
+    _, _, first = run(monkeypatch, capsys, *arguments)
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, err) == (
+        2,
+        "nagevo: all probes were measured on board before: "
+        "measure more with --probes, or the same again with --replace\n",
+    )
+    code, _, again = run(monkeypatch, capsys, *arguments, "--replace")
+    assert (code, again) == (0, first)
+
+
 @pytest.mark.parametrize("gains", [None, 5, {}, {"devices": {"exact": 0.1}}, {"devices": {"exact": "x"}}])
 def test_a_damaged_expected_gain_is_one_line(bundle, monkeypatch, capsys, gains):
     manifest = bundle / "manifest.json"
