@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from nagevo.foundation.quantities import Quantity
 
-DEAREST = 5
+MOST_LAYERS = 5
 """Number of layers that are shown."""
 CHANGES = 12
 """Number of differences that are shown."""
@@ -63,21 +63,21 @@ def _sentences(found: dict[str, Any], budget: float, quantity: Quantity) -> list
         return ["not measured: the device cannot be opened here; name it with --config"]
     kept = f"within {budget:g} {unit}" if now["kept"] else f"the budget of {budget:g} {unit} is broken"
     slowed = f"; references run at {100 / now['slowdown']:.0f} % of their quiet speed" if now["slowdown"] > 1 else ""
-    judged = f"{now['value']:.3g} {unit} as promises are judged"
-    sentences = [f"{quantity.words} now: {judged}, {kept} ({now['raw']:.3g} {unit} as it is{slowed})"]
+    judged = f"{now['value']:.3g} {unit} in the condition of the promise"
+    sentences = [f"{quantity.words} now: {judged}, {kept} (uncorrected: {now['raw']:.3g} {unit}{slowed})"]
     if now["machine"] is not None:
         machine = ", ".join(map(str, now["machine"].values()))
         sentences.append(f"the promise is for another machine: {machine}")
     if layers is None:
         return [*sentences, "no layers: the device has no profile of them"]
     if found["elsewhere"]:
-        sentences.append(f"not where the device runs networks: {', '.join(found['elsewhere'])}")
+        sentences.append(f"layers that do not run on the device itself: {', '.join(found['elsewhere'])}")
     if found["slower"] and not now["kept"]:
-        sentences.append(f"slower than when it was delivered: {', '.join(found['slower'][:DEAREST])}")
+        sentences.append(f"layers that became slower since the delivery: {', '.join(found['slower'][:MOST_LAYERS])}")
     elif not now["kept"] and "then" in layers[0]:
-        sentences.append("no layer is slower than the others since it was delivered")
+        sentences.append("no layer became slower than the others since the delivery")
     elif not now["kept"]:
-        sentences.append("it was not delivered, so that no earlier layers can be compared")
+        sentences.append("the network was not delivered, so there are no earlier times of its layers to compare with")
     return sentences
 
 
@@ -86,13 +86,13 @@ def _layers(layers: list[dict[str, Any]]) -> Table:
 
     then = "then" in layers[0]
     total = sum(layer["ms"] for layer in layers)
-    title = f"The {min(DEAREST, len(layers))} dearest of {len(layers)} layers"
+    title = f"The {min(MOST_LAYERS, len(layers))} slowest of {len(layers)} layers"
     table = Table(title=title, title_justify="left")
     for heading in ("layer", "operator", "runs on"):
         table.add_column(heading, overflow="fold")
     for heading in ("ms", "share (%)", *(["ms when delivered"] if then else [])):
         table.add_column(heading, justify="right")
-    for layer in sorted(layers, key=lambda layer: -layer["ms"])[:DEAREST]:
+    for layer in sorted(layers, key=lambda layer: -layer["ms"])[:MOST_LAYERS]:
         earlier = [] if not then else ["–" if layer["then"] is None else f"{layer['then']:.3g}"]
         share = f"{100 * layer['ms'] / total:.1f}"
         table.add_row(layer["layer"], layer["operator"], layer["place"], f"{layer['ms']:.3g}", share, *earlier)

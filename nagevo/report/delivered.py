@@ -14,12 +14,12 @@ from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.files import content_of, read_json
 from nagevo.generator.generator import Generator
 
-DEAREST = 5
+MOST_LAYERS = 5
 """Number of layers that are shown of each network."""
 
 
 def delivered(generator: Generator, folder: str | os.PathLike, devices: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the delivered networks whose layers were profiled, with the dearest layers and the answers next to them.
+    """Return the delivered networks whose layers were profiled, with the slowest layers and the answers next to them.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def delivered(generator: Generator, folder: str | os.PathLike, devices: Iterable
                 if not len(rows) or isinstance(answer, InfeasibleBudget):
                     continue
                 known = {key: network[key] for key in ("asked", "architecture", "measured", "kept")}
-                shown = rows.nlargest(DEAREST, "ms")[["layer", "operator", "place", "ms"]].to_dict("records")
+                shown = rows.nlargest(MOST_LAYERS, "ms")[["layer", "operator", "place", "ms"]].to_dict("records")
                 away = elsewhere(rows, index["place"])
                 more = {"device": device, "layers": shown, "n_layers": len(rows), "elsewhere": away}
                 networks.append(known | more | neighbors(generator, answer))

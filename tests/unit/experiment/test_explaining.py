@@ -146,7 +146,7 @@ def test_the_command_prints_layers_and_neighbors(generator, monkeypatch, capsys)
     bundle, config = ("--bundle", str(generator.folder)), json.dumps({"devices": generator.description["backends"]})
     code, shown, _ = run(monkeypatch, capsys, "explain", "--budget", "3.5", *bundle, "--config", config)
     assert code == 0
-    assert "latency now: 2 ms as promises are judged, within 3.5 ms" in shown
+    assert "latency now: 2 ms in the condition of the promise, within 3.5 ms" in shown
     assert "Next faster: -1 ms, -10.00 points: network: b → a" in shown
     _, shown, _ = run(monkeypatch, capsys, "explain", "--budget", "3.5", *bundle)
     assert "not measured: the device cannot be opened here" in shown
@@ -160,6 +160,6 @@ def test_energies_are_told_in_their_own_unit(tmp_path, monkeypatch, capsys):
     devices = json.dumps({"devices": generator.description["backends"]})
     options = ("--budget", "3.5", "--bundle", str(generator.folder), "--config", devices)
     shown = run(monkeypatch, capsys, "explain", *options)[1]
-    assert "energy now: 2 mJ as promises are judged, within 3.5 mJ (2 mJ as it is)" in shown
+    assert "energy now: 2 mJ in the condition of the promise, within 3.5 mJ (uncorrected: 2 mJ)" in shown
     assert "Next more frugal: -1 mJ, -10.00 points" in shown
     assert " ms" not in shown
