@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from rich.table import Table
 
 
@@ -102,18 +104,25 @@ def _failed(config: str, device: str | None) -> None:
 
     experiment = load_config(config)
     space, folder = experiment.create_space(), Path("results") / experiment.name
+    lines: list[str] = []
     for name in [device] if device else experiment.devices:
         settings = experiment.device(name)
         measure = partial(settings.create().measure, space)
-        for line in measure_failed_again(
-            sorted(folder.glob(f"**/latency/{name}/*.parquet")), settings.measures, space, measure
-        ):
-            typer.echo(line, err=True)
+        paths = sorted(folder.glob(f"**/latency/{name}/*.parquet"))
+        lines += _echoed(measure_failed_again(paths, settings.measures, space, measure))
     if device is None:
         evaluator, weights = experiment.create_evaluator(space), folder / "supernet.safetensors"
         if evaluator.needs_training and weights.is_file():
             evaluator.load(weights)
         for split in ("validation", "test"):
             paths = sorted(folder.glob(f"**/{split}/*.parquet"))
-            for line in measure_failed_again(paths, ACCURACY, space, partial(evaluator.evaluate, split=split)):
-                typer.echo(line, err=True)
+            lines += _echoed(measure_failed_again(paths, ACCURACY, space, partial(evaluator.evaluate, split=split)))
+    if not lines:
+        typer.echo(f"no failed measurements in {folder}", err=True)
+
+
+def _echoed(lines: Iterable[str]) -> Iterator[str]:
+    """Print each line to the standard error when it comes, and yield it."""
+    for line in lines:
+        typer.echo(line, err=True)
+        yield line

@@ -102,3 +102,8 @@ def test_failed_rows_are_counted_and_measured_again_after_a_repair(broken, monke
     assert command(monkeypatch, "measure", "--config", "config.yaml", "--failed") == 0
     assert "3 measured again, 1 of them failed again" in capsys.readouterr().err
     assert read_table(broken[-1])["latency_ms"].fillna(0).tolist() == [1.0, 2.0, 0.0]
+    table.assign(latency_ms=[1.0, 2.0, 3.0]).to_csv("t.csv", index=False)
+    assert command(monkeypatch, "measure", "--config", "config.yaml", "--failed") == 0
+    assert "1 measured again, 0 of them failed again" in capsys.readouterr().err
+    assert command(monkeypatch, "measure", "--config", "config.yaml", "--failed") == 0
+    assert capsys.readouterr().err == "no failed measurements in results/x\n"
