@@ -61,8 +61,11 @@ def run(
         seconds = float("nan") if benchmarks is None else job_seconds(benchmarks.joinpath(*path.parts[-3:]))
         metrics = comparison.search_metrics(history, references, spread=spread)
         tables["metrics"].append(metrics.assign(**keys, seconds=seconds))
+        cost: float = 0
+        if experiment.raw["accuracy"]["fidelities"]:
+            cost = experiment.with_search(strategy=strategy, evaluations=int(evaluations)).cheap_cost
         tables["hypervolume"].append(
-            comparison.hypervolume_curve(history, references).assign(
+            comparison.hypervolume_curve(history, references, cheap_cost=cost).assign(
                 strategy=strategy, seed=int(seed), effort=int(evaluations)
             )
         )

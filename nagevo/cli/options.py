@@ -56,6 +56,7 @@ Architectures = Annotated[Path, typer.Option(help="Table with a column `architec
 Devices = Annotated[str, typer.Option(help="Names of the devices, separated by commas.")]
 Measurements = Annotated[Path, typer.Option(help="The measurements table.")]
 Conditions = Annotated[Path, typer.Option(help="What `nagevo step merge` wrote on the condition of each device.")]
+CheapReadings = Annotated[Path | None, typer.Option("--cheap", help="Table of the cheap readings, if there are any.")]
 Surrogates = Annotated[Path, typer.Option(help="Folder of the fitted surrogates.")]
 Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, where the evaluator needs it.")]
 Budget = Annotated[float, typer.Option(help="The most that one inference may take, in ms.")]

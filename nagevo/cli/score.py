@@ -24,6 +24,7 @@ def run(
     weights: Weights = None,
     trained: Trained = None,
     split: Annotated[Split, typer.Option(help="Examples that count.")] = Split.VALIDATION,
+    cheap: Annotated[bool, typer.Option("--cheap", help="Read them as `accuracy.fidelities` says.")] = False,
     first: Annotated[bool, typer.Option("--first", help="The first round: not all may fail.")] = False,
     shard: Shard = 0,
     shards: Shards = 1,
@@ -37,7 +38,7 @@ def run(
 
     experiment = load_config(config)
     space = experiment.create_space()
-    evaluator = experiment.open_evaluator(space, weights)
+    evaluator = experiment.open_evaluator(space, weights, cheap=cheap)
     if trained is not None and evaluator.keeps_weights:
         evaluator.keep(trained)
     check_shard(shard, shards)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, TableOutput, Weights
+from nagevo.cli.options import Config, TableOutput, Weights, writable_table
 
 
 def run(
@@ -16,6 +17,9 @@ def run(
     evaluations: Annotated[int | None, typer.Option(min=1, help="Evaluations; the config's by default.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")] = None,
     weights: Weights = None,
+    cheap: Annotated[
+        Path | None, typer.Option(callback=writable_table, help="Table for the cheap readings, where there are any.")
+    ] = None,
 ) -> None:
     """Search in one process and write what was measured, in the order in which it was read."""
     from nagevo.experiment.config import load_config
@@ -23,5 +27,7 @@ def run(
     from nagevo.foundation.tables import write_table
 
     experiment = load_config(config).with_search(strategy=strategy, evaluations=evaluations, seed=seed)
-    measurements = search_experiment(experiment, weights=weights)
-    write_table(measurements.to_frame(experiment.create_space()), output)
+    measurements, space = search_experiment(experiment, weights=weights), experiment.create_space()
+    write_table(measurements.to_frame(space), output)
+    if cheap is not None and measurements.cheap is not None:
+        write_table(measurements.cheap.to_frame(space), cheap)

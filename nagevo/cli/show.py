@@ -30,6 +30,7 @@ def run(
     from nagevo import load
     from nagevo.deploy.config import DELIVERED, INDEX
     from nagevo.evaluate.verdict import verdicts
+    from nagevo.experiment.description import effort
     from nagevo.foundation.files import content_of, read_json
     from nagevo.foundation.machine import describe
     from nagevo.generator.bundle import MANIFEST
@@ -39,7 +40,7 @@ def run(
     description, console = generator.description, table_console()
     console.print(
         f"{generator.folder}: experiment {description['experiment']}, seed {description['seed']}, "
-        f"space {description['space']['name']}, {description['evaluations']} evaluations",
+        f"space {description['space']['name']}, {effort(description)}",
         soft_wrap=True,
     )
     console.print(_budgets(generator, confidence))

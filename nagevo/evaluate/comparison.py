@@ -144,14 +144,22 @@ def search_metrics(
     return pd.DataFrame(rows)
 
 
-def hypervolume_curve(history: Measurements, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return the hypervolume ratio after some numbers of evaluations: ``device, evaluations, hypervolume_ratio``."""
+def hypervolume_curve(
+    history: Measurements, references: Mapping[str, np.ndarray], *, cheap_cost: float = 0
+) -> pd.DataFrame:
+    """Return the hypervolume ratio after some numbers of evaluations: ``device, evaluations, hypervolume_ratio``.
+
+    Parameters
+    ----------
+    cheap_cost : float
+        Cost of the cheap readings after the first round, in units of full ones: later evaluations count from there on.
+    """
     evaluated = history.rows(history.round >= 0)
     numbers = np.unique(np.linspace(1, len(evaluated), CURVE_POINTS).round().astype(int))
     rows = [
         {
             "device": device,
-            "evaluations": n,
+            "evaluations": n + (cheap_cost if evaluated.round[n - 1] else 0),
             "hypervolume_ratio": frontier.hypervolume_ratio(evaluated.objectives(device)[:n], reference),
         }
         for device, reference in _searched(history, references)

@@ -17,6 +17,7 @@ from nagevo.experiment.sections import (
     CompareConfig,
     DeviceSection,
     EvaluationConfig,
+    FidelitySection,
     SearchSection,
     Sections,
     SpaceSection,
@@ -105,22 +106,20 @@ class SearchConfig:
         """Table of measurements that the search begins with, if the strategy has one."""
         return self.strategy.options.get("prior")
 
-    def round_sizes(self) -> list[int]:
-        """Return how many architectures each round proposes."""
-        return STRATEGIES.resolve(self.strategy.name).round_sizes(self.evaluations, self.rounds)
-
 
 @dataclass(frozen=True)
 class Experiment:
     """A validated configuration; ``raw`` is the same as plain dictionaries with every default filled in.
 
     ``components`` (``space`` and ``accuracy``) and ``devices`` lack the sections that a rule's command was not given.
+    ``fidelity`` says how accuracies are read cheaply, where the strategy makes use of it.
     """
 
     name: str
     seed: int
     components: Mapping[str, Component]
     devices: Mapping[str, DeviceConfig]
+    fidelity: FidelitySection | None
     search: SearchConfig
     evolve: EvolveConfig
     generator: GeneratorConfig
@@ -166,23 +165,45 @@ class Experiment:
             raise ConfigError(f"the section {name} is missing from the given configuration")
         return self.components[name]
 
+    @property
+    def effort(self) -> tuple[int, int]:
+        """How many full and how many cheap readings of accuracies the search makes."""
+        evaluations = self.search.evaluations
+        return (evaluations, 0) if self.fidelity is None else self.fidelity.effort(evaluations)
+
+    @property
+    def cheap_cost(self) -> float:
+        """Cost of all cheap readings, in units of a full one."""
+        return 0 if self.fidelity is None else self.effort[1] * self.fidelity.cost
+
+    def round_sizes(self) -> list[int]:
+        """Return how many full readings each round makes."""
+        return STRATEGIES.resolve(self.search.strategy.name).round_sizes(self.effort[0], self.search.rounds)
+
     def create_space(self) -> SearchSpace:
         """Return the search space."""
         return SPACES.create(self.space.name, **self.space.options)
 
-    def create_evaluator(self, space: SearchSpace) -> Evaluator:
-        """Return the evaluator for the space."""
-        return EVALUATORS.create(self.accuracy.name, space, seed=self.seed, **self.accuracy.options)
+    def create_evaluator(self, space: SearchSpace, *, cheap: bool = False) -> Evaluator:
+        """Return the evaluator for the space, or the one that reads cheaply."""
+        options = self.accuracy.options
+        if cheap:
+            if self.fidelity is None:
+                raise ConfigError("accuracy.fidelities: expected the options of cheap readings, got none")
+            options = _replaced(options, self.fidelity.options)
+        return EVALUATORS.create(self.accuracy.name, space, seed=self.seed, **options)
 
-    def open_evaluator(self, space: SearchSpace, weights: str | os.PathLike | None = None) -> Evaluator:
-        """Return the evaluator for the space with its trained weights.
+    def open_evaluator(
+        self, space: SearchSpace, weights: str | os.PathLike | None = None, *, cheap: bool = False
+    ) -> Evaluator:
+        """Return the evaluator for the space, or the one that reads cheaply, with its trained weights.
 
         Raises
         ------
         ConfigError
             If it has to be trained and there are no weights.
         """
-        evaluator = self.create_evaluator(space)
+        evaluator = self.create_evaluator(space, cheap=cheap)
         if weights is not None:
             evaluator.load(weights)
         elif evaluator.needs_training:
@@ -194,10 +215,8 @@ class Experiment:
 
     def create_strategy(self, space: SearchSpace, devices: tuple[str, ...]) -> Strategy:
         """Return the strategy for the devices, without any measurements yet."""
-        strategy, evaluations = self.search.strategy, self.search.evaluations
-        return STRATEGIES.create(
-            strategy.name, space, devices, seed=self.seed, evaluations=evaluations, **strategy.options
-        )
+        strategy, n_full = self.search.strategy, self.effort[0]
+        return STRATEGIES.create(strategy.name, space, devices, seed=self.seed, evaluations=n_full, **strategy.options)
 
     def with_search(
         self,
@@ -232,11 +251,9 @@ class Experiment:
         ConfigError
             If it has fewer, or cannot be made of its options.
         """
-        space = self.create_space()
-        if self.search.evaluations > space.size:
-            raise ConfigError(
-                f"search.evaluations: expected at most {space.size}, the size of {space}, got {self.search.evaluations}"
-            )
+        space, n_full = self.create_space(), self.effort[0]
+        if n_full > space.size:
+            raise ConfigError(f"search.evaluations: expected at most {space.size}, the size of {space}, got {n_full}")
 
     def device(self, name: str) -> DeviceConfig:
         """Return the settings of one device.
@@ -293,6 +310,8 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
     filled: dict[str, Any] = {}
     if not problems:
         filled, problems = signature(Sections).check(raw, "", partial=partial)
+        if not problems and "accuracy" in filled:
+            problems = _wrong_fidelities(filled["accuracy"])
     if problems:
         raise ConfigError("; ".join(problems))
     search = filled["search"]
@@ -308,6 +327,7 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
             name: DeviceConfig(name, _component(device, DeviceSection), device["extra_measurements"], device["shards"])
             for name, device in filled.get("devices", {}).items()
         },
+        fidelity=_fidelity(filled),
         search=SearchConfig(
             _component(search, SearchSection), search["evaluations"], search["rounds"], search["shards"]
         ),
@@ -344,6 +364,36 @@ def _component(section: Mapping[str, Any], kind: type) -> Component:
     assert own.component is not None
     options = {key: value for key, value in section.items() if key not in own.parameters}
     return Component(section[own.component], options, section.get("resources", {}))
+
+
+def _replaced(options: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with others in their place, in nested sections too.
+
+    >>> _replaced({"path": "a", "training": {"epochs": 9, "clip": 1}}, {"training": {"epochs": 2}})
+    {'path': 'a', 'training': {'epochs': 2, 'clip': 1}}
+    """
+    nested = {
+        key: _replaced(options[key], value)
+        for key, value in others.items()
+        if isinstance(value, Mapping) and isinstance(options.get(key), Mapping)
+    }
+    return {**options, **others, **nested}
+
+
+def _wrong_fidelities(accuracy: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each mistake in the options of cheap readings."""
+    component, problems = _component(accuracy, AccuracySection), []
+    for number, level in enumerate(accuracy["fidelities"]):
+        options = _replaced(component.options, FidelitySection(**level).options)
+        problems += EVALUATORS.check(component.name, options, f"accuracy.fidelities.{number}")[1]
+    return problems
+
+
+def _fidelity(filled: Mapping[str, Any]) -> FidelitySection | None:
+    """Return how accuracies are read cheaply, if the strategy makes use of it."""
+    levels = filled["accuracy"]["fidelities"] if "accuracy" in filled else ()
+    strategy = filled["search"]["strategy"]
+    return FidelitySection(**levels[0]) if levels and STRATEGIES.resolve(strategy).uses_cheap_readings else None
 
 
 def _no_data(value: Any, where: str) -> Iterator[str]:

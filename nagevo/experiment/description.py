@@ -18,7 +18,11 @@ PACKAGES = ("nagevo", "torch", "numpy", "xgboost", "xgboost-cpu", "deap", "sciki
 
 
 def describe(
-    experiment: Experiment, space: SearchSpace, evaluations: int, conditions: Mapping[str, Condition]
+    experiment: Experiment,
+    space: SearchSpace,
+    evaluations: int,
+    conditions: Mapping[str, Condition],
+    cheap_readings: int = 0,
 ) -> dict[str, Any]:
     """Return what a bundle says of the experiment that it is from, of its devices, and of the machine that makes it.
 
@@ -31,7 +35,10 @@ def describe(
         Number of architectures whose accuracy was read.
     conditions : mapping of str to Condition
         By device that was timed.
+    cheap_readings : int
+        Number of architectures whose accuracy was read cheaply.
     """
+    cost = experiment.fidelity.cost if experiment.fidelity is not None and cheap_readings else None
     references = space.to_text(space.extremes())
     return {
         "experiment": experiment.name,
@@ -39,6 +46,7 @@ def describe(
         "space": {"name": experiment.space.name, **experiment.space.options},
         "accuracy": {"evaluator": experiment.accuracy.name, **experiment.accuracy.options},
         "evaluations": evaluations,
+        **({} if cost is None else {"cheap_readings": {"number": cheap_readings, "cost": cost}}),
         "backends": {
             name: {"backend": device.backend.name, **device.backend.options}
             for name, device in experiment.devices.items()
@@ -47,6 +55,31 @@ def describe(
         "machine": describe_machine(),
         "versions": {"python": platform.python_version(), **_versions()},
     }
+
+
+def cheap_cost(description: Mapping[str, Any]) -> float:
+    """Return the cost of the cheap readings of a bundle's search, in units of full ones."""
+    cheap = description.get("cheap_readings", {"number": 0, "cost": 0})
+    return cheap["number"] * cheap["cost"]
+
+
+def effort(description: Mapping[str, Any]) -> str:
+    """Return how many accuracies the search of a bundle read, and at what cost, in words.
+
+    >>> effort({"evaluations": 70})
+    '70 evaluations'
+    >>> effort({"evaluations": 70, "cheap_readings": {"number": 500, "cost": 0.06}})
+    '70 evaluations and 500 cheap readings at 0.06 each, together at the cost of 100 evaluations'
+    """
+    full, cheap = description["evaluations"], description.get("cheap_readings")
+    if cheap is None:
+        return f"{full} evaluations"
+    number, cost = cheap["number"], cheap["cost"]
+    total = full + cheap_cost(description)
+    return (
+        f"{full} evaluations and {number} cheap readings at {cost:g} each, "
+        f"together at the cost of {total:.4g} evaluations"
+    )
 
 
 def _versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nagevo.foundation.errors import DataError
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
-from nagevo.learn.prior import fit_prior, read_prior
+from nagevo.learn.prior import fit_cheap, fit_prior, read_prior
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
 from nagevo.measure.measurements import STANDARD_ERROR, Measurements
 from nagevo.spaces.base import SearchSpace
@@ -21,7 +21,7 @@ def fit_accuracies(
     prior: str | os.PathLike | None = None,
     seed: int = 0,
 ) -> AccuracySurrogate:
-    """Return a surrogate of the measured accuracies.
+    """Return a surrogate of the measured accuracies, cheap readings included.
 
     Parameters
     ----------
@@ -37,6 +37,7 @@ def fit_accuracies(
     features = space.features(measurements.choices)
     error = measurements.readings[STANDARD_ERROR]
     before = None if prior is None else fit_prior(space, read_prior(prior, space), surrogate=surrogate, seed=seed)
+    before = fit_cheap(space, measurements.cheap, surrogate=surrogate, prior=before, seed=seed)
     return fit_accuracy(
         features, measurements.accuracy, standard_error=error, surrogate=surrogate, prior=before, seed=seed
     )

@@ -138,8 +138,9 @@ def distill(
     knowledge = learn_frontiers(
         predictor, pool, experiment.generator, seed=experiment.seed, quantities=quantities, former=former
     )
-    conditions = predictor.measurements.conditions
-    description = describe(experiment, predictor.space, predictor.measurements.n_evaluations, conditions)
+    measured = predictor.measurements
+    n_cheap = 0 if measured.cheap is None else len(measured.cheap)
+    description = describe(experiment, predictor.space, measured.n_evaluations, measured.conditions, n_cheap)
     gains = {name: expected_share(predictor, name, pool, FURTHER_EVALUATIONS) for name in experiment.devices}
     description["expected_gain"] = {
         "evaluations": FURTHER_EVALUATIONS,

@@ -57,7 +57,7 @@ def _section(options: Signature) -> dict[str, Any]:
     """Return the schema of a mapping whose keys are the options of a signature and, if it names one, of a component."""
     definition = {"type": "object", **_properties(options)}
     if options.component is None:
-        return definition | {"additionalProperties": False}
+        return definition if options.open else definition | {"additionalProperties": False}
     parameter = options.parameters[options.component]
     kind: Kind = parameter.option.component
     named = {
@@ -85,7 +85,8 @@ def _value(parameter: Parameter) -> dict[str, Any]:
     definition = TypeAdapter(parameter.annotation).json_schema()
     nested = _section(signature(option.of)) if option.of is not None else {}
     if option.each is not None:
-        nested = {"additionalProperties": _section(signature(option.each))}
+        within = "items" if definition.get("type") == "array" else "additionalProperties"
+        nested = {within: _section(signature(option.each))}
     if option.keys is not None:
         nested["propertyNames"] = {"pattern": option.keys}
     if nested and "anyOf" in definition:
@@ -158,7 +159,7 @@ def _rows(options: Signature, prefix: str) -> Iterator[str]:
         if option.of is not None and option.of is not DATASET:
             yield from _rows(signature(option.of), f"{prefix}{name}.")
         elif option.each is not None:
-            yield from _rows(signature(option.each), f"{prefix}{name}.<name>.")
+            yield from _rows(signature(option.each), f"{prefix}{name}.<{'n' if kind.startswith('list') else 'name'}>.")
 
 
 def _words(definition: Mapping[str, Any], option: Option) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.condition import conditions
-from nagevo.measure.measurements import Measurements, join_rounds
+from nagevo.measure.measurements import Measurements, join_batches, join_rounds
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import RowIndex, SearchSpace
 
@@ -32,14 +32,14 @@ def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | No
     weights : path, optional
         File written by the evaluator's :meth:`train`, where it has to be trained.
     """
-    space = experiment.create_space()
-    evaluator = experiment.open_evaluator(space, weights)
+    space, (n_full, n_cheap) = experiment.create_space(), experiment.effort
     return run_search(
         space,
-        evaluator,
+        experiment.open_evaluator(space, weights),
         {name: device.create() for name, device in experiment.devices.items()},
         experiment.create_strategy(space, tuple(experiment.devices)),
-        evaluations=experiment.search.evaluations,
+        evaluations=n_full,
+        cheap=(experiment.open_evaluator(space, weights, cheap=True), n_cheap) if n_cheap else None,
         rounds=experiment.search.rounds,
         extra_measurements={name: device.extra_measurements for name, device in experiment.devices.items()},
         seed=experiment.seed,
@@ -53,6 +53,7 @@ def run_search(
     strategy: Strategy,
     *,
     evaluations: int,
+    cheap: tuple[Evaluator, int] | None = None,
     rounds: int | None = None,
     extra_measurements: Mapping[str, int | str] | None = None,
     seed: int = 0,
@@ -66,6 +67,9 @@ def run_search(
         Made for the same space and devices, without measurements yet.
     evaluations : int
         Distinct architectures whose accuracy is read.
+    cheap : tuple of Evaluator and int, optional
+        What reads accuracies cheaply after the first round, and of how many architectures. The readings are in the
+        result's ``cheap``.
     rounds : int, optional
         Number of rounds that they are split into; the strategy's own by default.
     extra_measurements : mapping of str to int or "all", optional
@@ -94,11 +98,21 @@ def run_search(
         scores = score(space, evaluator, proposed, first=not number)
         tables = [profile(space, name, device, proposed, first=not number) for name, device in devices.items()]
         told.add(proposed, [scores, *tables], proposed=True)
+        if cheap is not None and not number:
+            strategy.tell(told.measurements().expected())
+            told.cheap = _read_cheaply(space, cheap[0], strategy.ask_cheaply(cheap[1]))
     return told.measurements()
 
 
+def _read_cheaply(space: SearchSpace, evaluator: Evaluator, choices: np.ndarray) -> Measurements:
+    table = score(space, evaluator, choices, first=True)
+    return join_batches([table["architecture"].tolist()], {"of cheap readings": table}, space)
+
+
 class _Told:
-    """The tables of a search so far; architectures are numbered in them, which makes joining them cheap."""
+    """The tables of a search so far; architectures are numbered in them, so that joining them takes little time."""
+
+    cheap: Measurements | None = None
 
     def __init__(self, space: SearchSpace, devices: tuple[str, ...]):
         self._space, self._devices = space, devices
@@ -125,4 +139,4 @@ class _Told:
         frame = join_rounds(self._proposals, tables)
         choices = self._choices[frame["architecture"].to_numpy(dtype=int)]
         measurements = Measurements.from_frame(frame, self._space, choices=choices).for_devices(self._devices)
-        return replace(measurements, conditions=conditions(tables))
+        return replace(measurements, conditions=conditions(tables), cheap=self.cheap)

@@ -6,6 +6,7 @@ See :mod:`nagevo.foundation.options`. The reference of all keys, ``docs/config.m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -33,11 +34,48 @@ class SpaceSection:
     name: Annotated[str, Option("Name of the space, or `package.module:Class`.", component=SPACES)]
 
 
+class FidelitySection:
+    """Cheap readings of accuracies.
+
+    Attributes
+    ----------
+    options : mapping
+        Options of the evaluator that replace its own; in nested sections, those given replace the same ones only.
+    """
+
+    def __init__(
+        self,
+        *,
+        cost: Annotated[float, Option("Cost of a cheap reading, in units of a full one.", gt=0, lt=1)],
+        share: Annotated[float, Option("Share of `search.evaluations` spent on cheap readings.", gt=0, lt=1)] = 0.3,
+        **options: Any,
+    ):
+        self.cost, self.share, self.options = cost, share, options
+
+    def effort(self, evaluations: int) -> tuple[int, int]:
+        """Return how many full and how many cheap readings cost as much as some full ones, or just less.
+
+        >>> FidelitySection(cost=0.06, share=0.3).effort(100)
+        (70, 500)
+        """
+        spent = math.floor(self.share * evaluations + 1e-9)
+        return evaluations - spent, math.floor(spent / self.cost + 1e-9)
+
+
 @dataclass(frozen=True)
 class AccuracySection:
     """The evaluator that reads accuracies, and its options."""
 
     evaluator: Annotated[str, Option("Name of the evaluator, or `package.module:Class`.", component=EVALUATORS)]
+    fidelities: Annotated[
+        Sequence[Any],
+        Option(
+            "Cheap readings, at most one kind: its cost, and options of the evaluator that replace its own, such as "
+            "`column` or `training: {epochs: 5}`.",
+            each=FidelitySection,
+            max_length=1,
+        ),
+    ] = ()
     resources: Resources = field(default_factory=dict)
 
 
@@ -63,7 +101,14 @@ class SearchSection:
     strategy: Annotated[str, Option("Name of the strategy, or `package.module:Class`.", component=STRATEGIES)] = (
         "evolution"
     )
-    evaluations: Annotated[int, Option("Distinct architectures whose accuracy is read.", ge=1)] = 200
+    evaluations: Annotated[
+        int,
+        Option(
+            "Distinct architectures whose accuracy is read; with `accuracy.fidelities` the cost of all readings, in "
+            "units of a full one.",
+            ge=1,
+        ),
+    ] = 200
     rounds: Annotated[
         int | None, Option("Rounds that the evaluations are split into; null for the strategy's own number.", ge=1)
     ] = None

@@ -107,7 +107,7 @@ def with_verified(
         frame.loc[values.index, name] = values
     frame = frame.reset_index().sort_values("round", kind="stable")  # as tables are read
     known = Measurements.from_frame(frame, space).for_devices(measurements.devices)
-    return replace(known, conditions=measurements.conditions)
+    return replace(known, conditions=measurements.conditions, cheap=measurements.cheap)
 
 
 def _again(measurements: Measurements, device: str, tables: Sequence[pd.DataFrame]) -> dict[str, pd.Series]:

@@ -41,6 +41,9 @@ CACHE_VARIABLE = "SNAKEMAKE_OUTPUT_CACHE"
 EVERY_CORE = 1000
 """Threads of a job that gets all cores: Snakemake lowers it to the number that it has."""
 
+CHEAP = "cheap"
+"""The batch of the cheap readings."""
+
 MEASURES = ("mem", "disk", "runtime")
 """Resources that Snakemake reads as numbers where they are texts with a unit."""
 
@@ -61,6 +64,10 @@ class Plan:
         Option that names the folder of the weights of networks that are trained alone, where they are kept.
     weights_option : str
         The option that comes before it.
+    cheap : list of str
+        The table of the cheap readings, where there are any.
+    cheap_option : str
+        The option that comes before it.
     delivered : list of str
         The table of the networks that are delivered, where any are.
     verifications : range
@@ -78,7 +85,7 @@ class Plan:
     def __init__(self, config: Mapping[str, Any]):
         try:
             self.experiment = parse_config(dict(config))
-            self.rounds = range(len(self.experiment.search.round_sizes()))
+            self.rounds = range(len(self.experiment.round_sizes()))
             self.experiment.check_size()
             _check_confidence(self.experiment)
             self._exact = set(self.experiment.exact)
@@ -92,6 +99,9 @@ class Plan:
         self.weights = ["results/{experiment}/supernet.safetensors"] if needs_training else []
         self.trained = f"--trained results/{self.experiment.name}/trained" if evaluator.keeps_weights else ""
         self.weights_option = "--weights" if needs_training else ""
+        reads_cheaply = self.experiment.effort[1] > 0
+        self.cheap = ["results/{experiment}/cheap.parquet"] if reads_cheaply else []
+        self.cheap_option = "--cheap" if reads_cheaply else ""
         budgets = self.experiment.deploy.budgets
         delivering = (needs_training or evaluator.keeps_weights) if budgets is None else budgets not in (0, [])
         self.delivered = [f"results/{self.experiment.name}/networks/index.json"] if delivering else []
@@ -149,7 +159,10 @@ class Plan:
         Parameters
         ----------
         *names : str
-            Top-level keys; ``"devices/{device}"`` stands for the one device that the wildcard names.
+            Top-level keys; ``"devices/{device}"`` stands for the one device that the wildcard names,
+            ``"accuracy/full"`` for the accuracy without what is said of cheap readings, ``"accuracy/{batch}"`` for the
+            same except where a batch is read cheaply, and ``"accuracy/cheap"`` for the accuracy if there are cheap
+            readings, else nothing.
         """
         return lambda wildcards: json.dumps(self._chosen(names, wildcards))
 
@@ -165,9 +178,13 @@ class Plan:
     def _chosen(self, names: Sequence[str], wildcards: Any) -> dict[str, Any]:
         chosen: dict[str, Any] = {}
         for name in names:
-            section, _, device = name.partition("/")
-            value = self._sections[section]
-            chosen[section] = {key: value[key] for key in [device.format(**wildcards)]} if device else value
+            section, _, part = name.partition("/")
+            value, part = self._sections[section], part.format(**wildcards) if part else ""
+            if section != "accuracy":
+                chosen[section] = {part: value[part]} if part else value
+            elif part != CHEAP or self.cheap:
+                full = part not in ("", CHEAP)
+                chosen[section] = {k: v for k, v in value.items() if k != "fidelities"} if full else value
         return chosen
 
     @property
@@ -372,6 +389,18 @@ class Plan:
         """Return the folder of a job's input ``frontiers``."""
         return os.path.dirname(input.frontiers[0])
 
+    def cheap_before(self, wildcards: Any) -> list[str]:
+        """Return the table of the cheap readings where they were made before the round that the wildcard names."""
+        return [file.format(**wildcards) for file in self.cheap if int(wildcards.round)]
+
+    def cheap_option_of_round(self, wildcards: Any) -> str:
+        """Return the option that comes before it."""
+        return self.cheap_option if int(wildcards.round) else ""
+
+    def cheap_option_of_batch(self, wildcards: Any) -> str:
+        """Return the option that says that a batch is read cheaply, where it is."""
+        return "--cheap" if wildcards.batch == CHEAP else ""
+
     def first(self, wildcards: Any) -> str:
         """Return the option that says that it is the first round, where it is."""
         return "--first" if wildcards.batch == "rounds/0" else ""
@@ -390,10 +419,11 @@ def _check_confidence(experiment: Experiment) -> None:
     ConfigError
         If it cannot: the answers would be refused at the end.
     """
-    n, confidence = min(experiment.search.evaluations, CALIBRATION), experiment.evaluation.confidence
+    evaluations, confidence = experiment.effort[0], experiment.evaluation.confidence
+    n = min(evaluations, CALIBRATION)
     if confidence > n / (n + 1):
         raise ConfigError(
-            f"evaluation.confidence: expected at most {n / (n + 1):.4g}, which {n} of {experiment.search.evaluations}"
+            f"evaluation.confidence: expected at most {n / (n + 1):.4g}, which {n} of {evaluations}"
             f" evaluations can support, got {confidence:g}"
         )
 

@@ -62,7 +62,7 @@ class Option:
     of : callable or Signature, optional
         Whose parameters are the keys of this mapping.
     each : callable or Signature, optional
-        Whose parameters are the keys of each mapping in this mapping.
+        Whose parameters are the keys of each mapping in this mapping or list.
     keys : str, optional
         A key of :data:`PATTERNS`, which the keys of this mapping match.
     component : nagevo.foundation.registry.Kind, optional
@@ -272,13 +272,15 @@ class Signature:
                 yield from (path for path in value.values() if isinstance(path, str))
             elif option.of is not None and isinstance(value, Mapping):
                 yield from signature(option.of).paths(value)
-            elif option.each is not None and isinstance(value, Mapping):
-                for item in value.values():
+            elif option.each is not None and value:
+                for item in value.values() if isinstance(value, Mapping) else value:
                     yield from signature(option.each).paths(item)
             elif option.component is not None and isinstance(value, str):
                 yield from option.component.paths(value, section)
             elif parameter.annotation is Any:
                 yield from _loose_paths(value)
+        if self.open:
+            yield from _loose_paths({key: value for key, value in section.items() if key not in self.parameters})
 
 
 @cache
@@ -323,6 +325,9 @@ def _nested(option: Option, value: Any, where: str) -> tuple[Any, list[str]]:
         texts = {key: path for key, path in value.items() if isinstance(path, str)}
         problems = [problem for key, path in texts.items() for problem in _no_path(path, f"{where}.{key}")]
         return {**value, **{key: os.path.expanduser(path) for key, path in texts.items()}}, problems
+    if option.each is not None and isinstance(value, list):
+        checked_items = [signature(option.each).check(item, f"{where}.{n}") for n, item in enumerate(value)]
+        return [item for item, _ in checked_items], [problem for _, more in checked_items for problem in more]
     if not isinstance(value, Mapping):
         return value, []
     problems = []

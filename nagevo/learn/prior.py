@@ -1,4 +1,4 @@
-"""Measurements of an earlier experiment in the same or a related space, with which a search begins."""
+"""What is known of accuracies beside full readings: an earlier experiment, and cheap readings."""
 
 from __future__ import annotations
 
@@ -29,12 +29,32 @@ def read_prior(path: str | os.PathLike, space: SearchSpace) -> Measurements:
     return known
 
 
-def fit_prior(space: SearchSpace, known: Measurements, *, surrogate: SurrogateName, seed: int) -> AccuracySurrogate:
-    """Return a surrogate of the accuracies of an earlier experiment."""
+def fit_prior(
+    space: SearchSpace,
+    known: Measurements,
+    *,
+    surrogate: SurrogateName,
+    prior: AccuracySurrogate | None = None,
+    seed: int,
+) -> AccuracySurrogate:
+    """Return a surrogate of accuracies that are known before; ``prior`` is one of what was known before these."""
     error = known.readings[STANDARD_ERROR]
-    return fit_accuracy(
-        space.features(known.choices), known.accuracy, standard_error=error, surrogate=surrogate, seed=seed
-    )
+    features = space.features(known.choices)
+    return fit_accuracy(features, known.accuracy, standard_error=error, surrogate=surrogate, prior=prior, seed=seed)
+
+
+def fit_cheap(
+    space: SearchSpace,
+    cheap: Measurements | None,
+    *,
+    surrogate: SurrogateName,
+    prior: AccuracySurrogate | None = None,
+    seed: int,
+) -> AccuracySurrogate | None:
+    """Return a surrogate of cheap readings with a prior of their own, or that prior where there are too few."""
+    if cheap is None or np.isfinite(cheap.accuracy).sum() < MIN_MEASUREMENTS:
+        return prior
+    return fit_prior(space, cheap.expected(), surrogate=surrogate, prior=prior, seed=seed)
 
 
 def best_known(known: Measurements, n: int) -> np.ndarray:

@@ -51,6 +51,8 @@ class Measurements:
     again : dict of ndarray, shape (n, n_occasions)
         By device, values on occasions after the search; NaN where an architecture was not measured then. Of what was
         measured then, ``values`` hold the geometric mean of these.
+    cheap : Measurements or None
+        Cheap readings of accuracies, in a table of their own: an architecture that is only there is not measured.
     """
 
     choices: np.ndarray
@@ -62,6 +64,7 @@ class Measurements:
     conditions: dict[str, Condition] = field(default_factory=dict)
     readings: dict[str, np.ndarray] = field(default_factory=dict)
     again: dict[str, np.ndarray] = field(default_factory=dict)
+    cheap: Measurements | None = None
 
     def __post_init__(self):
         never = np.empty((len(self), 0))
@@ -351,6 +354,11 @@ def _below(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     joined = np.full((len(first) + len(second), max(first.shape[1], second.shape[1])), np.nan)
     joined[: len(first), : first.shape[1]], joined[len(first) :, : second.shape[1]] = first, second
     return joined
+
+
+def read_cheap(path: str | os.PathLike | None, space: SearchSpace) -> Measurements | None:
+    """Return the cheap readings in a table, or None where there is no table."""
+    return None if path is None else Measurements.from_files([path], space)
 
 
 def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measurements:

@@ -15,6 +15,7 @@ from scipy.stats import kendalltau
 
 from nagevo.evaluate.verdict import verdicts
 from nagevo.experiment.config import Experiment
+from nagevo.experiment.description import cheap_cost, effort
 from nagevo.foundation import frontier
 from nagevo.foundation.machine import describe, disturbance, stated
 from nagevo.foundation.quantities import QUANTITIES
@@ -91,7 +92,7 @@ def content(
                 for confidence in confidences(generator, device, evaluation["confidence"])
             ],
             "best_measured": _best_measured(searched.complete(device), device, generator.space),
-            "hypervolume": hypervolume_curve(searched, device),
+            "hypervolume": hypervolume_curve(searched, device, cheap_cost(description)),
             "evolution": _columns(logs[device][["generation", "hypervolume"]]),
             "supernet": supernet,
             "prediction": prediction(generator.predictor.latency_surrogates[device].left_out),
@@ -106,6 +107,7 @@ def content(
         "experiment": experiment.name,
         "seed": experiment.seed,
         "evaluations": searched.n_evaluations,
+        "effort": effort(description),
         "rounds": searched.n_rounds,
         "strategy": experiment.search.strategy.name,
         "evaluator": experiment.accuracy.name,
@@ -150,13 +152,14 @@ def limits(generator: Generator, device: str) -> list[dict[str, str]]:
     return [*found, *({"name": cost, "words": COSTS.get(cost, cost), "unit": UNITS.get(cost, "")} for cost in costs)]
 
 
-def hypervolume_curve(searched: Measurements, device: str) -> dict[str, Any]:
+def hypervolume_curve(searched: Measurements, device: str, cheap_cost: float = 0) -> dict[str, Any]:
     """Return how the hypervolume of a search grew, over that of everything it measured.
 
     Returns
     -------
     dict
-        Numbers of ``evaluations``, the ``ratio`` after each, and where the rounds ended (``rounds``).
+        Numbers of ``evaluations``, the ``ratio`` after each, and where the rounds ended (``rounds``). After the first
+        round, ``cheap_cost`` is added: the cost of the cheap readings, in units of full ones.
     """
     table = searched.rows(searched.round >= 0)
     objectives = table.objectives(device)
@@ -165,7 +168,8 @@ def hypervolume_curve(searched: Measurements, device: str) -> dict[str, Any]:
     even = np.linspace(1, len(objectives), min(len(objectives), CURVE_POINTS)).round().astype(int).tolist()
     counts = sorted({*even, *rounds})
     ratio = [frontier.hypervolume_ratio(objectives[:count], best_known) for count in counts]
-    return {"evaluations": counts, "ratio": ratio, "rounds": rounds}
+    spent = {count: count + (cheap_cost if count > rounds[0] else 0) for count in counts}
+    return {"evaluations": list(spent.values()), "ratio": ratio, "rounds": [spent[count] for count in rounds]}
 
 
 def prediction(left_out: np.ndarray) -> dict[str, Any]:

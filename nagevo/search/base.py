@@ -25,12 +25,14 @@ class Strategy(ABC):
     devices : tuple of str
         Names of the devices whose frontiers are searched, all from the same accuracies.
     evaluations : int
-        Number of architectures evaluated in all rounds together.
+        Number of full readings of accuracies in all rounds together.
 
     Attributes
     ----------
     default_rounds : int
         Number of rounds that the evaluations are split into where the config does not say.
+    uses_cheap_readings : bool
+        Whether it learns from ``Measurements.cheap``. Every other strategy gets full readings alone.
     """
 
     space: SearchSpace
@@ -40,6 +42,7 @@ class Strategy(ABC):
     evaluations: int = 200
 
     default_rounds: ClassVar[int] = 25
+    uses_cheap_readings: ClassVar[bool] = False
 
     def __post_init__(self):
         self.devices = tuple(self.devices)
@@ -62,6 +65,16 @@ class Strategy(ABC):
 
         Fewer only when the space has no more, or none where the strategy ends the search early.
         """
+
+    def ask_cheaply(self, n: int) -> np.ndarray:
+        """Return n architectures for cheap readings after the first round, in normal form, distinct.
+
+        The evaluated ones come first: they tell how cheap and full readings are related. Fewer only when the space has
+        no more.
+        """
+        evaluated = self.evaluated()[:n]
+        missing = n - len(evaluated)
+        return np.concatenate([evaluated, self.ask(missing)]) if missing else evaluated
 
     def round_rng(self) -> np.random.Generator:
         """Return the generator of the coming round: the same for the same seed and number of rounds told."""

@@ -20,9 +20,9 @@ from nagevo.foundation.frontier import VALUE, frontier
 from nagevo.foundation.options import Option
 from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
-from nagevo.learn.prior import best_known, fit_prior, read_prior
+from nagevo.learn.prior import best_known, fit_cheap, fit_prior, read_prior
 from nagevo.learn.surrogate import AccuracySurrogate
-from nagevo.measure.measurements import STANDARD_ERROR
+from nagevo.measure.measurements import STANDARD_ERROR, Measurements
 from nagevo.measure.tables import read_architectures
 from nagevo.search.base import Strategy
 from nagevo.search.config import RangeConfig, StopConfig
@@ -34,8 +34,8 @@ DESIGN_SIZE = 25
 """Size of the initial design, at most a quarter of the evaluations. Later rounds measure architectures close together,
 which says little about the rest: without a broad design the surrogate stays too low at the accurate end."""
 MIN_COMPLETE = 4
-"""Minimum number of complete measurements on each device before surrogates propose; without a prior it is at least the
-number of choices of the space."""
+"""Minimum number of complete measurements on each device before surrogates propose. Without a prior or cheap readings
+it is at least the number of choices of the space."""
 MAX_KNOWN = 20_000
 """Maximum number of architectures of known latency and unknown accuracy that are considered in each round."""
 
@@ -45,6 +45,7 @@ class SurrogateEvolution(Strategy):
     """Fit surrogates, evolve on them, and propose what promises the largest hypervolumes of all devices together."""
 
     default_rounds: ClassVar[int] = 40
+    uses_cheap_readings: ClassVar[bool] = True
 
     population: Annotated[int, Option("Architectures in a generation on the surrogates.", ge=4)] = 200
     generations: Annotated[int, Option("Generations on the surrogates in each round.", ge=1)] = 100
@@ -88,6 +89,7 @@ class SurrogateEvolution(Strategy):
         limits = {name: each for name, each in (self.range or {}).items() if each is not None}
         self.limits = {name: _limits(name, each) for name, each in limits.items()}
         self.known = None if self.prior is None else read_prior(self.prior, self.space)
+        self._cheap: tuple[Measurements, AccuracySurrogate | None] | None = None
         self.allowed: np.ndarray | None = None
         if self.candidates is not None:
             self.allowed = unique(self.space.normal(read_architectures(self.candidates, self.space)))
@@ -111,12 +113,21 @@ class SurrogateEvolution(Strategy):
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
         told = self.measurements
-        n_needed = max(MIN_COMPLETE, self.space.n_choices if self.known is None else 0)
+        informed = self.known is not None or told.cheap is not None
+        n_needed = max(MIN_COMPLETE, 0 if informed else self.space.n_choices)
         if min(len(told.complete(device)) for device in self.devices) < n_needed:
             return self._proposed(self._design(n, rng), n, rng)
         predictor = self._fitted()
         infill, gain = self._infill(predictor, self._pool(predictor, rng), n)
         return self._proposed(infill, 0 if self._ends(gain) else n, rng)
+
+    def ask_cheaply(self, n: int) -> np.ndarray:
+        """Return n architectures: the evaluated ones, as many of the most promising as cover the space."""
+        evaluated, rng = self.evaluated(), self.round_rng()
+        half = (n - len(evaluated)) // 2
+        promising = self.ask(half) if half > 0 else evaluated[:0]
+        covering = self._proposed(self._design(n, rng), n, rng)
+        return unique(np.concatenate([evaluated, promising, covering]))[:n]
 
     def _ends(self, expected: float) -> bool:
         """Return whether the search ends here, given by how much the next round is expected to raise hypervolumes.
@@ -182,10 +193,20 @@ class SurrogateEvolution(Strategy):
             told.accuracy,
             standard_error=error,
             surrogate=self.surrogate,
-            prior=self._prior_surrogate,
+            prior=self._prior(),
             seed=self.seed,
         )
         return Predictor(self.space, told, accuracy, latency, exact=self.devices)
+
+    def _prior(self) -> AccuracySurrogate | None:
+        """Return the surrogate of the cheap readings, fitted once, or else of the prior."""
+        cheap = self.measurements.cheap
+        if cheap is None:
+            return self._prior_surrogate
+        if self._cheap is None or self._cheap[0] is not cheap:
+            prior = self._prior_surrogate
+            self._cheap = cheap, fit_cheap(self.space, cheap, surrogate=self.surrogate, prior=prior, seed=self.seed)
+        return self._cheap[1]
 
     @cached_property
     def _prior_surrogate(self) -> AccuracySurrogate | None:

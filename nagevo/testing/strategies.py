@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,15 @@ def known_latencies_are_no_evaluations(build: Build) -> None:
     _expect_new(strategy.ask(9), evaluated.choices, 9)
 
 
+def cheap_readings_are_no_evaluations(build: Build) -> None:
+    """Architectures whose accuracy was read cheaply alone may still be proposed."""
+    choices = LadderSpace().enumerate()
+    evaluated, cheap = _measured(choices[::5], 0, ("phone",)), _measured(choices[:-3], 0, ())
+    strategy = build("phone")
+    strategy.tell(replace(evaluated, cheap=cheap))
+    _expect_new(strategy.ask(9), evaluated.choices, 9)
+
+
 def the_last_architectures_are_found(build: Build) -> None:
     """In a space that is nearly exhausted all that is left is proposed, and nothing else."""
     choices = LadderSpace().enumerate()
@@ -122,6 +132,7 @@ STRATEGY_CHECKS = (
     a_rebuilt_strategy_proposes_the_same,
     failures_are_survived,
     known_latencies_are_no_evaluations,
+    cheap_readings_are_no_evaluations,
     the_last_architectures_are_found,
 )
 """All checks of strategies; each takes a :data:`Build`."""

@@ -78,7 +78,7 @@ def test_the_page_on_devices_shows_a_device_that_works(monkeypatch):
 
 def test_the_config_sections_on_the_page_on_accuracies_are_valid():
     texts = blocks("accuracies.md", "yaml")
-    assert len(texts) == 4
+    assert len(texts) == 5
     for text in texts[:3]:
         sections = {"space": {"name": "mobilenetv3"}, "devices": {"cpu": {"backend": "torch"}}} | yaml.safe_load(text)
         parse_config(sections)

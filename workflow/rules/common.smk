@@ -8,13 +8,14 @@ BUNDLE = "results/{experiment}/generator/model.safetensors"  # a file of the bun
 localrules:
     list_round,
     merge,
+    merge_cheap,
     networks,
     verify,
 
 
 wildcard_constraints:
     experiment=re.escape(plan.experiment.name),
-    batch=r"rounds/\d+|evaluation|verify/\d+(/[^/]+/\d+)?",
+    batch=r"rounds/\d+|cheap|evaluation|verify/\d+(/[^/]+/\d+)?",
     round=r"\d+",
     shard=r"\d+",
     device="|".join(map(re.escape, plan.devices)),

@@ -10,6 +10,7 @@ rule distill:
         accuracy="results/{experiment}/surrogates/accuracy.safetensors",
         latencies=expand("results/{{experiment}}/surrogates/latency_{device}.safetensors", device=plan.devices),
         weights=plan.weights,
+        cheap=plan.cheap,
         data=plan.files("devices"),
     output:
         model=plan.first_bundle,
@@ -25,7 +26,8 @@ rule distill:
         bundle=subpath(output.model, parent=True),
         weights=plan.weights_option,
         trained=plan.trained,
+        cheap_option=plan.cheap_option,
     shell:
         "nagevo step distill --config {params.config:q} --measurements {input.measurements}"
         " --conditions {input.conditions} {params.weights} {input.weights}"
-        " --surrogates {params.surrogates} --output {params.bundle} {params.trained} {input.frontiers} 2>&1 | tee {log} >&2"
+        " --surrogates {params.surrogates} --output {params.bundle} {params.trained} {params.cheap_option} {input.cheap} {input.frontiers} 2>&1 | tee {log} >&2"

@@ -9,7 +9,7 @@ architectures there. (Files themselves would trigger one, `ancient` or not, as s
 rule splits:
     """Note which example of the dataset is in which split."""
     input:
-        data=plan.files("accuracy"),
+        data=plan.files("accuracy/full"),
     output:
         splits="results/{experiment}/splits.parquet",
     log:
@@ -17,7 +17,7 @@ rule splits:
     benchmark:
         "results/{experiment}/benchmarks/splits.tsv"
     params:
-        config=plan.config("seed", "space", "accuracy"),
+        config=plan.config("seed", "space", "accuracy/full"),
         source=plan.source("nagevo.cli.steps.splits", "space", "evaluator"),
     shell:
         "nagevo step splits --config {params.config:q} --output {output.splits} 2>&1 | tee {log} >&2"
@@ -26,7 +26,7 @@ rule splits:
 rule train:
     """Train the weights that all accuracy evaluations share: the supernet."""
     input:
-        data=plan.files("accuracy"),
+        data=plan.files("accuracy/full"),
     output:
         weights="results/{experiment}/supernet.safetensors",
     log:
@@ -38,7 +38,7 @@ rule train:
     resources:
         **plan.accuracy_resources,
     params:
-        config=plan.config("seed", "space", "accuracy"),
+        config=plan.config("seed", "space", "accuracy/full"),
         source=plan.source("nagevo.cli.train", "space", "evaluator"),
         content=plan.content,
     shell:
@@ -49,6 +49,7 @@ rule propose:
     """Ask the strategy for the architectures of a round."""
     input:
         rounds=ancient(plan.earlier_rounds),
+        cheap=ancient(plan.cheap_before),
         tables=plan.files("search"),
     output:
         architectures="results/{experiment}/rounds/{round}/proposals.parquet",
@@ -60,12 +61,54 @@ rule propose:
     resources:
         devices=",".join(plan.devices),
     params:
-        config=plan.config("seed", "space", "search"),
+        config=plan.config("seed", "space", "search", "accuracy/cheap"),
         source=plan.source("nagevo.cli.steps.propose", "space", "strategy"),
+        cheap_option=plan.cheap_option_of_round,
         round="{round}",
     shell:
         "nagevo step propose --config {params.config:q} --round {params.round} --devices {resources.devices}"
-        " --output {output.architectures} $(cat /dev/null {input.rounds}) 2>&1 | tee {log} >&2"
+        " {params.cheap_option} {input.cheap} --output {output.architectures} $(cat /dev/null {input.rounds}) 2>&1 | tee {log} >&2"
+
+
+rule propose_cheap:
+    """Ask the strategy, after the first round, for the architectures whose accuracies are read cheaply."""
+    input:
+        rounds=ancient("results/{experiment}/rounds/0/files.txt"),
+        tables=plan.files("search"),
+    output:
+        architectures="results/{experiment}/cheap/proposals.parquet",
+    log:
+        "results/{experiment}/logs/cheap/propose.log",
+    benchmark:
+        "results/{experiment}/benchmarks/cheap/propose.tsv"
+    threads: 1  # results must not depend on how many cores a workflow gets
+    resources:
+        devices=",".join(plan.devices),
+    params:
+        config=plan.config("seed", "space", "search", "accuracy/cheap"),
+        source=plan.source("nagevo.cli.steps.propose", "space", "strategy"),
+    shell:
+        "nagevo step propose --config {params.config:q} --cheaply --devices {resources.devices}"
+        " --output {output.architectures} $(cat {input.rounds}) 2>&1 | tee {log} >&2"
+
+
+rule merge_cheap:
+    """Join the cheap readings."""
+    input:
+        architectures="results/{experiment}/cheap/proposals.parquet",
+        accuracies=expand("results/{{experiment}}/cheap/validation/{shard}.parquet", shard=plan.shards),
+    output:
+        cheap="results/{experiment}/cheap.parquet",
+    log:
+        "results/{experiment}/logs/merge-cheap.log",
+    benchmark:
+        "results/{experiment}/benchmarks/merge-cheap.tsv"
+    params:
+        config=plan.config("space"),
+        source=plan.source("nagevo.cli.steps.merge", "space"),
+    shell:
+        "nagevo step merge --config {params.config:q} --output {output.cheap}"
+        " {input.architectures} {input.accuracies} 2>&1 | tee {log} >&2"
 
 
 rule list_round:
@@ -85,7 +128,7 @@ rule score:
     input:
         architectures="results/{experiment}/{batch}/proposals.parquet",
         weights=plan.weights,
-        data=plan.files("accuracy"),
+        data=plan.files("accuracy/{batch}"),
     output:
         accuracies="results/{experiment}/{batch}/{split}/{shard}.parquet",
     log:
@@ -96,18 +139,19 @@ rule score:
     resources:
         **plan.accuracy_resources,
     params:
-        config=plan.config("seed", "space", "accuracy"),
+        config=plan.config("seed", "space", "accuracy/{batch}"),
         source=plan.source("nagevo.cli.score", "space", "evaluator"),
         content=plan.content,
         weights=plan.weights_option,
         trained=plan.trained,
         first=plan.first,
+        cheap_option=plan.cheap_option_of_batch,
         shards=len(plan.shards),
         shard="{shard}",
         split="{split}",
     shell:
         "nagevo score --config {params.config:q} --architectures {input.architectures}"
-        " {params.weights} {input.weights} {params.trained} --split {params.split} {params.first} --shard {params.shard} --shards {params.shards}"
+        " {params.weights} {input.weights} {params.trained} --split {params.split} {params.first} {params.cheap_option} --shard {params.shard} --shards {params.shards}"
         " --output {output.accuracies} 2>&1 | tee {log} >&2"
 
 

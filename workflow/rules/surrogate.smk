@@ -5,6 +5,7 @@ rule surrogate_accuracy:
     """Fit and cross-validate the accuracy surrogate."""
     input:
         rounds=plan.rounds_of_accuracy,
+        cheap=plan.cheap,
         prior=plan.files("search"),
     output:
         surrogate="results/{experiment}/surrogates/accuracy.safetensors",
@@ -17,9 +18,10 @@ rule surrogate_accuracy:
     params:
         config=plan.config("seed", "space", "search"),
         source=plan.source("nagevo.cli.steps.surrogate", "space"),
+        cheap_option=plan.cheap_option,
     shell:
         "nagevo step surrogate --config {params.config:q} --quantity accuracy --output {output.surrogate}"
-        " --validation {output.validation} {input.rounds} 2>&1 | tee {log} >&2"
+        " --validation {output.validation} {params.cheap_option} {input.cheap} {input.rounds} 2>&1 | tee {log} >&2"
 
 
 rule surrogate_latency:

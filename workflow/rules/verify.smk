@@ -53,6 +53,7 @@ rule relearn:
         conditions="results/{experiment}/conditions.json",
         model=plan.bundle_before,
         weights=plan.weights,
+        cheap=plan.cheap,
         data=plan.files("devices", "search"),
     output:
         model="results/{experiment}/distilled/{round}/model.safetensors",
@@ -79,9 +80,11 @@ rule relearn:
         bundle=subpath(output.model, parent=True),
         weights=plan.weights_option,
         trained=plan.trained,
+        cheap_option=plan.cheap_option,
     shell:
         "nagevo step relearn --config {params.config:q} --measurements {input.measurements} --before {input.before}"
         " --conditions {input.conditions} --bundle {params.before} {params.weights} {input.weights} {params.trained}"
+        " {params.cheap_option} {input.cheap}"
         " --output {params.bundle} 2>&1 | tee {log} >&2"
 
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Conditions, Config, Measurements, OutputFolder, Surrogates, Trained, Weights
+from nagevo.cli.options import (
+    CheapReadings,
+    Conditions,
+    Config,
+    Measurements,
+    OutputFolder,
+    Surrogates,
+    Trained,
+    Weights,
+)
 
 
 def run(
@@ -19,6 +28,7 @@ def run(
     frontiers: Annotated[list[Path], typer.Argument(help="What `nagevo step evolve` wrote for each device.")],
     weights: Weights = None,
     trained: Trained = None,
+    cheap: CheapReadings = None,
 ) -> None:
     """Distill the frontiers of all devices into one generator and write the bundle."""
     from dataclasses import replace
@@ -33,14 +43,14 @@ def run(
     from nagevo.learn.predictor import Predictor
     from nagevo.learn.storage import surrogate_files
     from nagevo.measure.latency.condition import read_conditions
-    from nagevo.measure.measurements import Measurements
+    from nagevo.measure.measurements import Measurements, read_cheap
     from nagevo.measure.tables import read_architectures
 
     check_folder(output, MANIFEST)
     experiment = load_config(config)
     space = experiment.create_space()
     measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices)).expected()
-    measured = replace(measured, conditions=read_conditions(conditions))
+    measured = replace(measured, conditions=read_conditions(conditions), cheap=read_cheap(cheap, space))
     files = surrogate_files(surrogates, experiment.devices)
     predictor = Predictor.from_files(space, measured, files, list(experiment.devices), experiment.exact)
     members = np.concatenate([read_architectures(path, space) for path in frontiers])

@@ -13,10 +13,11 @@ from nagevo.cli.options import Config, TableOutput
 def run(
     config: Config,
     output: TableOutput,
-    conditions: Annotated[
-        Path, typer.Option(help="Where the states of the machine are written in which devices were timed, as JSON.")
-    ],
     rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
+    conditions: Annotated[
+        Path | None,
+        typer.Option(help="Where the states of the machine are written in which devices were timed, as JSON."),
+    ] = None,
 ) -> None:
     """Join the measurements of all rounds."""
     from nagevo.experiment.config import load_config
@@ -29,6 +30,8 @@ def run(
     space = load_config(config).create_space()
     proposals, shards = read_batches(rounds)
     write_table(join_batches(proposals, shards, space).to_frame(space), output)
+    if conditions is None:
+        return
     references = space.to_text(space.extremes())
     entries = {device: condition.described(references) for device, condition in found(shards).items()}
     write_json(entries, conditions)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Devices, TableOutput
+from nagevo.cli.options import CheapReadings, Config, Devices, TableOutput
 
 
 def run(
@@ -18,23 +18,30 @@ def run(
         list[Path] | None, typer.Argument(help="Of every earlier round the proposals, accuracies and latencies.")
     ] = None,
     round_number: Annotated[int, typer.Option("--round", min=0, help="Number of the round, from 0.")] = 0,
+    cheap: CheapReadings = None,
+    cheaply: Annotated[
+        bool, typer.Option("--cheaply", help="Those of the cheap readings after the first round.")
+    ] = False,
 ) -> None:
-    """Ask the strategy for the architectures of a round."""
+    """Ask the strategy for the architectures of a round, or of the cheap readings."""
+    from dataclasses import replace
+
     import pandas as pd
 
     from nagevo.experiment.config import load_config
     from nagevo.foundation.errors import ConfigError
     from nagevo.foundation.tables import write_table
-    from nagevo.measure.measurements import read_rounds
+    from nagevo.measure.measurements import read_cheap, read_rounds
 
     experiment = load_config(config)
     space = experiment.create_space()
     names = tuple(devices.split(","))
     strategy = experiment.create_strategy(space, names)
     if rounds:
-        strategy.tell(read_rounds(rounds, space).for_devices(names).expected())
-    sizes = experiment.search.round_sizes()
+        told = read_rounds(rounds, space).for_devices(names).expected()
+        strategy.tell(replace(told, cheap=read_cheap(cheap, space)))
+    sizes = experiment.round_sizes()
     if round_number >= len(sizes):
         raise ConfigError(f"expected --round from 0 to {len(sizes) - 1}, got {round_number}")
-    choices = strategy.ask(sizes[round_number])
+    choices = strategy.ask_cheaply(experiment.effort[1]) if cheaply else strategy.ask(sizes[round_number])
     write_table(pd.DataFrame({"architecture": space.to_text(choices)}), output)

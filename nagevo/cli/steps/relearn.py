@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Conditions, Config, Measurements, OutputFolder, Trained, Weights
+from nagevo.cli.options import CheapReadings, Conditions, Config, Measurements, OutputFolder, Trained, Weights
 
 
 def run(
@@ -19,6 +19,7 @@ def run(
     output: OutputFolder,
     weights: Weights = None,
     trained: Trained = None,
+    cheap: CheapReadings = None,
 ) -> None:
     """Learn from all that is known after a verification round; where nothing was new, the generator stays as it is."""
     from dataclasses import replace
@@ -31,7 +32,7 @@ def run(
     from nagevo.foundation.writing import check_folder
     from nagevo.generator.bundle import MANIFEST, WEIGHTS
     from nagevo.measure.latency.condition import read_conditions
-    from nagevo.measure.measurements import Measurements
+    from nagevo.measure.measurements import Measurements, read_cheap
 
     check_folder(output, MANIFEST)
     experiment, former = load_config(config), load(bundle)
@@ -39,6 +40,6 @@ def run(
         former.save(output, weights=bundle / WEIGHTS if (bundle / WEIGHTS).exists() else None)
         return
     known = Measurements.from_files([measurements], former.space).for_devices(list(experiment.devices))
-    known = replace(known, conditions=read_conditions(conditions))
+    known = replace(known, conditions=read_conditions(conditions), cheap=read_cheap(cheap, former.space))
     torch.set_num_threads(1)  # the matrices are too small for more
     relearn(experiment, known, former, output, weights=weights, trained=trained)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output
+from nagevo.cli.options import CheapReadings, Config, Output
 
 
 def run(
@@ -16,18 +16,22 @@ def run(
     output: Output,
     validation: Annotated[Path, typer.Option(help="Where its cross-validated quality is written.")],
     rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
+    cheap: CheapReadings = None,
 ) -> None:
     """Fit a surrogate, cross-validate it, and for a latency calibrate its bound for answers."""
+    from dataclasses import replace
+
     from nagevo.experiment.config import load_config
     from nagevo.experiment.fitting import fit_accuracies, fit_device
     from nagevo.foundation.tables import write_table
     from nagevo.learn.storage import save_surrogates
     from nagevo.learn.validation import validation_table
-    from nagevo.measure.measurements import read_rounds
+    from nagevo.measure.measurements import read_cheap, read_rounds
 
     experiment = load_config(config)
     space = experiment.create_space()
-    measurements, surrogate, seed = read_rounds(rounds, space).expected(), experiment.search.surrogate, experiment.seed
+    measurements = replace(read_rounds(rounds, space).expected(), cheap=read_cheap(cheap, space))
+    surrogate, seed = experiment.search.surrogate, experiment.seed
     if quantity == "accuracy":
         accuracies = fit_accuracies(space, measurements, surrogate=surrogate, prior=experiment.search.prior, seed=seed)
         quality = validation_table(accuracies.left_out)

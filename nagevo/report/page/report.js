@@ -530,7 +530,7 @@ function origin() {
   });
   byId("machine").append(facts("The experiment and the machine that distilled the generator.", [
     ["experiment", data.experiment], ["seed", data.seed], ["space", `${data.space.name}, ${data.space.size} architectures`],
-    ["accuracies from", data.evaluator], ["strategy", data.strategy], ["evaluations", `${data.evaluations} in ${data.rounds} rounds`],
+    ["accuracies from", data.evaluator], ["strategy", data.strategy], ["effort", `${data.effort}, in ${data.rounds} rounds`],
     ...data.devices.map(({ name, backend }) => [`device ${name}`, backend]),
     ...Object.entries(data.machine),
   ]));

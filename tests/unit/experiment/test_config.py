@@ -148,6 +148,64 @@ def test_mistakes_in_the_images_of_a_weight_sharing_search_are_named_too():
         parse_config({**MINIMAL, "search": search})
 
 
+def cheap(**level):
+    """Return a config with cheap readings."""
+    return {**MINIMAL, "accuracy": {**MINIMAL["accuracy"], "fidelities": [level]}, "search": {"evaluations": 100}}
+
+
+@pytest.mark.parametrize(
+    ("level", "effort", "cost"),
+    [
+        ({"cost": 0.06}, (70, 500), 30.0),  # a share of 0.3: 30 / 0.06
+        ({"cost": 0.25, "share": 0.1}, (90, 40), 10.0),
+        ({"cost": 0.7, "share": 0.5}, (50, 71), 49.7),  # 50 / 0.7 = 71.4
+        ({"cost": 0.5, "share": 0.001}, (100, 0), 0.0),  # no whole evaluation is spent on them
+    ],
+)
+def test_full_and_cheap_readings_cost_together_what_is_asked_for(level, effort, cost):
+    experiment = parse_config(cheap(**level))
+    assert experiment.effort == effort
+    assert experiment.cheap_cost == pytest.approx(cost)
+    assert sum(experiment.round_sizes()) == effort[0]
+
+
+def test_a_strategy_without_use_for_cheap_readings_makes_full_ones_alone():
+    assert parse_config(cheap(cost=0.06)).with_search(strategy="random").effort == (100, 0)
+
+
+def test_a_cheap_reading_replaces_some_options_of_a_full_one():
+    training = {"epochs": 9, "batch_size": 32}
+    accuracy = {"evaluator": "training", "dataset": {"name": "mnist5k"}, "training": training}
+    level = {"cost": 0.3, "training": {"epochs": 3}}
+    config = {"space": {"name": "mobilenetv3"}, "devices": MINIMAL["devices"]}
+    experiment = parse_config({**config, "accuracy": {**accuracy, "fidelities": [level]}})
+    space = experiment.create_space()
+    full, less = (experiment.create_evaluator(space, cheap=cheaply).recipe for cheaply in (False, True))
+    assert ((full.epochs, full.batch_size), (less.epochs, less.batch_size)) == ((9, 32), (3, 32))
+
+
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [
+        ({"column": "early"}, "accuracy.fidelities.0: 'cost' is missing"),
+        ({"cost": 1.5}, "accuracy.fidelities.0.cost: expected less than 1, got 1.5"),
+        ({"cost": 0.1, "colum": "early"}, 'accuracy.fidelities.0: key "colum" is unknown; did you mean "column"?'),
+        ({"cost": 0.1, "column": 3}, "accuracy.fidelities.0.column: expected text, got 3"),
+    ],
+)
+def test_mistakes_in_cheap_readings_are_named(level, message):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(cheap(**level))
+    assert message in str(caught.value)
+
+
+def test_two_kinds_of_cheap_readings_are_refused():
+    config = cheap(cost=0.1)
+    config["accuracy"]["fidelities"] *= 2
+    with pytest.raises(ConfigError, match=r"accuracy.fidelities: expected at most 1 value"):
+        parse_config(config)
+
+
 def test_an_unknown_device_is_named_with_those_there_are():
     with pytest.raises(ConfigError, match=r'device "phne" is unknown; did you mean "phone"\?'):
         parse_config(MINIMAL).device("phne")

@@ -14,6 +14,7 @@ from nagevo.measure.latency.base import Device
 from nagevo.measure.measurements import EXTRA_ROUND, read_rounds
 from nagevo.search import create_strategy
 from nagevo.search.random import RandomSearch
+from nagevo.search.surrogate_evolution import SurrogateEvolution
 from nagevo.spaces.base import unique
 
 SPACE = SeparableSpace()
@@ -119,6 +120,26 @@ def test_more_evaluations_or_extra_measurements_than_the_space_has_are_refused()
         search(244)
     with pytest.raises(ConfigError, match=r"extra_measurements: .* has 243 architectures"):
         search(10, extra_measurements={"phone": 244})
+
+
+def test_the_first_round_and_further_architectures_are_read_cheaply():
+    cheap, full = Counting(SPACE), Counting(SPACE)
+    strategy = SurrogateEvolution(SPACE, ("phone",), evaluations=20, population=20, generations=3)
+    table = run_search(SPACE, full, {"phone": Phone()}, strategy, evaluations=20, rounds=4, cheap=(cheap, 30), seed=0)
+    assert (table.n_evaluations, len(table)) == (20, 20)  # what is read cheaply alone is not measured
+    assert [len(part) for part in full.asked] == [5, 5, 5, 5]
+    assert len(cheap.asked) == 1
+    assert len(unique(cheap.asked[0])) == 30
+    np.testing.assert_array_equal(cheap.asked[0][:5], full.asked[0])
+    np.testing.assert_array_equal(table.cheap.choices, cheap.asked[0])
+    assert table.cheap.devices == ()
+
+
+def test_of_a_small_space_no_more_is_read_cheaply_than_there_is():
+    cheap = Counting(SPACE)
+    strategy = SurrogateEvolution(SPACE, ("phone",), evaluations=10, population=20, generations=3)
+    run_search(SPACE, Counting(SPACE), {"phone": Phone()}, strategy, evaluations=10, rounds=2, cheap=(cheap, 1000))
+    assert len(unique(cheap.asked[0])) == len(cheap.asked[0]) == SPACE.size
 
 
 class Ends(RandomSearch):

@@ -199,6 +199,32 @@ def test_files_that_the_config_names_by_a_path_are_inputs_where_they_exist(tmp_p
     assert plan.experiment.search.prior == "t.parquet"
 
 
+def test_cheap_readings_are_told_apart_from_full_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("t.parquet", "early.parquet"):
+        (tmp_path / name).touch()
+    accuracy = {**CONFIG["accuracy"], "fidelities": [{"cost": 0.1, "path": "early.parquet"}]}
+    plan = Plan({**CONFIG, "accuracy": accuracy, "search": {"evaluations": 20}})
+
+    def told(**wildcards):
+        return json.loads(plan.config("accuracy/{batch}")(Wildcards(**wildcards)))["accuracy"]
+
+    assert "fidelities" not in told(batch="rounds/3")
+    assert "fidelities" in told(batch="cheap")
+    assert plan.files("accuracy/{batch}")(Wildcards(batch="rounds/3")) == ["t.parquet"]
+    assert plan.files("accuracy/{batch}")(Wildcards(batch="cheap")) == ["t.parquet", "early.parquet"]
+    assert plan.cheap_before(Wildcards(experiment="e", round="0")) == []
+    assert plan.cheap_before(Wildcards(experiment="e", round="1")) == ["results/e/cheap.parquet"]
+
+
+def test_a_search_without_cheap_readings_has_no_table_of_them():
+    accuracy = {**CONFIG["accuracy"], "fidelities": [{"cost": 0.1, "column": "early"}]}
+    for config in (CONFIG, {**CONFIG, "accuracy": accuracy}):  # a random search makes no use of them
+        plan = Plan(config)
+        assert (plan.cheap, plan.cheap_option) == ([], "")
+        assert json.loads(plan.config("accuracy/cheap")(Wildcards())) == {}
+
+
 def test_an_image_added_deep_inside_is_noticed_where_accuracies_are_read(tmp_path):
     (tmp_path / "train/cat").mkdir(parents=True)
     dataset = {"name": "huggingface", "path": str(tmp_path)}

@@ -13,7 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from typer.testing import CliRunner
 
+from nagevo.evaluate import comparison
 from nagevo.evaluate.verdict import verdicts
+from nagevo.experiment.description import effort
 from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.rounding import rounded_up
 from nagevo.generator.conditions import DeviceView
@@ -125,6 +127,23 @@ def test_the_hypervolume_of_a_search_that_found_everything_ends_at_one(generator
     assert curve["evaluations"] == list(range(1, 41))
     assert curve["ratio"][-1] == pytest.approx(1.0)
     assert np.all(np.diff(curve["ratio"]) >= 0)
+
+
+def test_cheap_readings_count_at_their_cost_in_the_curves():
+    choices = np.array([[0], [1], [2], [3]], dtype=np.int8)
+    found = Measurements(choices, np.array([0, 0, 1, 2]), np.arange(4.0), {"phone": np.arange(1.0, 5.0)})
+    curve = hypervolume_curve(found, "phone", 30.0)
+    assert (curve["evaluations"], curve["rounds"]) == ([1, 2, 33.0, 34.0], [2, 33.0, 34.0])
+    reference = {"phone": found.objectives("phone")}
+    assert comparison.hypervolume_curve(found, reference, cheap_cost=30.0)["evaluations"].tolist() == [1, 2, 33, 34]
+    assert comparison.hypervolume_curve(found, reference)["evaluations"].tolist() == [1, 2, 3, 4]
+
+
+def test_the_effort_of_a_search_is_told_in_words():
+    assert effort({"evaluations": 70}) == "70 evaluations"
+    assert effort({"evaluations": 70, "cheap_readings": {"number": 500, "cost": 0.06}}) == (
+        "70 evaluations and 500 cheap readings at 0.06 each, together at the cost of 100 evaluations"
+    )
 
 
 def test_the_errors_of_a_prediction_are_those_computed_by_hand():

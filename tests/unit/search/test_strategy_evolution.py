@@ -1,5 +1,7 @@
 """The default strategy and its infill criterion."""
 
+from dataclasses import replace
+
 import moocore
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.frontier import frontier, is_nondominated
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
-from nagevo.learn.prior import best_known
+from nagevo.learn.prior import best_known, fit_cheap, fit_prior
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
 from nagevo.search import improvement
 from nagevo.search.improvement import Frontier, best_batch, expected_share
@@ -250,3 +252,33 @@ def test_of_a_prior_without_devices_the_most_accurate_are_best(history):
     known = history[0].for_devices([])
     best = best_known(known, 3)
     assert np.sort(known.accuracy)[-3:][::-1].tolist() == (0.8 * measure(best).accuracy).tolist()
+
+
+class Cheap(SurrogateEvolution):
+    """It is told, after the first round, noisy accuracies of all architectures that are too low."""
+
+    def tell(self, measurements):
+        if measurements.n_rounds:
+            choices = SPACE.enumerate()
+            full = measure(choices)
+            accuracy = 0.5 * full.accuracy + np.random.default_rng(0).normal(0, 0.5, len(full))
+            measurements = replace(measurements, cheap=replace(full, accuracy=accuracy, values={}))
+        super().tell(measurements)
+
+
+def test_cheap_readings_make_a_short_search_better():
+    small = {"population": 40, "generations": 10}
+    with_them, without = (
+        mean_shortfall([kind(SPACE, ["phone"], seed=seed, **small) for seed in range(3)], [6, 4, 4])
+        for kind in (Cheap, SurrogateEvolution)
+    )
+    assert with_them < without
+
+
+def test_where_all_cheap_readings_failed_the_prior_remains():
+    measured, options = measure(SPACE.enumerate()[::4]), {"surrogate": "xgboost", "seed": 0}
+    prior = fit_prior(SPACE, measured, **options)
+    failed = replace(measured, accuracy=np.full(len(measured), np.nan))
+    assert fit_cheap(SPACE, failed, prior=prior, **options) is prior
+    assert fit_cheap(SPACE, None, prior=prior, **options) is prior
+    assert fit_cheap(SPACE, measured, prior=prior, **options) is not prior
