@@ -1,4 +1,4 @@
-"""NSGA-II by DEAP, with every generation varied and evaluated as one array.
+"""NSGA-II on DEAP's toolbox, with every generation varied, evaluated and selected as one array.
 
 References
 ----------
@@ -9,15 +9,13 @@ twice, and everything evaluated is kept, not only the last population.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import moocore
 import numpy as np
 import pandas as pd
-from deap import base, creator, tools
+from deap import base, tools
 
 from nagevo.foundation.progress import track
 from nagevo.learn.predictor import Predictor
@@ -78,15 +76,15 @@ def evolve(
         Text of the progress; without it nothing is shown.
     """
     archive = _Archive(space, objective)
-    toolbox = _toolbox(space, archive, rng)
-    parents = toolbox.select(toolbox.evaluate(_first_generation(space, population, initial, rng)), population)
+    toolbox = _toolbox(space, archive, population, rng)
+    parents = toolbox.select(toolbox.evaluate(_first_generation(space, population, initial, rng)))
     reference_point = _reference_point(archive.objectives)
     logbook = tools.Logbook()
     logbook.record(generation=0, **archive.summary(reference_point))
     numbers = range(1, generations + 1)
     for generation in track(numbers, description) if description else numbers:
         offspring = toolbox.evaluate(toolbox.vary(parents))
-        parents = toolbox.select(parents + offspring, population)
+        parents = toolbox.select(np.concatenate([parents.rows, offspring]))
         logbook.record(generation=generation, **archive.summary(reference_point))
         if len(archive.choices) >= space.size:
             break
@@ -108,15 +106,6 @@ def evolve_frontier(predictor: Predictor, device: str, *, population: int, gener
     )
 
 
-@cache
-def _individual_class(n_objectives: int) -> type:
-    """Return DEAP's class of an individual: the number of its row in the archive, with a fitness to minimize."""
-    fitness, individual = f"Minimized{n_objectives}", f"Row{n_objectives}"
-    creator.create(fitness, base.Fitness, weights=(-1.0,) * n_objectives)
-    creator.create(individual, int, fitness=getattr(creator, fitness))
-    return getattr(creator, individual)
-
-
 class _Archive:
     """Everything evaluated: choices, objectives, and the nondominated among them."""
 
@@ -127,11 +116,11 @@ class _Archive:
         self.objectives = np.empty((0, 0))
         self._best = np.empty(0, dtype=int)
 
-    def evaluate(self, choices: np.ndarray) -> list[int]:
-        """Return individuals of the rows that were not evaluated before, evaluated as one array."""
+    def evaluate(self, choices: np.ndarray) -> np.ndarray:
+        """Return the numbers of the rows that were not evaluated before, evaluated as one array."""
         new = choices[self._index.rows(choices) < 0]
         if not len(new):
-            return []
+            return np.empty(0, dtype=int)
         values = np.asarray(self._objective(new), dtype=float)
         values[np.isnan(values).any(axis=1)] = INFEASIBLE
         self._index.add(new)
@@ -140,11 +129,7 @@ class _Archive:
         self.objectives = np.concatenate([self.objectives, values]) if first else values
         candidates = np.concatenate([self._best, np.arange(first, len(self.choices))])
         self._best = candidates[moocore.is_nondominated(self.objectives[candidates])]
-        individual = _individual_class(values.shape[1])
-        rows = [individual(row) for row in range(first, len(self.choices))]
-        for row, value in zip(rows, values, strict=True):
-            row.fitness.values = tuple(value.tolist())
-        return rows
+        return np.arange(first, len(self.choices))
 
     def summary(self, reference_point: np.ndarray) -> dict[str, float]:
         """Return the numbers that the log keeps of a generation."""
@@ -158,38 +143,81 @@ class _Archive:
         return self.choices[best], self.objectives[best]
 
 
-def _toolbox(space: SearchSpace, archive: _Archive, rng: np.random.Generator) -> base.Toolbox:
+@dataclass(frozen=True)
+class _Parents:
+    """A population: numbers of rows of the archive, with the objectives of each, and its crowding distance."""
+
+    rows: np.ndarray
+    objectives: np.ndarray
+    crowding: np.ndarray
+
+
+def _toolbox(space: SearchSpace, archive: _Archive, population: int, rng: np.random.Generator) -> base.Toolbox:
     """Return DEAP's toolbox with operators on whole arrays; none draws from the global ``random``."""
     toolbox = base.Toolbox()
     toolbox.register("evaluate", archive.evaluate)
-    toolbox.register("select", tools.selNSGA2, nd="log")
     toolbox.register("tournament", _crowded_tournament, rng=rng)
     toolbox.register("mate", space.crossover, rng=rng)
     toolbox.register("mutate", space.mutate, rng=rng)
 
-    def vary(parents: list[int]) -> np.ndarray:
+    def select(rows: np.ndarray) -> _Parents:
+        """Return the best rows by front, and of the front that does not fit the least crowded ones."""
+        objectives = archive.objectives[rows]
+        rank, crowding = fronts(objectives)
+        kept = np.lexsort((-crowding, rank))[:population]
+        return _Parents(rows[kept], objectives[kept], crowding[kept])
+
+    def vary(parents: _Parents) -> np.ndarray:
         """Return as many distinct children as there are parents, or fewer."""
-        rows = archive.choices[np.asarray(parents, dtype=int)]
+        rows = archive.choices[parents.rows]
         first, second = rows[toolbox.tournament(parents)], rows[toolbox.tournament(parents)]
         mated = toolbox.mate(first, second)
         crossed = rng.random((len(rows), 1)) < CROSSOVER_RATE
         return unique(toolbox.mutate(np.where(crossed, mated, first)))
 
+    toolbox.register("select", select)
     toolbox.register("vary", vary)
     return toolbox
 
 
-def _crowded_tournament(parents: Sequence[Any], *, rng: np.random.Generator) -> np.ndarray:
+def fronts(objectives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nondominated front of each row, 1 for the best, and its crowding distance there, both of shape (n,).
+
+    The crowding distance is the sum over the objectives of the distance between both neighbors in the front, as a share
+    of the front's range; it is infinite at the ends.
+
+    Examples
+    --------
+    >>> rank, crowding = fronts(np.array([[0.0, 4.0], [1.0, 2.0], [4.0, 0.0], [5.0, 5.0]]))
+    >>> rank.tolist(), crowding.tolist()
+    ([1, 1, 1, 2], [inf, 2.0, inf, inf])
+    """
+    rank = 1 + moocore.pareto_rank(objectives)
+    crowding = np.zeros(len(objectives))
+    for values in objectives.T:
+        order = np.lexsort((values, rank))
+        of_front = rank[order]
+        begins = np.flatnonzero(np.diff(of_front, prepend=0))
+        ends = np.append(begins[1:], len(order)) - 1
+        span = np.repeat(values[order[ends]] - values[order[begins]], ends - begins + 1)
+        gap = np.zeros(len(order))
+        gap[1:-1] = values[order[2:]] - values[order[:-2]]
+        gap = np.divide(gap, span, out=np.zeros(len(order)), where=span > 0)
+        gap[begins] = gap[ends] = np.inf
+        crowding[order] += gap
+    return rank, crowding
+
+
+def _crowded_tournament(parents: _Parents, *, rng: np.random.Generator) -> np.ndarray:
     """Return the winners' positions of as many crowded binary tournaments as there are parents.
 
     A parent wins by dominance, else by crowding distance, else by chance.
     """
-    weighted = np.array([parent.fitness.wvalues for parent in parents])  # (n, n_objectives), maximized
-    crowding = np.array([parent.fitness.crowding_dist for parent in parents])
-    left, right = rng.integers(len(parents), size=(2, len(parents)))
-    left_dominates = (weighted[left] >= weighted[right]).all(axis=1) & (weighted[left] > weighted[right]).any(axis=1)
-    right_dominates = (weighted[left] <= weighted[right]).all(axis=1) & (weighted[left] < weighted[right]).any(axis=1)
-    left_wins = left_dominates | (~right_dominates & (crowding[left] > crowding[right]))
+    left, right = rng.integers(len(parents.rows), size=(2, len(parents.rows)))
+    first, second = parents.objectives[left], parents.objectives[right]
+    left_dominates = (first <= second).all(axis=1) & (first < second).any(axis=1)
+    right_dominates = (second <= first).all(axis=1) & (second < first).any(axis=1)
+    left_wins = left_dominates | (~right_dominates & (parents.crowding[left] > parents.crowding[right]))
     return np.where(left_wins, left, right)
 
 

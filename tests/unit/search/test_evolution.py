@@ -5,9 +5,10 @@ import random
 import moocore
 import numpy as np
 import pytest
+from deap import base, creator, tools
 from separable import SeparableSpace, accuracy, latency_ms
 
-from nagevo.search.nsga2 import evolve
+from nagevo.search.nsga2 import evolve, fronts
 from nagevo.spaces.base import row_keys
 
 SPACE = SeparableSpace()
@@ -26,6 +27,23 @@ def test_the_exact_frontier_of_a_small_space_is_found():
     everything = objective(SPACE.enumerate())
     exact = np.unique(everything[moocore.is_nondominated(everything)], axis=0)
     np.testing.assert_array_equal(np.unique(run(generations=60).objectives, axis=0), exact)
+
+
+@pytest.mark.parametrize("n_objectives", [2, 3])
+def test_fronts_and_crowding_distances_are_those_of_deap(n_objectives):
+    objectives = np.random.default_rng(0).random((60, n_objectives))
+    rank, crowding = fronts(objectives)
+    fitness, individual = f"Minimized{n_objectives}", f"Numbered{n_objectives}"
+    creator.create(fitness, base.Fitness, weights=(-1.0,) * n_objectives)
+    creator.create(individual, int, fitness=getattr(creator, fitness))
+    individuals = [getattr(creator, individual)(row) for row in range(60)]
+    for each, values in zip(individuals, objectives, strict=True):
+        each.fitness.values = tuple(values)
+    for number, members in enumerate(tools.sortLogNondominated(individuals, 60), start=1):
+        assert sorted(members) == np.flatnonzero(rank == number).tolist()
+        tools.emo.assignCrowdingDist(members)
+        theirs = [n_objectives * member.fitness.crowding_dist for member in members]  # a mean, ours is a sum
+        np.testing.assert_allclose(crowding[np.array(members, dtype=int)], theirs)
 
 
 def test_members_come_fastest_first_and_none_is_dominated():
