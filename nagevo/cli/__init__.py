@@ -44,7 +44,7 @@ def _name(module: str) -> str:
 
 step = group(
     name="step",
-    help="One step of the workflow; its rules call these.",
+    help="Run one step of the workflow; Snakemake's rules call these commands.",
     commands={_name(name): command(f"nagevo.cli.steps.{name}") for name in STEPS},
     add_completion=False,
 )

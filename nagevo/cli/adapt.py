@@ -17,29 +17,37 @@ if TYPE_CHECKING:
 
 
 def run(
-    device: Annotated[str, typer.Option(help="Name of the new device, or of one that was added and is to improve.")],
+    device: Annotated[
+        str, typer.Option(help="Name of the new device, or of one added earlier that gets further measurements.")
+    ],
     config: Annotated[
-        str | None, typer.Option(help="Measure: a YAML file, or JSON text, with the device among its `devices`.")
+        str | None,
+        typer.Option(help="YAML file, or JSON text, whose `devices` contain the device, which is then measured."),
     ] = None,
     measurements: Annotated[
         Path | None,
         typer.Option(
-            help="Do not measure: a table with `architecture` and `latency_ms`, `energy_mj` or `file_kb`, such as the"
+            help="Table of existing measurements to read instead, with `architecture` and `latency_ms`, `energy_mj` "
+            "or `file_kb`, such as the"
             " index that `nagevo export --architectures` wrote, filled in."
         ),
     ] = None,
     probes: Annotated[
         int | None,
-        typer.Option(min=1, help="Architectures that are measured; by default the generator's own probes."),
+        typer.Option(
+            min=1, help="Number of architectures to measure; by default those that the generator has chosen as probes."
+        ),
     ] = None,
     architectures: Annotated[
         Path | None,
-        typer.Option(callback=writable_table, help="Only write the architectures that are to be measured, as a table."),
+        typer.Option(
+            callback=writable_table, help="Only write the table of the architectures to measure, and measure nothing."
+        ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Forget what was measured on the device before.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Discard earlier measurements on the device.")] = False,
     bundle: Bundle = None,
 ) -> None:
-    """Add a device to a generator without training: measure a few probes there, or read them, and adapt its latency."""
+    """Add a device to a generator, without training, from measurements of a few architectures (probes) on it."""
     import pandas as pd
 
     from nagevo import load

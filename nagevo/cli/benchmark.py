@@ -17,12 +17,15 @@ def run(
         "0,10,20,50"
     ),
     pairs: Annotated[
-        int, typer.Option(min=0, help="Feasible pairs of two limits that are asked on a known device; 0: none.")
+        int,
+        typer.Option(
+            min=0, help="Number of feasible pairs of limits, on latency and cost, that are asked on a known device."
+        ),
     ] = 400,
-    cost: Annotated[str, typer.Option(help="The limit beside the latency.")] = "parameters",
-    confidence: Annotated[float, typer.Option(help="Asked probability that a latency holds its limit.")] = 0.9,
+    cost: Annotated[str, typer.Option(help="Cost that is limited together with the latency.")] = "parameters",
+    confidence: Annotated[float, typer.Option(help="Probability with which a latency has to keep its limit.")] = 0.9,
 ) -> None:
-    """Measure answers against what is true of each device of an experiment with tables for accuracy and latency.
+    """Compare answers with the true optimum on each device of an experiment whose accuracies and latencies are tables.
 
     On a device that the generator knows it is asked for budgets, beside the best measured network and PNAG's generator,
     and for pairs of limits; one that it does not know is adapted to, with each number of probes, and compared with

@@ -34,22 +34,26 @@ def run(
     device: Annotated[
         str | None,
         typer.Option(
-            help="Backend, with its defaults, or device in --config; by default onnxruntime, or all of those."
+            help="Name of a backend to use with its defaults, or of a device in --config; by default onnxruntime, "
+            "or all devices of --config."
         ),
     ] = None,
     config: Annotated[
         str | None, typer.Option(help="An experiment as a YAML file, or JSON text with some of its sections.")
     ] = None,
     budget: Annotated[
-        list[float] | None, typer.Option(help="The most that one inference may take, in ms; several are allowed.")
+        list[float] | None,
+        typer.Option(help="Largest allowed latency of one inference in ms; may be given several times."),
     ] = None,
     confidence: Confidence = 0.9,
-    seconds: Annotated[float, typer.Option(min=1, help="How long a device is measured, about.")] = 60.0,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="Approximate duration of the measurements on a device, in seconds.")
+    ] = 60.0,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the bundle; by default results/catalog-<folder>/generator.")
     ] = None,
 ) -> None:
-    """Measure finished networks, each as it is, and answer which one to deploy: nothing is searched or trained."""
+    """Measure a list of finished networks and say which one to deploy, without any search or training."""
     from nagevo.cli.generate import line
     from nagevo.experiment.catalog import answer_from_measurements
     from nagevo.foundation.errors import InfeasibleBudget

@@ -17,16 +17,19 @@ def run(
     config: Config,
     histories: Annotated[
         list[Path],
-        typer.Argument(help="From `nagevo search`: …/<devices>/<strategy>/<evaluations>-<seed>.parquet"),
+        typer.Argument(
+            help="Tables written by `nagevo search`, named …/<devices>/<strategy>/<evaluations>-<seed>.parquet."
+        ),
     ],
     output: OutputFolder,
     page: Annotated[Path | None, typer.Option(help="File for the interactive page.", callback=writable)] = None,
     benchmarks: Annotated[
-        Path | None, typer.Option(help="Folder of Snakemake's benchmark files of the searches, named as they are.")
+        Path | None,
+        typer.Option(help="Folder of Snakemake's benchmark files of the searches, with the same names as the tables."),
     ] = None,
     figures: Annotated[Path | None, typer.Option(help="Folder for the figures, each as SVG and as PNG.")] = None,
 ) -> None:
-    """Measure every search against the true or best-known frontier of each device."""
+    """Compare the frontier that each search found with the true or best-known frontier of each device."""
     from functools import partial
 
     import pandas as pd

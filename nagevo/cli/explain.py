@@ -29,11 +29,13 @@ def run(
     bundle: Bundle = None,
     config: Annotated[
         str | None,
-        typer.Option(help="A YAML file, or JSON text, with the device; needed where it is no onnxruntime or torch."),
+        typer.Option(
+            help="YAML file, or JSON text, with the device; needed unless its backend is onnxruntime or torch."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Everything as one JSON object.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    """Explain the latency of an answer: its layers, what is measured now, and how the next answers differ."""
+    """Explain an answer's latency: time its layers, and compare it with the next faster and more accurate answers."""
     from nagevo import load
     from nagevo.cli.generate import line
     from nagevo.experiment.config import load_config

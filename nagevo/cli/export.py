@@ -12,22 +12,27 @@ from nagevo.cli.options import Bundle, Confidence, Device, OutputFolder, Untrain
 
 def run(
     output: OutputFolder,
-    budget: Annotated[float | None, typer.Option(help="The most that one inference may take, in ms.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Largest allowed latency of one inference in ms.")] = None,
     device: Device = None,
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
-    network: Annotated[Path | None, typer.Option(help="What `nagevo finetune` wrote, in place of a budget.")] = None,
+    network: Annotated[
+        Path | None, typer.Option(help="Folder written by `nagevo finetune`, in place of a budget.")
+    ] = None,
     architectures: Annotated[
         Path | None,
-        typer.Option(help="Table of architectures, in place of a budget: all as ONNX, with an index to fill in."),
+        typer.Option(
+            help="Table of architectures, in place of a budget: export all as ONNX, with an index to fill in "
+            "measurements."
+        ),
     ] = None,
     untrained: Untrained = False,
-    batch: Annotated[str, typer.Option(help="Inputs that the files take at a time: a whole number, or `any`.")] = "1",
+    batch: Annotated[str, typer.Option(help="Batch size of the exported files: a whole number, or `any`.")] = "1",
     openvino: Annotated[
         bool, typer.Option("--openvino", help="Also write OpenVINO's format (extra `openvino`).")
     ] = False,
 ) -> None:
-    """Write a network as ONNX and safetensors with a model card, checked against torch; or architectures to measure."""
+    """Export an answer's network with a model card, checked against torch; or export architectures to be measured."""
     from nagevo import generate
     from nagevo.deploy.deployment import DESCRIPTION, Deployment
     from nagevo.foundation.errors import BudgetError

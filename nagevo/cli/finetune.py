@@ -17,7 +17,7 @@ def run(
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
     from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="Train from random weights, not on from those of the experiment.")
+        bool, typer.Option("--from-scratch", help="Train from random weights instead of those of the experiment.")
     ] = False,
     dataset: Annotated[
         str | None,
@@ -25,15 +25,19 @@ def run(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Passes over the training examples: 10, from scratch as many as in the experiment."),
+        typer.Option(
+            min=1,
+            help="Passes over the training examples; by default 10, or with --from-scratch as many as in the "
+            "experiment.",
+        ),
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="The highest of the schedule: 0.02, from scratch that of the experiment."),
+        typer.Option(help="Peak learning rate; by default 0.02, or with --from-scratch that of the experiment."),
     ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, help="Number of threads of torch.")] = 2,
 ) -> None:
-    """Train the network of an answer and write it; resumes where an earlier run stopped."""
+    """Fine-tune the network of an answer, or train it from scratch; an interrupted run is resumed."""
     from nagevo import generate
     from nagevo.deploy.deployment import DESCRIPTION
     from nagevo.foundation.errors import ConfigError

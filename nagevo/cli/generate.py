@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 def run(
     budget: Annotated[
         list[float] | None,
-        typer.Option(help="The most that one inference may take, in ms, or what else the device measures."),
+        typer.Option(
+            help="Largest allowed latency of one inference in ms, or of another quantity if the device measures "
+            "that one."
+        ),
     ] = None,
     budgets: Annotated[Path | None, typer.Option(help="File with one budget in ms per line.")] = None,
     limit: Annotated[
@@ -29,18 +32,23 @@ def run(
     ] = None,
     count: Annotated[
         int,
-        typer.Option("--count", "-n", min=1, help="Up to so many answers to each request, the most accurate first."),
+        typer.Option(
+            "--count", "-n", min=1, help="Maximum number of answers to each request, the most accurate first."
+        ),
     ] = 1,
     device: Device = None,
     confidence: Confidence = 0.9,
     bundle: Bundle = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object per answer.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per answer.")] = False,
     onnx: Annotated[
-        Path | None, typer.Option(callback=writable_onnx, help="Also write the network of the only answer as ONNX.")
+        Path | None,
+        typer.Option(
+            callback=writable_onnx, help="Also write the network as ONNX; only with one budget and one answer."
+        ),
     ] = None,
     untrained: Untrained = False,
 ) -> None:
-    """Answer budgets and limits: which network to deploy, how accurate it is and how long it takes."""
+    """Answer budgets and limits with the network to deploy, its accuracy and its latency."""
     from nagevo import load
     from nagevo.foundation.errors import BudgetError, InfeasibleBudget
     from nagevo.generator.requests import tightest

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 
-def run(folder: Annotated[Path, typer.Argument(help="Where to put it.")] = Path()) -> None:
-    """Copy the workflow, the default config and the ready experiments into a folder, overwriting nothing."""
+def run(folder: Annotated[Path, typer.Argument(help="Folder to copy into.")] = Path()) -> None:
+    """Copy the workflow, the default config and the ready experiments into a folder, without overwriting any file."""
     import shutil
     from os.path import lexists
 

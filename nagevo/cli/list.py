@@ -18,7 +18,7 @@ class Kinds(StrEnum):
     datasets = "datasets"
 
 
-def run(kind: Annotated[Kinds, typer.Argument(help="What to list.", show_choices=True)]) -> None:
+def run(kind: Annotated[Kinds, typer.Argument(help="Kind of components to list.", show_choices=True)]) -> None:
     """List the spaces, evaluators, devices, strategies or datasets that a config can name, each with one line."""
     import inspect
 

@@ -13,10 +13,12 @@ def run(
     config: Config,
     device: Annotated[str, typer.Option(help="Name of a device of the experiment.")],
     output: Output,
-    calibration: Annotated[int, typer.Option(min=2, help="Whole networks that the sums are fitted to.")] = 10,
-    checks: Annotated[int, typer.Option(min=1, help="Whole networks that the sums are compared with.")] = 10,
+    calibration: Annotated[
+        int, typer.Option(min=2, help="Number of whole networks to which the sums are fitted.")
+    ] = 10,
+    checks: Annotated[int, typer.Option(min=1, help="Number of whole networks with which the sums are compared.")] = 10,
 ) -> None:
-    """Time every block of the space on a device, and say how well sums of blocks predict whole networks."""
+    """Time every block of the space on a device, and print how well sums of blocks predict whole networks."""
     from nagevo.experiment.config import load_config
     from nagevo.measure.latency.lut import measure_blocks
 

@@ -17,22 +17,30 @@ if TYPE_CHECKING:
 def run(
     networks: Annotated[
         Path | None,
-        typer.Option(help="Time delivered networks again: those in results/<experiment>/networks, or of one device."),
+        typer.Option(
+            help="Folder of delivered networks to time again: results/<experiment>/networks, or one device's folder "
+            "in it."
+        ),
     ] = None,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Measure again what failed, in the tables below results/<experiment>/.")
+        bool, typer.Option("--failed", help="Repeat the failed measurements in the tables below results/<experiment>/.")
     ] = False,
     config: Annotated[
         str | None,
         typer.Option(
-            help="The experiment: a YAML file, or JSON text with sections of it. With --networks only for devices that "
-            "run a program."
+            help="The experiment: a YAML file, or JSON text with sections of it. With --networks it is needed only "
+            "for devices that run a program."
         ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="On this device only; by default on all, and accuracies.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="With --networks: one JSON object per device.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the only device to measure; by default all devices and, with --failed, accuracies too."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="With --networks: print one JSON object per device.")] = False,
 ) -> None:
-    """Measure again: delivered networks, to see whether promises hold, or what failed, when a device is repaired."""
+    """Time delivered networks again, to check whether they keep their budgets; or repeat failed measurements."""
     from nagevo.foundation.errors import ConfigError
 
     if (networks is None) == (not failed):

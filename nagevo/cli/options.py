@@ -55,23 +55,25 @@ TableOutput = Annotated[
 Architectures = Annotated[Path, typer.Option(help="Table with a column `architecture`.")]
 Devices = Annotated[str, typer.Option(help="Names of the devices, separated by commas.")]
 Measurements = Annotated[Path, typer.Option(help="The measurements table.")]
-Conditions = Annotated[Path, typer.Option(help="What `nagevo step merge` wrote on the condition of each device.")]
+Conditions = Annotated[
+    Path, typer.Option(help="File with the condition of each device, as `nagevo step merge` writes it.")
+]
 CheapReadings = Annotated[Path | None, typer.Option("--cheap", help="Table of the cheap readings, if there are any.")]
 Surrogates = Annotated[Path, typer.Option(help="Folder of the fitted surrogates.")]
-Weights = Annotated[Path | None, typer.Option(help="What `nagevo train` wrote, where the evaluator needs it.")]
-Budget = Annotated[float, typer.Option(help="The most that one inference may take, in ms.")]
-Device = Annotated[str | None, typer.Option(help="Device; may be left out where there is one only.")]
-Confidence = Annotated[float, typer.Option(help="Asked probability that the budget holds.")]
+Weights = Annotated[Path | None, typer.Option(help="File written by `nagevo train`, if the evaluator needs weights.")]
+Budget = Annotated[float, typer.Option(help="Largest allowed latency of one inference in ms.")]
+Device = Annotated[str | None, typer.Option(help="Name of the device; may be left out if there is only one.")]
+Confidence = Annotated[float, typer.Option(help="Probability with which the network has to keep the budget.")]
 Untrained = Annotated[
     bool,
-    typer.Option("--untrained", help="Take random weights where the experiment has none of the network."),
+    typer.Option("--untrained", help="Use random weights if the experiment has no trained weights of the network."),
 ]
 Trained = Annotated[
-    Path | None, typer.Option(help="Folder in which the evaluator `training` keeps weights, and finds them.")
+    Path | None, typer.Option(help="Folder in which the evaluator `training` stores and looks for trained weights.")
 ]
-Shard = Annotated[int, typer.Option(min=0, help="Part of the architectures, from 0 to the number of parts less 1.")]
-Shards = Annotated[int, typer.Option(min=1, help="Number of parts that they are split into.")]
-Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; the latest below results/ by default.")]
+Shard = Annotated[int, typer.Option(min=0, help="Number of the part of the architectures to process, from 0.")]
+Shards = Annotated[int, typer.Option(min=1, help="Number of parts that the architectures are split into.")]
+Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; by default the latest below results/.")]
 
 
 def check_shard(shard: int, shards: int) -> None:

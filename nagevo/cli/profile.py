@@ -15,7 +15,12 @@ def run(
     architectures: Architectures,
     output: TableOutput,
     first: Annotated[
-        bool, typer.Option("--first", help="The first round: also the device's `extra_measurements`; not all may fail.")
+        bool,
+        typer.Option(
+            "--first",
+            help="These are the first measurements: add the device's `extra_measurements`, and stop with an error "
+            "if all fail.",
+        ),
     ] = False,
     shard: Shard = 0,
     shards: Shards = 1,

@@ -14,11 +14,13 @@ def run(
     config: Config,
     bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
     measurements: Measurements,
-    evaluation: Annotated[Path, typer.Option(help="What `nagevo step evaluate` wrote.")],
-    frontiers: Annotated[Path, typer.Option(help="Folder with what `nagevo step evolve` wrote for each device.")],
+    evaluation: Annotated[Path, typer.Option(help="File written by `nagevo step evaluate`.")],
+    frontiers: Annotated[Path, typer.Option(help="Folder of the tables written by `nagevo step evolve`.")],
     benchmarks: Annotated[Path, typer.Option(help="Folder of Snakemake's benchmark files.")],
     output: Output,
-    networks: Annotated[Path, typer.Option(help="Folder with what `nagevo step networks` and `deploy` wrote, if any.")],
+    networks: Annotated[
+        Path, typer.Option(help="Folder written by `nagevo step networks` and `deploy`, if there is one.")
+    ],
     figures: Annotated[Path, typer.Option(help="Folder for the figures, each as SVG and as PNG.")],
 ) -> None:
     """Write the interactive page of an experiment, and its figures for papers."""

@@ -12,7 +12,9 @@ from nagevo.cli.options import Config, TableOutput
 def run(
     config: Config,
     output: TableOutput,
-    number: Annotated[int | None, typer.Option(min=1, help="How many; the search's `evaluations` by default.")] = None,
+    number: Annotated[
+        int | None, typer.Option(min=1, help="Number of architectures; by default the `evaluations` of the search.")
+    ] = None,
 ) -> None:
     """Draw distinct random architectures of the space."""
     import numpy as np

@@ -23,13 +23,19 @@ def run(
     output: TableOutput,
     weights: Weights = None,
     trained: Trained = None,
-    split: Annotated[Split, typer.Option(help="Examples that count.")] = Split.VALIDATION,
-    cheap: Annotated[bool, typer.Option("--cheap", help="Read them as `accuracy.fidelities` says.")] = False,
-    first: Annotated[bool, typer.Option("--first", help="The first round: not all may fail.")] = False,
+    split: Annotated[
+        Split, typer.Option(help="Split of the dataset on which accuracies are evaluated.")
+    ] = Split.VALIDATION,
+    cheap: Annotated[
+        bool, typer.Option("--cheap", help="Take the cheap readings that `accuracy.fidelities` describes.")
+    ] = False,
+    first: Annotated[
+        bool, typer.Option("--first", help="These are the first evaluations: stop with an error if all fail.")
+    ] = False,
     shard: Shard = 0,
     shards: Shards = 1,
 ) -> None:
-    """Read the accuracy of each architecture."""
+    """Evaluate the accuracy of each architecture."""
     from nagevo.cli.options import check_shard
     from nagevo.experiment.config import load_config
     from nagevo.experiment.measuring import score

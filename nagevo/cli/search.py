@@ -14,14 +14,16 @@ def run(
     config: Config,
     output: TableOutput,
     strategy: Annotated[str | None, typer.Option(help="Name of the strategy; the config's by default.")] = None,
-    evaluations: Annotated[int | None, typer.Option(min=1, help="Evaluations; the config's by default.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(min=1, help="Number of evaluations; the config's by default.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed; the config's by default.")] = None,
     weights: Weights = None,
     cheap: Annotated[
         Path | None, typer.Option(callback=writable_table, help="Table for the cheap readings, where there are any.")
     ] = None,
 ) -> None:
-    """Search in one process and write what was measured, in the order in which it was read."""
+    """Run a search in one process, without Snakemake, and write its measurements in their order."""
     from nagevo.experiment.config import load_config
     from nagevo.experiment.search import search_experiment
     from nagevo.foundation.tables import write_table

@@ -22,11 +22,11 @@ VALIDATION = "validate_supernet.csv"
 
 def run(
     bundle: Annotated[
-        Path | None, typer.Argument(help="Folder of the generator; the latest below results/ by default.")
+        Path | None, typer.Argument(help="Folder of the generator; by default the latest below results/.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Asked probability that a budget holds.")] = 0.9,
+    confidence: Annotated[float, typer.Option(help="Probability with which a network has to keep its budget.")] = 0.9,
 ) -> None:
-    """Show the devices of a generator, the budgets that make a difference there, and the metrics of its answers."""
+    """Show the devices of a generator, the range of budgets that matters on each, and the metrics of its answers."""
     from nagevo import load
     from nagevo.deploy.config import DELIVERED, INDEX
     from nagevo.evaluate.verdict import verdicts

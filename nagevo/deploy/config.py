@@ -27,8 +27,10 @@ class DeployConfig:
             "them; null for 3, or for 0 where the evaluator trains no weights."
         ),
     ] = None
-    epochs: Annotated[int, Option("Passes over the training examples with which a network is trained on.", ge=1)] = 10
-    learning_rate: Annotated[float, Option("First learning rate of a network that is trained on.", gt=0)] = 0.02
+    epochs: Annotated[
+        int, Option("Passes over the training examples when a delivered network is fine-tuned.", ge=1)
+    ] = 10
+    learning_rate: Annotated[float, Option("Initial learning rate of the fine-tuning.", gt=0)] = 0.02
 
     def __post_init__(self):
         if isinstance(self.budgets, int) and self.budgets < 0:

@@ -23,7 +23,7 @@ from nagevo.spaces import SPACES
 
 Resources = Annotated[
     Mapping[str, int | str],
-    Option("Resources that the jobs of this section ask a cluster for, as in a Snakemake rule; results stay the same."),
+    Option("Cluster resources of the jobs of this section, as in a Snakemake rule; they do not affect results."),
 ]
 
 
@@ -86,10 +86,18 @@ class DeviceSection:
     backend: Annotated[str, Option("Name of the backend, or `package.module:Class`.", component=BACKENDS)]
     extra_measurements: Annotated[
         Annotated[int, Option("", ge=0)] | Literal["all"],
-        Option("Architectures whose latency alone is measured before the first round; `all`: every one of the space."),
+        Option(
+            "Number of architectures whose latency, but not accuracy, is measured before the first round; `all` "
+            "for the whole space."
+        ),
     ] = 0
     shards: Annotated[
-        int, Option("Jobs that a round's measurements are split into, where several equal devices are ready.", ge=1)
+        int,
+        Option(
+            "Number of parallel jobs that a round's measurements are split into, if several equal devices "
+            "are available.",
+            ge=1,
+        ),
     ] = 1
     resources: Resources = field(default_factory=dict)
 
@@ -104,15 +112,19 @@ class SearchSection:
     evaluations: Annotated[
         int,
         Option(
-            "Distinct architectures whose accuracy is read; with `accuracy.fidelities` the cost of all readings, in "
+            "Number of distinct architectures whose accuracy is evaluated; with `accuracy.fidelities` the cost of "
+            "all readings, in "
             "units of a full one.",
             ge=1,
         ),
     ] = 200
     rounds: Annotated[
-        int | None, Option("Rounds that the evaluations are split into; null for the strategy's own number.", ge=1)
+        int | None,
+        Option("Number of rounds that the evaluations are split into; null for the strategy's default.", ge=1),
     ] = None
-    shards: Annotated[int, Option("Jobs that the scoring of a round is split into.", ge=1)] = 2
+    shards: Annotated[
+        int, Option("Number of parallel jobs that a round's evaluations of accuracies are split into.", ge=1)
+    ] = 2
 
 
 @dataclass(frozen=True)
@@ -126,11 +138,15 @@ class VariantSection:
 class EvaluationConfig:
     """How the answers are checked at the end."""
 
-    budgets: Annotated[int, Option("Budgets for each device, evenly spaced over its frontier.", ge=1)] = 20
-    confidence: Annotated[float, Option("Probability that an answer holds its budget.", gt=0, lt=1)] = 0.9
+    budgets: Annotated[int, Option("Number of budgets for each device, evenly spaced over its frontier.", ge=1)] = 20
+    confidence: Annotated[float, Option("Probability with which an answer has to keep its budget.", gt=0, lt=1)] = 0.9
     occasions: Annotated[
         int,
-        Option("Occasions on which the answers are timed again, spread over the rest of the run; medians count.", ge=1),
+        Option(
+            "Number of occasions, spread over the rest of the run, on which answers are timed again; their "
+            "median is used.",
+            ge=1,
+        ),
     ] = 3
     reference_point: Annotated[
         Sequence[Annotated[float, Option("", gt=0)]],
@@ -149,7 +165,8 @@ class VerifyConfig:
     rounds: Annotated[
         int,
         Option(
-            "Rounds in which answers are measured that were not yet, fewer where none are left. 0: all are predicted.",
+            "Maximum number of rounds after the search in which unmeasured answers are measured; 0 leaves them "
+            "predicted.",
             ge=0,
         ),
     ] = 2
@@ -163,7 +180,10 @@ class CompareConfig:
     evaluations: Annotated[
         Sequence[Annotated[int, Option("", ge=1)]], Option("Numbers of evaluations of the searches.")
     ] = (200,)
-    seeds: Annotated[int, Option("Searches with each strategy and effort; their seeds are 0, 1, 2, ….", ge=1)] = 5
+    seeds: Annotated[
+        int,
+        Option("Number of searches with each strategy and number of evaluations; their seeds are 0, 1, 2, ….", ge=1),
+    ] = 5
     separately: Annotated[bool, Option("Whether each device is searched alone instead of all in one search.")] = False
     variants: Annotated[
         Mapping[str, Any],
@@ -176,8 +196,8 @@ class CompareConfig:
     reference: Annotated[
         Mapping[str, str],
         Option(
-            "For spaces that cannot be listed: by device, a table with accuracies and latencies of the best frontier"
-            " known.",
+            "For spaces too large to enumerate: for each device, a table with accuracies and latencies of the "
+            "best-known frontier.",
             path=True,
         ),
     ] = field(default_factory=dict)

@@ -13,7 +13,7 @@ Limits = Annotated[Sequence[Annotated[float, Option("", ge=0)]] | None, Option("
 
 @dataclass(frozen=True)
 class RangeConfig:
-    """Where on the devices a search looks, by quantity; null for everywhere."""
+    """Range of each quantity in which a search spends its evaluations; null for everywhere."""
 
     latency_ms: Limits = None
     energy_mj: Limits = None
@@ -27,13 +27,13 @@ class StopConfig:
     gain: Annotated[
         float,
         Option(
-            "Share of the hypervolume: the search ends when the last `rounds` rounds gained less, all together, and as "
-            "many more are expected to.",
+            "Fraction of the hypervolume: the search ends when the last `rounds` rounds together gained less than "
+            "it, and as many further rounds are expected to gain less.",
             gt=0,
             lt=1,
         ),
     ] = 0.005
-    rounds: Annotated[int, Option("Rounds.", ge=1)] = 3
+    rounds: Annotated[int, Option("Number of rounds over which the gain is summed.", ge=1)] = 3
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ MAX_KNOWN = 20_000
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class SurrogateEvolution(Strategy):
-    """Fit surrogates, evolve on them, and propose what promises the largest hypervolumes of all devices together."""
+    """Fit surrogates, run NSGA-II on them, and propose the architectures with the largest expected hypervolume gain."""
 
     default_rounds: ClassVar[int] = 40
     uses_cheap_readings: ClassVar[bool] = True
@@ -51,36 +51,41 @@ class SurrogateEvolution(Strategy):
     generations: Annotated[int, Option("Generations on the surrogates in each round.", ge=1)] = 100
     optimism: Annotated[
         float,
-        Option("Factor of the standard deviation of predicted accuracies; a higher one explores more.", ge=0),
+        Option("Number of standard deviations added to predicted accuracies; higher values explore more.", ge=0),
     ] = 1.0
     surrogate: Annotated[
         SurrogateName,
         Option(
             "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
-            "and boosted trees by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
+            "and boosted trees, weighted by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
             "choices; `evidence`, all of these; or `xgboost`, boosted trees alone. `pairs` and `evidence` predict "
             "accuracies in percent or as logarithms of the error, whichever makes left-out ones more probable."
         ),
     ] = "mix"
     range: Annotated[
         Mapping[str, Sequence[float] | None] | None,
-        Option("Limits of what devices measure; evaluations are spent between them.", of=RangeConfig),
+        Option(
+            "Range of each measured quantity in which the evaluations are spent; null for everywhere.", of=RangeConfig
+        ),
     ] = None
     candidates: Annotated[
         str | None,
-        Option("Table whose architectures alone are proposed, such as measured networks; null for all.", path=True),
+        Option(
+            "Table of the only architectures that may be proposed, such as networks measured elsewhere; null for all.",
+            path=True,
+        ),
     ] = None
     prior: Annotated[
         str | None,
         Option(
             "Table of measurements that the search begins with, of the same or a related space or device, as a search "
-            "writes it; its predictions are used where they improve those of left-out accuracies. Null for none.",
+            "writes it; predictions from it are used if they improve cross-validated accuracies. Null for none.",
             path=True,
         ),
     ] = None
     stop: Annotated[
         Mapping[str, float] | None,
-        Option("When the search ends early; null for when its evaluations are spent.", of=StopConfig),
+        Option("Condition under which the search ends early; null for none.", of=StopConfig),
     ] = None
 
     def __post_init__(self):

@@ -47,7 +47,10 @@ class CatalogSpace(SearchSpace):
         build: Annotated[
             str | None, Option("Function that builds a network of a name, as `package.module:function`.")
         ] = None,
-        networks: Annotated[Sequence[str] | None, Option("Names for `build`; of files, null for all.")] = None,
+        networks: Annotated[
+            Sequence[str] | None,
+            Option("Names of the networks, for `build` or of files without their ending; null for all files."),
+        ] = None,
         options: Annotated[Mapping[str, Any], Option("Further arguments of `build`.")] = EMPTY,
         input_shape: Annotated[
             Sequence[Annotated[int, Option("", ge=1)]] | None,

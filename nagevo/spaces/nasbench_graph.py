@@ -33,14 +33,14 @@ N_LINKS = N_NODES - 1
 
 
 class NASBenchGraphSpace(SearchSpace):
-    """Trees of four operations; what no operation reads goes to the output.
+    """Graph neural networks of four operations; each reads the input or the output of an earlier operation.
 
     Notes
     -----
-    The text is ``0,l,l,l:op,op,op,op``: from which node each of four reads (0 is the input), and what it does. Which
-    texts mean the same network is what the package ``nas-bench-graph`` says: the order of nodes does not count, and a
-    skip connection stands for what it copies. Networks of skip connections alone do not exist; they are read as
-    having one of the cheapest other operation.
+    The text is ``0,l,l,l:op,op,op,op``: from which node each of four reads (0 is the input), and what it does. Nodes
+    that no other one reads make up the output. As in the package ``nas-bench-graph``, texts mean the same network if
+    they differ only in the order of nodes, or in skip connections, which stand for what they copy. Networks of skip
+    connections alone do not exist; they are read as having one of the cheapest other operation.
     """
 
     def __init__(

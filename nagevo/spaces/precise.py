@@ -160,7 +160,7 @@ def with_precisions(
     *,
     precisions: Annotated[
         Sequence[Literal["fp32", "int8"]],
-        Option("Types of numbers among which an architecture chooses; none: all are float32."),
+        Option("Number types among which an architecture chooses; if empty, all are float32."),
     ] = (),
 ) -> SearchSpace:
     """Return the space, or where architectures choose a precision, one with this choice.

@@ -22,7 +22,9 @@ class Recipe:
     momentum: Annotated[float, Option("Nesterov momentum.", ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Option("Weight decay, except of batch normalization and biases.", ge=0)] = 1e-4
     label_smoothing: Annotated[float, Option("Share of the target spread over all classes.", ge=0, lt=1)] = 0.1
-    clip: Annotated[float | None, Option("Longest gradient of all weights together; null for any.", gt=0)] = None
+    clip: Annotated[
+        float | None, Option("Maximum norm of the gradient of all weights; null for no clipping.", gt=0)
+    ] = None
     shift_pixels: Annotated[int, Option("Of images: largest random shift.", "pixels", ge=0)] = 2
     flip: Annotated[bool, Option("Of images: whether half of them are mirrored.")] = False
     rotate_degrees: Annotated[
@@ -47,7 +49,7 @@ class Recipe:
     def __post_init__(self):
         if 0 < self.epochs <= self.warmup_epochs:
             raise ConfigError(
-                f"training: expected more epochs than warmup_epochs = {self.warmup_epochs}, got {self.epochs}"
+                f"epochs: expected 0 or more than warmup_epochs, {self.warmup_epochs:g}, got {self.epochs}"
             )
 
     def rate(self, progress: float) -> float:

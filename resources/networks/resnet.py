@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 import torch
 from safetensors.torch import save_file
@@ -65,11 +66,13 @@ def main() -> None:
     """Train the network and write its weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", required=True, help="file of the weights, .safetensors")
-    parser.add_argument("--dataset", default='{"name": "mnist5k"}', help="section `dataset` of an experiment, as JSON")
+    parser.add_argument(
+        "--dataset", type=json.loads, default={"name": "mnist5k"}, help="section `dataset` of an experiment, as JSON"
+    )
     parser.add_argument("--resolution", type=int, default=28, help="pixels")
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--classes", type=int, default=10)
-    parser.add_argument("--blocks", type=int, default=3, help="of each stage")
+    parser.add_argument("--blocks", type=int, default=3, help="residual blocks of each stage")
     parser.add_argument("--width", type=int, default=16, help="channels of the first stage")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--seed", type=int, default=0)
@@ -85,13 +88,19 @@ def main() -> None:
         blocks=arguments.blocks, width=arguments.width, channels=arguments.channels, classes=arguments.classes
     ).to(memory_format=torch.channels_last)
     shape = (arguments.channels, arguments.resolution, arguments.resolution)
-    dataset = load_dataset(shape=shape, seed=0, **json.loads(arguments.dataset))
+    dataset = load_dataset(shape=shape, seed=0, **arguments.dataset)
     train, test = (Examples.of(dataset.split(name), dataset.form) for name in ("train", "test"))
-    recipe = Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=0.1, warmup_epochs=1)
+    warmup_epochs = min(1, arguments.epochs / 2)
+    recipe = Recipe(epochs=arguments.epochs, batch_size=64, learning_rate=0.1, warmup_epochs=warmup_epochs)
     fit(network, cross_entropy_step(network, recipe), train, recipe, seed=arguments.seed, description="Training")
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, arguments.output)
     print(f"{arguments.output}: test accuracy {accuracy(network.eval(), test):.2f} %")
 
 
 if __name__ == "__main__":
-    main()
+    from nagevo.foundation.errors import NagevoError
+
+    try:
+        main()
+    except NagevoError as error:
+        sys.exit(f"resnet.py: {error}")

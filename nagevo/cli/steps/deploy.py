@@ -15,9 +15,9 @@ def run(
     bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
     device: Annotated[str, typer.Option(help="Name of the device.")],
     output: OutputFolder,
-    tuned: Annotated[Path, typer.Option(help="Folder in which trained networks are kept, and found again.")],
+    tuned: Annotated[Path, typer.Option(help="Folder in which trained networks are stored and looked for.")],
 ) -> None:
-    """Train on and export the answers to some budgets of a device, and time them once more."""
+    """Fine-tune and export the answers to some budgets of a device, and time them again."""
     from nagevo import load
     from nagevo.deploy.config import LISTING
     from nagevo.experiment.config import load_config

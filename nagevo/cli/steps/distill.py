@@ -25,7 +25,9 @@ def run(
     conditions: Conditions,
     surrogates: Surrogates,
     output: OutputFolder,
-    frontiers: Annotated[list[Path], typer.Argument(help="What `nagevo step evolve` wrote for each device.")],
+    frontiers: Annotated[
+        list[Path], typer.Argument(help="Tables written by `nagevo step evolve`, one for each device.")
+    ],
     weights: Weights = None,
     trained: Trained = None,
     cheap: CheapReadings = None,

@@ -12,12 +12,12 @@ from nagevo.cli.options import Conditions, Config, Output
 
 def run(
     config: Config,
-    answers: Annotated[Path, typer.Option(help="What `nagevo step answer` wrote.")],
+    answers: Annotated[Path, typer.Option(help="File written by `nagevo step answer`.")],
     output: Output,
     conditions: Conditions,
     tables: Annotated[list[Path], typer.Argument(help="Test accuracies and latencies of the answers, by shard.")],
 ) -> None:
-    """Compare the answers with what their networks reach when they are measured again."""
+    """Compare the answers with new measurements of their networks, and write the metrics."""
     import pandas as pd
 
     from nagevo.evaluate import answers as evaluation

@@ -16,7 +16,9 @@ def run(
     surrogates: Surrogates,
     output: TableOutput,
     log: Annotated[Path, typer.Option(callback=writable_table, help="Table of the hypervolume of each generation.")],
-    rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
+    rounds: Annotated[
+        list[Path], typer.Argument(help="Tables of the proposals, accuracies and latencies of every round.")
+    ],
 ) -> None:
     """Evolve the frontier of a device on the surrogates, from what was measured."""
     import pandas as pd

@@ -13,13 +13,15 @@ from nagevo.cli.options import Config, TableOutput
 def run(
     config: Config,
     output: TableOutput,
-    rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
+    rounds: Annotated[
+        list[Path], typer.Argument(help="Tables of the proposals, accuracies and latencies of every round.")
+    ],
     conditions: Annotated[
         Path | None,
-        typer.Option(help="Where the states of the machine are written in which devices were timed, as JSON."),
+        typer.Option(help="JSON file for the states of the machine in which devices were timed."),
     ] = None,
 ) -> None:
-    """Join the measurements of all rounds."""
+    """Join the measurements of all rounds in one table."""
     from nagevo.experiment.config import load_config
     from nagevo.foundation.files import write_json
     from nagevo.foundation.machine import describe

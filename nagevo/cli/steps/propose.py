@@ -15,7 +15,8 @@ def run(
     devices: Devices,
     output: TableOutput,
     rounds: Annotated[
-        list[Path] | None, typer.Argument(help="Of every earlier round the proposals, accuracies and latencies.")
+        list[Path] | None,
+        typer.Argument(help="Tables of the proposals, accuracies and latencies of every earlier round."),
     ] = None,
     round_number: Annotated[int, typer.Option("--round", min=0, help="Number of the round, from 0.")] = 0,
     cheap: CheapReadings = None,

@@ -14,14 +14,14 @@ def run(
     config: Config,
     measurements: Measurements,
     conditions: Conditions,
-    before: Annotated[Path, typer.Option(help="All that was known before the round.")],
+    before: Annotated[Path, typer.Option(help="Table of all measurements before the round.")],
     bundle: Annotated[Path, typer.Option(help="Folder of the generator before the round.")],
     output: OutputFolder,
     weights: Weights = None,
     trained: Trained = None,
     cheap: CheapReadings = None,
 ) -> None:
-    """Learn from all that is known after a verification round; where nothing was new, the generator stays as it is."""
+    """Learn again from all measurements after a verification round; without new ones the generator is copied."""
     from dataclasses import replace
 
     import torch

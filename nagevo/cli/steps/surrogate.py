@@ -14,11 +14,13 @@ def run(
     config: Config,
     quantity: Annotated[str, typer.Option(help="`accuracy`, or the name of a device for its latency.")],
     output: Output,
-    validation: Annotated[Path, typer.Option(help="Where its cross-validated quality is written.")],
-    rounds: Annotated[list[Path], typer.Argument(help="Of every round the proposals, accuracies and latencies.")],
+    validation: Annotated[Path, typer.Option(help="File for the results of the cross-validation.")],
+    rounds: Annotated[
+        list[Path], typer.Argument(help="Tables of the proposals, accuracies and latencies of every round.")
+    ],
     cheap: CheapReadings = None,
 ) -> None:
-    """Fit a surrogate, cross-validate it, and for a latency calibrate its bound for answers."""
+    """Fit and cross-validate a surrogate; for a latency, also calibrate the bound for answers."""
     from dataclasses import replace
 
     from nagevo.experiment.config import load_config

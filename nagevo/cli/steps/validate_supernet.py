@@ -12,12 +12,16 @@ from nagevo.cli.options import Config, TableOutput
 
 def run(
     config: Config,
-    weights: Annotated[Path, typer.Option(help="What `nagevo train` wrote.")],
+    weights: Annotated[Path, typer.Option(help="File written by `nagevo train`.")],
     output: TableOutput,
-    number: Annotated[int, typer.Option(min=3, help="Architectures, spread over the range of their MACs.")] = 24,
-    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each, whose accuracies are averaged.")] = 1,
+    number: Annotated[
+        int, typer.Option(min=3, help="Number of architectures, spread over the range of their multiply–accumulates.")
+    ] = 24,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Number of trainings of each architecture, whose accuracies are averaged.")
+    ] = 1,
 ) -> None:
-    """Compare supernet accuracies with those of training alone, and print how far they agree."""
+    """Compare accuracies from the supernet with those of networks trained alone, and print how well they agree."""
     import numpy as np
 
     from nagevo.experiment.config import load_config

@@ -15,9 +15,11 @@ def run(
     measurements: Measurements,
     conditions: Conditions,
     output: TableOutput,
-    tables: Annotated[list[Path], typer.Argument(help="Accuracies of the round, and latencies by occasion and shard.")],
+    tables: Annotated[
+        list[Path], typer.Argument(help="Tables of the round's accuracies, and of its latencies by occasion and shard.")
+    ],
 ) -> None:
-    """Join the measurements of a verification round to those before."""
+    """Add the measurements of a verification round to the earlier ones."""
     from dataclasses import replace
 
     import pandas as pd

@@ -56,14 +56,19 @@ def readings(network: nn.Module | Int8Network, examples: Examples) -> tuple[floa
     return accuracy, standard_error(accuracy, n), loss / n
 
 
-DatasetOptions = Annotated[Mapping[str, Any], Option("Examples that are trained on.", of=DATASET)]
+DatasetOptions = Annotated[
+    Mapping[str, Any], Option("Dataset on which networks are trained and evaluated.", of=DATASET)
+]
 Training = Annotated[
     Mapping[str, Any],
     Option("How networks are trained: by SGD under a linear warm-up and a cosine schedule.", of=Recipe),
 ]
 CalibrationExamples = Annotated[
     int,
-    Option("Training examples from which the statistics of batch normalization are taken after training.", ge=1),
+    Option(
+        "Number of training examples from which the statistics of batch normalization are computed after training.",
+        ge=1,
+    ),
 ]
 """Options of every evaluator that trains networks."""
 

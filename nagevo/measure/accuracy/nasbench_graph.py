@@ -16,7 +16,7 @@ from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measu
 
 
 class NASBenchGraphEvaluator(Evaluator):
-    """Read the accuracies that the package ``nas-bench-graph`` carries, means of three trainings."""
+    """Read accuracies, means of three trainings, from the tables of the package ``nas-bench-graph``."""
 
     space: NASBenchGraphSpace
     exact = True

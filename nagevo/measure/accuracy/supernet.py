@@ -52,10 +52,16 @@ class SupernetEvaluator(DatasetEvaluator):
         calibration_examples: CalibrationExamples = 512,
         random_networks: Annotated[
             int,
-            Option("Random networks in a step beside the smallest and the largest.", ge=0),
+            Option("Number of random networks trained in each step, beside the smallest and the largest.", ge=0),
         ] = 2,
-        kernel_transform: Annotated[bool, Option("Whether smaller kernels pass through learned matrices.")] = True,
-        threads: Annotated[int, Option("Networks of a step that are trained at the same time.", ge=1)] = 2,
+        kernel_transform: Annotated[
+            bool,
+            Option(
+                "Whether smaller kernels are the centers of larger ones, "
+                "transformed by learned matrices, or the centers as they are."
+            ),
+        ] = True,
+        threads: Annotated[int, Option("Number of networks of a step that are trained in parallel.", ge=1)] = 2,
         checkpoint: Annotated[
             str | os.PathLike | None,
             Option(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandDevice(TimedDevice):
-    """Let a program time an ONNX file, or measure another quantity of it.
+    """Run a program of yours that times an ONNX file, or measures another quantity of it.
 
     The program times its own runs and is called once for each network in each round. The last line of its standard
     output has to be the latency in milliseconds: a positive number, ``ms`` after it allowed, and nothing else; or the
@@ -43,7 +43,7 @@ class CommandDevice(TimedDevice):
             pattern=r"\{model\}",
         ),
     ]
-    timeout_s: Annotated[float, Option("Time after which a call has failed.", gt=0)] = 60.0
+    timeout_s: Annotated[float, Option("Time after which a call is ended and counts as failed.", gt=0)] = 60.0
     rounds: Annotated[int, Option("Calls for each network.", ge=1)] = 3
     spread_s: Annotated[float, Option("Seconds over which the calls are spread.", ge=0)] = 0.0
     measures: Annotated[

@@ -35,13 +35,13 @@ class LocalDevice(TimedDevice):
     threads: Annotated[int, Option("Threads within an operation.", ge=1)] = 1
     warmup: Annotated[int, Option("Untimed runs before each burst.", ge=0)] = 2
     runs: Annotated[
-        int, Option("Timed runs in a burst; of an energy, runs between two looks at the counter.", ge=1)
+        int, Option("Timed runs in a burst; for energies, runs between two readings of the counter.", ge=1)
     ] = 10
     measures: Annotated[
         Literal["latency_ms", "energy_mj"],
         Option("Quantity that is measured: the latency in ms, or the energy of an inference in mJ (docs/devices.md)."),
     ] = LATENCY
-    burst_s: Annotated[float, Option("Of an energy: least seconds of a burst.", gt=0)] = 0.3
+    burst_s: Annotated[float, Option("For energies: minimum duration of a burst in seconds.", gt=0)] = 0.3
 
     @property
     def runs_in_burst(self) -> int:

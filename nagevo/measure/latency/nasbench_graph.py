@@ -16,7 +16,7 @@ from nagevo.spaces.nasbench_graph import GraphDataset, NASBenchGraphSpace, measu
 
 
 class NASBenchGraphDevice(Device):
-    """Read the latencies that the package ``nas-bench-graph`` carries."""
+    """Read latencies from the tables of the package ``nas-bench-graph``."""
 
     exact = free = True
 

@@ -32,7 +32,7 @@ CPU = "CPUExecutionProvider"
 
 @dataclass(frozen=True, kw_only=True)
 class ONNXRuntimeDevice(LocalDevice):
-    """Run the network as its ONNX file runs in onnxruntime, with all graph optimizations.
+    """Run the exported ONNX file in onnxruntime, with all graph optimizations.
 
     Inputs and logits lie in the memory of the processor; with the provider of a GPU their transfer is in the latency.
     Energies are told by RAPL.

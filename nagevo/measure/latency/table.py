@@ -23,7 +23,9 @@ class TableDevice(Device):
     def __init__(
         self,
         path: Annotated[str | os.PathLike, Option("Parquet or CSV file with a column `architecture`.", path=True)],
-        column: Annotated[str | None, Option("Column of the numbers; null for the name of the quantity.")] = None,
+        column: Annotated[
+            str | None, Option("Column of the values; null for the column named like the quantity.")
+        ] = None,
         measures: Annotated[
             Literal["latency_ms", "energy_mj", "file_kb"],
             Option("Quantity that is measured: latencies in ms, energies in mJ or sizes of files in kB."),

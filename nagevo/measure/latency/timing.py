@@ -56,17 +56,17 @@ class TimedDevice(Device):
     """A device that times real runs of networks."""
 
     batch: Annotated[int, Option("Inputs in one inference.", ge=1)] = 1
-    rounds: Annotated[int, Option("Bursts of runs of each network.", ge=1)] = 20
+    rounds: Annotated[int, Option("Number of bursts of runs in which each network is timed.", ge=1)] = 20
     spread_s: Annotated[float, Option("Seconds over which the bursts are spread.", ge=0)] = 4.0
     statistic: Annotated[
         Statistic,
-        Option("Statistic of the single runs that budgets are about; `min` is the smallest of the bursts' medians."),
+        Option("Statistic of the timed runs that budgets limit; `min` is the smallest of the bursts' medians."),
     ] = "median"
     condition: Annotated[
         Literal["quiet", "observed"],
         Option(
-            "Whether budgets hold on the undisturbed machine, told by reference networks timed beside all others, or on"
-            " the machine in the states in which it was seen."
+            "State of the machine for which budgets are promised: `quiet` is undisturbed, estimated by timing "
+            "reference networks beside all others; `observed` includes all disturbances during the measurements."
         ),
     ] = "quiet"
 

@@ -36,7 +36,7 @@ class TorchDevice(LocalDevice):
     """
 
     processor: Annotated[Literal["cpu", "cuda"], Option("Processor that runs the network.")] = "cpu"
-    channels_last: Annotated[bool, Option("Whether channels lie innermost in memory.")] = False
+    channels_last: Annotated[bool, Option("Whether tensors have torch's memory format channels_last.")] = False
     cuda_graphs: Annotated[
         bool,
         Option("On a GPU: whether a run replays a recorded CUDA graph, so that launching kernels takes no time."),

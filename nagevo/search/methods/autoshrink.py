@@ -1,4 +1,4 @@
-"""AutoShrink: start from the largest architecture and take away, step by step, what is missed least."""
+"""AutoShrink: start from the largest architecture and remove, step by step, the part that contributes least."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_PATHS = 8
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class AutoShrink(Strategy):
-    """Shrink the largest architecture along paths; all that is measured on the way may enter the frontier.
+    """Shrink the largest architecture step by step, by removals that lose least quality for the cost saved.
 
     A step of a path draws ``candidates`` random removals (one choice, a lower option), measures each, and keeps the one
     with the largest ``quality - beta * log10(cost)``. A path ends where nothing is left to remove. Every device has
@@ -46,24 +46,30 @@ class AutoShrink(Strategy):
     200 are 2 %, the ``beta`` of ``quality: perplexity``. The other constants leave the order of candidates as it is.
     """
 
-    candidates: Annotated[int, Option("Removals that are measured at each step.", ge=1)] = 10
+    candidates: Annotated[int, Option("Number of possible removals that are measured in each step.", ge=1)] = 10
     quality: Annotated[
         Literal["accuracy", "perplexity"],
-        Option("Whether accuracy or (of text) perplexity says what is missed least."),
+        Option("Quality that a removal should keep: the accuracy, or for text the perplexity."),
     ] = "accuracy"
     cost: Annotated[
-        Literal["device", "macs"], Option("What is saved: what the device measures, or multiply–accumulates.")
+        Literal["device", "macs"],
+        Option("Cost that removals should save: the quantity that the device measures, or multiply–accumulates."),
     ] = "device"
     beta: Annotated[
         float | None,
         Option(
-            "Quality worth a tenfold cost: points of accuracy, null for 10; percent of perplexity, null for 2.",
+            "Loss of quality that outweighs saving nine tenths of the cost: in points of accuracy (null: 10) or "
+            "percent of perplexity (null: 2).",
             gt=0,
         ),
     ] = None
     removals: Annotated[
         int | None,
-        Option("Removals that a step keeps; null for as many as let a path fit into the evaluations.", ge=1),
+        Option(
+            "Number of choices lowered in a step; null for the fewest with which a path for each device fits "
+            "into the evaluations.",
+            ge=1,
+        ),
     ] = None
 
     def __post_init__(self):

@@ -23,7 +23,7 @@ KNOWN_STD = 1e-4
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class BotorchEHVI(Strategy):
-    """Propose the largest analytic expected hypervolume improvement of BoTorch's Gaussian processes.
+    """Maximize the analytic expected hypervolume improvement under BoTorch's Gaussian processes.
 
     References
     ----------

@@ -61,7 +61,7 @@ class RelaxedStrategy(Strategy):
     steps: Annotated[int, Option("Gradient steps for each budget (mode surrogate).", ge=1)] = 50
     rate: Annotated[
         float | None,
-        Option("Learning rate of the mixtures; null for 0.1, and for 0.0003 of na_darts with weight sharing.", gt=0),
+        Option("Learning rate of the mixtures; null for 0.1, or 0.0003 for na_darts with weight sharing.", gt=0),
     ] = None
     penalty: Annotated[
         float,

@@ -205,7 +205,7 @@ class ParetoClassifier:
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class CENAS(Strategy):
-    """Search by classification-wise Pareto evolution.
+    """Evolve architectures, and measure those children that a classifier predicts to be nondominated (CENAS).
 
     A quarter of the evaluations is random, with the smallest and the largest architecture. Every later round serves one
     device, in turn: a classifier is trained on all measurements, the architectures it is trained to call positive have
@@ -221,7 +221,9 @@ class CENAS(Strategy):
     first_share: ClassVar[float] = 0.25
     round_size: ClassVar[int] = 8
 
-    pool: Annotated[int, Option("Children for each architecture to measure.", ge=1)] = 10
+    pool: Annotated[
+        int, Option("Number of children that are generated for each architecture that is measured.", ge=1)
+    ] = 10
     generations: Annotated[int, Option("Generations of children in each round.", ge=1)] = 1
     epochs: Annotated[int, Option("Passes of the classifier over its pairs in each round.", ge=1)] = 200
     hidden: Annotated[int, Option("Width of the classifier.", ge=1)] = 128

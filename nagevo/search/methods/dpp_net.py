@@ -128,7 +128,7 @@ class RecurrentEnsemble:
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class DPPNet(Strategy):
-    """Search by progressive growth with Pareto selection.
+    """Grow architectures choice by choice, and measure those that are predicted to be Pareto-optimal (DPP-Net).
 
     Every round but the first takes the best measured architectures, expands them by all options of the next choice, and
     measures those that accuracy and the latencies on all devices, as predicted, put into the first nondominated ranks,
@@ -150,7 +150,7 @@ class DPPNet(Strategy):
         Literal["measured", "smallest"],
         Option("Start of the growth: the best of a random first round, or (as published) the smallest architectures."),
     ] = "measured"
-    members: Annotated[int, Option("Recurrent regressors of accuracy.", ge=1)] = 3
+    members: Annotated[int, Option("Number of recurrent networks in the ensemble that predicts accuracies.", ge=1)] = 3
     steps: Annotated[int, Option("Updates of each regressor in each round.", ge=1)] = 100
     predictor_steps: Annotated[int, Option("Updates of the latency predictors in each round.", ge=1)] = 200
     learning_rate: Annotated[float, Option("Learning rate of the regressors.", gt=0)] = 1e-2

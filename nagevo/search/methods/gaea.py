@@ -13,7 +13,7 @@ from nagevo.spaces.nasbench201.cell import INCOMING_EDGES, N_EDGES
 
 
 class GAEA(RelaxedStrategy):
-    """Move mixtures by exponentiated gradient steps, for which the simplex is the natural geometry.
+    """Optimize probabilities of the options by exponentiated gradient descent on the simplex (GAEA).
 
     References
     ----------

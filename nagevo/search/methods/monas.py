@@ -53,12 +53,13 @@ REWARDS: dict[str, Scaled] = {
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class MONAS(Strategy):
-    """Search by one policy for each device and trade-off, with an equal share of the evaluations.
+    """Train a recurrent policy by reinforcement learning for each device and trade-off (MONAS).
 
     Notes
     -----
     The published space is the numbers of filters of a small network; here the controller makes the choices of any
-    space. Energy is the latency. The first round is random, with the smallest and the largest architecture.
+    space. All policies have equal shares of the evaluations. Energy is the latency. The first round is random, with the
+    smallest and the largest architecture.
     """
 
     default_rounds: ClassVar[int] = 4

@@ -21,7 +21,7 @@ N_COMPARED = 16
 
 
 class NADARTS(RelaxedStrategy):
-    """Move mixtures so that their perturbed versions err little, which leads to architectures in flat surroundings.
+    """Optimize probabilities of the options by gradient descent on the mean error of perturbed versions (NA-DARTS).
 
     References
     ----------

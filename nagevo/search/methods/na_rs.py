@@ -19,7 +19,7 @@ AGGREGATES: dict[str, Callable[..., Any]] = {"mean": np.nanmean, "median": np.na
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class NeighborhoodRandomSearch(Strategy):
-    """Draw architectures at random and judge each by the errors of its neighborhood, itself included.
+    """Draw architectures at random, and rank each by the aggregated error of itself and its neighbors (NA-RS).
 
     References
     ----------

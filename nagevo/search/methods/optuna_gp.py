@@ -11,7 +11,7 @@ from nagevo.search.methods.optuna_study import OptunaStudies
 
 
 class OptunaGP(OptunaStudies):
-    """Let Optuna's Gaussian processes propose by the logarithm of the expected hypervolume improvement.
+    """Maximize the log expected hypervolume improvement by Optuna's Gaussian processes, one study for each device.
 
     References
     ----------

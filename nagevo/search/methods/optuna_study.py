@@ -25,7 +25,7 @@ MAX_ASKED = 10
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class OptunaStudies(Strategy):
-    """Let a sampler of Optuna propose, in a study for each device.
+    """Propose architectures by a sampler of Optuna, in a study for each device.
 
     Deviations: Optuna is asked again, up to ten times, where it proposes what is known, so that every proposal counts;
     each study is told what was measured for the other devices as well; the sampler is seeded anew each round.

@@ -8,7 +8,7 @@ from nagevo.search.methods.optuna_study import OptunaStudies
 
 
 class OptunaTPE(OptunaStudies):
-    """Let Optuna's multi-objective tree-structured Parzen estimator propose, one study for each device.
+    """Propose architectures by Optuna's multi-objective tree-structured Parzen estimator, one study for each device.
 
     References
     ----------

@@ -296,7 +296,7 @@ def _conditioned(features: torch.Tensor, condition: torch.Tensor) -> torch.Tenso
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class PNAG(Strategy):
-    """Search by PNAG: measure what its generator answers to evenly spaced budgets.
+    """Train PNAG's generator, and measure the architectures that it answers to evenly spaced budgets.
 
     The first round is random, with the smallest and the largest architecture. In every later round a generator is
     trained anew for each device on all measurements, for ``budgets`` budgets evenly spaced over the measured frontier,

@@ -23,7 +23,7 @@ from nagevo.spaces.base import RowIndex, SearchSpace, among
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class PymooNSGA2(Strategy):
-    """Let pymoo's NSGA-II propose, one population for each device.
+    """Propose architectures by pymoo's NSGA-II on measured objectives, one population for each device.
 
     References
     ----------

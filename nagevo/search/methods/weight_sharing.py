@@ -39,7 +39,7 @@ MakeMixture = Callable[..., Mixture]
 class SupernetRecipe:
     """How the weight-sharing network is trained; defaults are those of GAEA's configuration for NAS-Bench-201."""
 
-    dataset: Annotated[Mapping[str, Any], Option("What the weights are trained on.", of=DATASET)]
+    dataset: Annotated[Mapping[str, Any], Option("Dataset on which the weights are trained.", of=DATASET)]
     epochs: Annotated[int, Option("Passes over the training examples.", ge=1)] = 25
     batch_size: Annotated[int, Option("Examples in a step.", ge=1)] = 64
     width: Annotated[int, Option("Channels of the first stage.", ge=1)] = 24
@@ -51,14 +51,18 @@ class SupernetRecipe:
     clip: Annotated[float, Option("Largest norm of the gradient of the weights.", gt=0)] = 5.0
     single_level: Annotated[
         bool,
-        Option("Whether mixture and weights see the same batches; else either has half of the examples."),
+        Option(
+            "Whether mixture and weights are trained on the same batches (single-level); otherwise on one half "
+            "of the examples each (bi-level)."
+        ),
     ] = True
     exclude_zero: Annotated[bool, Option("Whether the operation none is left out.")] = True
     edge_weights: Annotated[bool, Option("Whether the edges into a node have learned weights too (gaea only).")] = False
     penalties: Annotated[
         Sequence[Annotated[float, Option("", ge=0)]],
         Option(
-            "Weights of the logarithm of the expected latency beside the cross-entropy; one run for each and device.",
+            "Weights of the logarithm of the expected latency beside the cross-entropy; one run for each weight and "
+            "device.",
             min_length=1,
         ),
     ] = (0.0, 0.1, 0.3, 1.0)

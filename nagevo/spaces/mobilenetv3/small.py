@@ -62,7 +62,7 @@ class MobileNetV3SmallSpace(SearchSpace):
         ] = 224,
         channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
         classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
-        divisor: Annotated[int, Option("All widths are rounded to its multiples.", ge=1)] = 8,
+        divisor: Annotated[int, Option("All widths are rounded to multiples of this number.", ge=1)] = 8,
         stem_stride: Annotated[Literal[1, 2], Option("Stride of the first convolution.")] = 2,
         strides: Annotated[
             Sequence[Literal[1, 2]],

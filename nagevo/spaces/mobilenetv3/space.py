@@ -89,20 +89,23 @@ class MobileNetV3Space(SearchSpace):
         ] = None,
         resolutions: Annotated[
             Sequence[Annotated[int, Option("", ge=8)]],
-            Option("Resolutions among which an architecture chooses; none: all have `resolution`.", "pixels"),
+            Option("Resolutions among which an architecture chooses; if empty, all have `resolution`.", "pixels"),
         ] = (),
         channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
         classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
         width_multiplier: Annotated[float, Option("Factor of all widths.", gt=0)] = 1.2,
         widths: Annotated[
             Sequence[Annotated[float, Option("", gt=0)]],
-            Option("Further factors of all widths, among which an architecture chooses; none: all have 1."),
+            Option(
+                "Width multipliers, beside `width_multiplier`, among which an architecture chooses; if empty, "
+                "all have 1."
+            ),
         ] = (),
         widths_by: Annotated[
             Literal["network", "stage"],
-            Option("Whether an architecture chooses one of `widths`, or one for each stage."),
+            Option("Whether an architecture chooses one of `widths` for the whole network, or one for each stage."),
         ] = "network",
-        divisor: Annotated[int, Option("All widths are rounded to its multiples.", ge=1)] = 8,
+        divisor: Annotated[int, Option("All widths are rounded to multiples of this number.", ge=1)] = 8,
         stem_width: Annotated[int, Option("Channels of the first convolution.", ge=1)] = 16,
         stem_stride: Annotated[Literal[1, 2], Option("Stride of the first convolution.")] = 2,
         first_width: Annotated[int, Option("Channels of the first block.", ge=1)] = 16,

@@ -61,13 +61,15 @@ class SlimmedSpace(SearchSpace):
             Sequence[Annotated[float, Option("", gt=0, le=1)]],
             Option("Shares of its channels that a part may keep; 1 is always among them.", min_length=1),
         ] = (0.25, 0.5, 0.75, 1.0),
-        round_to: Annotated[int, Option("Kept channels are rounded to multiples of it.", ge=1)] = 8,
+        round_to: Annotated[int, Option("Numbers of kept channels are rounded to multiples of this number.", ge=1)] = 8,
         blocks: Annotated[bool, Option("Whether residual blocks can be left out.")] = True,
         resolutions: Annotated[
             Sequence[Annotated[int, Option("", ge=4)]],
             Option("Heights and widths of the images among which architectures choose.", "pixels"),
         ] = (),
-        most_choices: Annotated[int, Option("Above so many choices parts of a stage are tied.", ge=1)] = 40,
+        most_choices: Annotated[
+            int, Option("Maximum number of choices; if there would be more, the parts of a stage share one.", ge=1)
+        ] = 40,
     ):
         self.model, self.weights, self.options = model, weights, dict(options)
         self.shares = tuple(sorted({*map(float, shares), 1.0}))

@@ -57,25 +57,31 @@ def load_dataset(
     seed: int = 0,
     train: Annotated[
         float | None,
-        Option("Examples for training, below 1 their share; null for all others.", gt=0),
+        Option("Number of training examples, or below 1 their fraction; null for all that are left.", gt=0),
     ] = None,
     validation: Annotated[
         float | None,
         Option(
-            "Examples for validation, below 1 their share; null for its own split, else a tenth of those for training.",
+            "Number of validation examples, or below 1 their fraction; null for the dataset's own split, or a tenth "
+            "of the training examples if it has none.",
             gt=0,
         ),
     ] = None,
     test: Annotated[
         float | None,
         Option(
-            "Examples for test, below 1 their share; null for its own split, else a fifth of those for training.",
+            "Number of test examples, or below 1 their fraction; null for the dataset's own split, or a fifth of "
+            "the training examples if it has none.",
             gt=0,
         ),
     ] = None,
     crop: Annotated[
         float,
-        Option("Of images: side of the central square that is kept, as a share of its shorter side.", gt=0, le=1),
+        Option(
+            "Of images: side of the central square that is kept, as a fraction of the shorter side of the image.",
+            gt=0,
+            le=1,
+        ),
     ] = 1.0,
     mean: Annotated[
         Sequence[float] | None,

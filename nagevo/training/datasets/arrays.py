@@ -27,7 +27,7 @@ def arrays(
         Option("Names of the classes in the order of the labels; null for the labels themselves."),
     ] = None,
 ) -> Source:
-    """Return the examples in a file: ``inputs`` (numbers, shape (n, …)), ``labels`` (n) and perhaps ``split`` (n).
+    """Return the examples in a file: ``inputs`` (numbers, shape (n, …)), ``labels`` (n) and optionally ``split`` (n).
 
     Raises
     ------

@@ -21,7 +21,7 @@ def text(
         str | None,
         Option("Text file in UTF-8; null for the help texts of Python, which are installed with it.", path=True),
     ] = None,
-    tokens: Annotated[Literal["characters", "bytes"], Option("Pieces that the text is cut into.")] = "characters",
+    tokens: Annotated[Literal["characters", "bytes"], Option("Units into which the text is split.")] = "characters",
     length: Annotated[int, Option("Tokens in a sequence.", ge=1)] = 64,
     vocabulary: Annotated[
         int | None,

@@ -1,4 +1,6 @@
 import math
+import runpy
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ from interruption import epochs_trained, interrupted_at
 from torch import nn
 
 from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.paths import project_root
 from nagevo.training import loop
 from nagevo.training.checkpoint import Best, resume, save_checkpoint
 from nagevo.training.datasets import Split
@@ -50,8 +53,18 @@ def test_the_rate_rises_in_a_line_and_falls_along_a_cosine():
 
 
 def test_a_recipe_of_nothing_but_warmup_is_refused():
-    with pytest.raises(ConfigError, match="more epochs than warmup_epochs = 2"):
+    with pytest.raises(ConfigError, match="epochs: expected 0 or more than warmup_epochs, 2, got 2"):
         Recipe(epochs=2, warmup_epochs=2)
+
+
+def test_the_residual_network_of_the_docs_can_be_trained_for_one_epoch(tmp_path, monkeypatch, capsys):
+    script, weights = project_root() / "resources" / "networks" / "resnet.py", tmp_path / "weights.safetensors"
+    dataset = '{"name": "mnist5k", "train": 40, "validation": 10, "test": 10}'
+    small = ["--blocks", "1", "--width", "4", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", ["resnet.py", "--output", str(weights), "--dataset", dataset, *small])
+    runpy.run_path(str(script), run_name="__main__")
+    assert weights.is_file()
+    assert "test accuracy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("clip", [None, 1e-3])
