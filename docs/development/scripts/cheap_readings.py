@@ -16,7 +16,6 @@ from nagevo.evaluate.comparison import search_metrics, true_frontiers
 from nagevo.experiment.config import parse_config
 from nagevo.experiment.search import search_experiment
 
-TABLE = "/work/shared/data/nasbench201.parquet"
 CHEAP = {"cost": 0.06, "column": "cifar100_valid_accuracy_12_epochs"}
 SEARCHES: dict[str, tuple[int, list[dict[str, Any]]]] = {"cheap": (100, [CHEAP]), "100": (100, []), "200": (200, [])}
 
@@ -27,7 +26,7 @@ def main() -> None:
     parser.add_argument("devices", nargs="+")
     parser.add_argument("--seeds", default="0-7", help="first and last")
     parser.add_argument("--searches", default=",".join(SEARCHES))
-    parser.add_argument("--table", default=TABLE)
+    parser.add_argument("--table", default="data/nasbench201.parquet", help="of accuracies and latencies of all cells")
     options = parser.parse_args()
     first, last = map(int, options.seeds.split("-"))
     for seed in range(first, last + 1):

@@ -1,18 +1,21 @@
-"""Compare what experiments delivered with networks made by hand that take no longer, trained as long.
+"""Compare an experiment's answers with networks made by hand of the same latency, trained as long.
 
     python docs/development/scripts/handmade.py CONFIG.yaml [...] --output handmade.csv
 
-Each config is of an experiment that is done: its `networks/` lie in `results/<experiment>/`; several differ in their
-seed. The rivals of each delivered network are the widest MobileNetV3-Small whose measured latency is within its budget
-and, where timm is installed, the networks of TIMM that are. All are timed in the same bursts as the delivered ones. A
-rival is trained from scratch on the same images, with the same recipe and seed, for the epochs of the supernet and of
-the training of delivered networks together; like these it keeps the epoch that is best on the validation images.
+Each config is of an experiment that is done: `results/<experiment>/generator` is its bundle; several differ in their
+seed. MobileNetV3-Small at 40 widths and, where timm is installed, its networks of TIMM are timed. The budgets are the
+latencies of three widths, spread by equal factors over what the experiment answers. The network that nagevo answers at
+such a budget is trained on as delivered ones are; the MobileNetV3-Small and every network of timm within the budget are
+trained from scratch on the same images, with the same recipe and seed, for the epochs of the supernet and of the
+training of delivered networks together. All keep the epoch that is best on the validation images. In the end answers
+and rivals are timed in the same bursts.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +25,15 @@ import torch
 import yaml
 from torch import nn
 
+import nagevo
 from nagevo.experiment.config import Experiment, parse_config
-from nagevo.foundation.files import read_json
+from nagevo.experiment.delivery import trained
+from nagevo.generator.generator import Generator
 from nagevo.measure.accuracy.dataset import DatasetEvaluator
+from nagevo.measure.latency.timing import Build, TimedDevice
 from nagevo.spaces import create_space
+from nagevo.spaces.base import SearchSpace
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate
-from nagevo.training.recipe import Recipe
 
 TIMM = (
     "efficientvit_m0",
@@ -48,7 +54,8 @@ TIMM = (
     "tinynet_e",
 )
 """Small networks of timm that take images of any size."""
-OURS, HANDMADE = "delivered", "MobileNetV3-Small"
+OURS, HANDMADE = "nagevo", "MobileNetV3-Small"
+BUDGETS = 3
 
 
 def main() -> None:
@@ -65,37 +72,57 @@ def main() -> None:
 
 
 def compare(experiment: Experiment) -> list[dict[str, object]]:
-    """Return the rows of one experiment: ``experiment, place, budget, network, ms, accuracy`` (percent of the test)."""
-    (folder,) = (Path("results") / experiment.name / "networks").iterdir()
-    index = read_json(folder / "index.json")
-    evaluator = experiment.create_evaluator(experiment.create_space())
+    """Return rows ``experiment, place, budget, kind, network, ms, accuracy`` (percent of the test images)."""
+    folder = Path("results") / experiment.name
+    generator = nagevo.load(folder / "generator")
+    (name,) = generator.devices
+    evaluator = generator.networks.trainer()
     assert isinstance(evaluator, DatasetEvaluator)
-    shape = evaluator.plain.input_shape
-    delivered = [each["architecture"] for each in index["networks"]]
+    space, shape = evaluator.plain, evaluator.plain.input_shape
     rivals = rival_networks(shape, len(evaluator.classes))
-    ours = experiment.create_space().from_text(delivered)
-    space = evaluator.plain
-    builders = [partial(space.network, row) for row in (*space.extremes(), *ours)]
-    shapes = [space.input_shape_of(row) for row in (*space.extremes(), *ours)]
-    device = experiment.devices[index["device"]].create()
-    timed = device.time_networks([*builders, *rivals.values()], shapes + [shape] * len(rivals), n_references=2)
-    ms = dict(zip([*range(len(ours)), *rivals], timed["latency_ms"], strict=True))
+    known = timed(experiment, name, space, {each: (build, shape) for each, build in rivals.items()})
+    widths = [each for each in rivals if each.startswith(HANDMADE)]
+    taken = spread_over(generator, name, {each: known[each] for each in widths})
+    answers = {each: generator.generate(known[each], device=name, confidence=0.9) for each in taken}
+    ours = {answer.architecture: space.from_text([answer.architecture])[0] for answer in answers.values()}
+    within = {each for each in rivals if not each.startswith(HANDMADE) and known[each] <= max(known[w] for w in taken)}
+    networks = {text: (partial(space.network, row), space.input_shape_of(row)) for text, row in ours.items()}
+    ms = timed(experiment, name, space, networks | {each: (rivals[each], shape) for each in [*taken, *within]})
     epochs = evaluator.recipe.epochs + experiment.deploy.epochs
-    reached: dict[str, float] = {}
-    rows = []
-    for place, each in enumerate(index["networks"]):
-        fitting = [name for name in rivals if ms[name] <= each["asked"]]
-        taken = [name for name in fitting if name.startswith(HANDMADE)][-1:]
-        taken += [name for name in fitting if not name.startswith(HANDMADE)]
-        about = {"experiment": experiment.name, "place": place, "budget": each["asked"]}
-        rows.append({**about, "network": OURS, "ms": ms[place], "accuracy": each["accuracy"]["test"]})
-        print(rows[-1], flush=True)
-        for name in taken:
-            if name not in reached:
-                reached[name] = trained_accuracy(rivals[name], evaluator, shape, epochs)
-            rows.append({**about, "network": name, "ms": ms[name], "accuracy": reached[name]})
+    reached = {each: trained_accuracy(rivals[each], evaluator, shape, epochs) for each in [*taken, *within]}
+    rows: list[dict[str, object]] = []
+    for place, width in enumerate(taken):
+        about = {"experiment": experiment.name, "place": place, "budget": known[width]}
+        answer = answers[width]
+        delivered = trained(answer, evaluator, experiment.deploy, folder / "tuned")
+        accuracies = {answer.architecture: delivered.description["accuracy"]["test"]}
+        accuracies |= {each: reached[each] for each in [width, *sorted(within)] if known[each] <= known[width]}
+        for text, value in accuracies.items():
+            kind = OURS if text == answer.architecture else text.split()[0] if text == width else "timm"
+            rows.append({**about, "kind": kind, "network": text, "ms": ms[text], "accuracy": value})
             print(rows[-1], flush=True)
     return rows
+
+
+def timed(
+    experiment: Experiment, name: str, space: SearchSpace, networks: Mapping[str, tuple[Build, tuple[int, ...]]]
+) -> dict[str, float]:
+    """Return the latencies of networks, in ms, each timed beside the smallest and the largest of the space."""
+    references = [(partial(space.network, row), space.input_shape_of(row)) for row in space.extremes()]
+    builders, shapes = zip(*references, *networks.values(), strict=True)
+    device = experiment.device(name).create()
+    assert isinstance(device, TimedDevice)
+    table = device.time_networks(builders, shapes, n_references=len(references))
+    return dict(zip(networks, table["latency_ms"].tolist(), strict=True))
+
+
+def spread_over(generator: Generator, name: str, known: Mapping[str, float]) -> list[str]:
+    """Return networks whose latencies are spread by equal factors over the range that the generator answers."""
+    steps = generator.steps(device=name, confidence=0.9)
+    fitting = {each: ms for each, ms in known.items() if steps[0].bound <= ms <= steps[-1].bound}
+    goals = np.geomspace(min(fitting.values()), max(fitting.values()), BUDGETS)
+    nearest = [min(fitting, key=lambda each: abs(np.log(fitting[each] / goal))) for goal in goals]
+    return list(dict.fromkeys(nearest))
 
 
 def rival_networks(shape: tuple[int, ...], classes: int) -> dict[str, Callable[[], nn.Module]]:
@@ -124,11 +151,9 @@ def trained_accuracy(
     build: Callable[[], nn.Module], evaluator: DatasetEvaluator, shape: tuple[int, ...], epochs: int
 ) -> float:
     """Return the test accuracy, in percent, of a network after its best epoch."""
-    from dataclasses import replace
-
     torch.manual_seed(evaluator.seed)
     network = build().to(memory_format=torch.channels_last)
-    recipe: Recipe = replace(evaluator.recipe, epochs=epochs)
+    recipe = replace(evaluator.recipe, epochs=epochs)
     validation = evaluator.examples("validation", shape)
     fit(
         network,
@@ -142,14 +167,11 @@ def trained_accuracy(
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return, by budget, the mean accuracies over the experiments, and the lead over the best rival of each kind."""
-    kinds = np.where(table["network"].str.startswith(HANDMADE), HANDMADE, "timm")
-    table = table.assign(kind=np.where(table["network"] == OURS, OURS, kinds))
+    """Return, by place, the mean accuracies over the experiments, and the lead over the best rival of each kind."""
     best = table.groupby(["place", "experiment", "kind"])["accuracy"].max().unstack("kind")
     leads = {f"lead over {kind}": best[OURS] - best[kind] for kind in best.columns if kind != OURS}
     found = best.assign(**leads).groupby("place").agg(["mean", "std"])
-    budgets = table.groupby("place")["budget"].mean()
-    found.insert(0, ("budget", "mean"), budgets)
+    found.insert(0, ("budget", "mean"), table.groupby("place")["budget"].mean())
     return found
 
 
