@@ -13,7 +13,7 @@ INDEX, LISTING, REFERENCES = "index.json", "manifest.json", "references"
 """The table of delivered networks, the list of all files of the folder, and the folder of reference networks."""
 DELIVERED = "a table of networks that nagevo delivered"
 USUAL = 3
-"""Budgets for each device where the experiment has trained weights."""
+"""Default number of budgets for each device, where the experiment has trained weights."""
 
 
 @dataclass(frozen=True)

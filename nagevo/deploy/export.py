@@ -215,7 +215,7 @@ def _openvino() -> ModuleType:
 
 
 def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: int | None = 1) -> bytes:
-    """Return an ONNX model that runs as long as what :func:`export_onnx` writes, in a tenth of that one's time.
+    """Return an ONNX model with the latency of what :func:`export_onnx` writes, exported in a tenth of the time.
 
     It comes from torch's earlier exporter, by TorchScript. On ten MobileNetV3 architectures at 28 × 28 pixels,
     onnxruntime optimized both models to the same operators (but for the name of the reshape before the classifier), and
@@ -246,7 +246,7 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
 
 
 def _forget_sources(model: onnx_ir.Model) -> None:
-    """Take out of a model what the exporter notes of Python code: much of a small file, and paths of this machine."""
+    """Remove the exporter's notes on Python code, which enlarge small files and hold paths of this machine."""
     model.metadata_props.clear()
     for node in model.graph:
         node.metadata_props.clear()

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from nagevo.training.examples import Examples
 
 CALIBRATION_EXAMPLES, CALIBRATION_BATCH = 256, 32
-"""Most examples that ranges are taken from, and how many run at a time."""
+"""Maximum number of examples from which ranges are taken, and number of examples that run at a time."""
 RANDOM_EXAMPLES = 8
-"""Random inputs that the ranges of networks without trained weights are taken from, of which latencies alone matter."""
+"""Number of random inputs for the ranges of networks without trained weights, of which only latencies matter."""
 
 
 def quantized(network: nn.Module, input_shape: tuple[int, ...], inputs: np.ndarray | None = None) -> bytes:

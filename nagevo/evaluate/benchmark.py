@@ -160,7 +160,7 @@ class _Latency:
         return np.exp(np.mean(logs, axis=0))
 
     def bound(self, choices: np.ndarray) -> np.ndarray:
-        """Return what they stay under, shape (n,); nothing is known of how far the average device is from this one."""
+        """Return upper bounds of the latencies, shape (n,); for the average of the known devices, the predictions."""
         if self.device is None:
             return self.predict(choices)
         return self.predictor.latency_bound_ms(self.device, choices, self.confidence)

@@ -169,7 +169,7 @@ def hypervolume_curve(
 
 
 def regret_curve(history: Measurements, references: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Return what the best measured network misses at each budget: ``device, budget, regret``."""
+    """Return the regret of the best measured network at each budget: ``device, budget, regret``."""
     tables = []
     for device, reference in _searched(history, references):
         points = _best_measured_regret(history.objectives(device), reference)

@@ -1,4 +1,4 @@
-"""Whether promises held: what an evaluation says of them in plain words."""
+"""Sentences that say whether the promises of an evaluation held."""
 
 from __future__ import annotations
 

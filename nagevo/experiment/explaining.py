@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nagevo.measure.latency.base import Device
 
 PROFILED = ("onnxruntime", "torch")
-"""Backends that profile layers; a bundle may say which of these to open, and no other: it may come from anywhere."""
+"""Backends that profile layers. A bundle may name only one of these to be opened, because bundles may be untrusted."""
 
 
 def explain(generator: Generator, answer: Answer, device: Device | None) -> dict[str, Any]:

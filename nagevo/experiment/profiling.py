@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 LAYERS = "layers.csv"
 """Table of the layers of the networks that were delivered for a device, in their folder."""
 SLOWER = 1.1
-"""Factor, beyond that of all layers together, from which on a layer is slower than it was."""
+"""Factor, relative to that of all layers together, above which a layer counts as slower than it was."""
 
 
 def profiled(space: SearchSpace, choices: np.ndarray, device: Device, value: float) -> pd.DataFrame | None:
     """Return the layers of an architecture, whose ``ms`` add up to ``value``; None where the device has no profile.
 
-    Profiling takes time itself: milliseconds are shares of those that the network takes without it.
+    Profiling itself takes time, so that each layer gets its share of the latency that the network has without it.
 
     Parameters
     ----------

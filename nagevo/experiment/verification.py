@@ -1,8 +1,8 @@
-"""Verification: what answers promise is measured before it is given, and learned from.
+"""Verification: answers are measured before they are given, and the generator learns from these measurements.
 
 In each round the answers of the generator that were not measured yet are proposals: their latency is read on further
-occasions, since they were chosen for seeming fast on those before, and their accuracy where it is not known. From all
-that is known then a generator is made anew.
+occasions, since they were chosen for seeming fast on those before, and their accuracy where it is not known. Then a new
+generator is made from all measurements.
 """
 
 from __future__ import annotations

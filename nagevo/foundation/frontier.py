@@ -16,7 +16,7 @@ ERROR, VALUE = 0, 1
 """Columns of ``objectives``."""
 
 REFERENCE_POINT = (1.1, 1.1)
-"""Where the hypervolume ends, in objectives scaled by the true frontier."""
+"""Reference point of the hypervolume, in objectives scaled by the true frontier."""
 
 
 def is_nondominated(objectives: np.ndarray) -> np.ndarray:
@@ -113,7 +113,7 @@ def gd_plus(objectives: np.ndarray, true: np.ndarray) -> float:
 
 
 def budgets(true: np.ndarray, n: int = 100) -> np.ndarray:
-    """Return n budgets (ms), evenly spaced from the fastest member, left out, to the most accurate one.
+    """Return n budgets (ms), evenly spaced from the fastest member's latency (excluded) to the most accurate one's.
 
     >>> budgets(np.array([[30.0, 2.0], [20.0, 4.0]]), n=4).tolist()
     [2.5, 3.0, 3.5, 4.0]
@@ -174,7 +174,8 @@ def budget_use(answers: np.ndarray, budgets: np.ndarray) -> float:
 def refusals(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> tuple[float, float]:
     """Return the share of infeasible budgets that were refused and of feasible ones that were answered.
 
-    A budget is infeasible below the latency of the fastest member of the true frontier. A share of none is 1.
+    A budget is infeasible below the latency of the fastest member of the true frontier. The share is 1 if there are
+    none.
     """
     feasible = budgets >= true[:, VALUE].min(initial=np.inf)
     refused = ~np.isfinite(answers).all(axis=1)
@@ -188,7 +189,7 @@ def _share(mask: np.ndarray) -> float:
 def answer_metrics(
     answers: np.ndarray, budgets: np.ndarray, true: np.ndarray, reference_point: Sequence[float] = REFERENCE_POINT
 ) -> dict[str, float | None]:
-    """Return every metric of the answers to some budgets; None where no budget is feasible, so that there is none.
+    """Return every metric of the answers to some budgets; those of feasible budgets are None if there are none.
 
     Parameters
     ----------

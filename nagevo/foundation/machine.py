@@ -38,7 +38,7 @@ def describe(entry: Mapping[str, Any]) -> str:
 
 
 def stated(entry: Mapping[str, Any]) -> str:
-    """Return the respect in which latencies are stated.
+    """Return in words the statistic and the condition that latencies refer to.
 
     >>> stated({"statistic": "median", "condition": "observed"})
     'median on the machine as observed'

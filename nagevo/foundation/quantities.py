@@ -29,7 +29,7 @@ QUANTITIES = {
     ENERGY: Quantity("energy", "mJ", "more frugal"),
     FILE_SIZE: Quantity("file size", "kB", "smaller"),
 }
-"""By name, which is also the name of the limit and of the column of a table."""
+"""Quantities by name, which is also the name of the limit and of the column of a table."""
 
 
 def checked(name: str) -> str:

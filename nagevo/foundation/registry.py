@@ -27,9 +27,9 @@ class Kind(Mapping[str, str]):
     base : type
         The class that every component derives from; ``object`` where components are functions.
     provided : tuple of str
-        Parameters of every component that nagevo provides; all others are options of the config.
+        Parameters that nagevo passes to every component; all others are options of the config.
     shared : callable, optional
-        Makes what is used of a component; its keyword-only parameters are options of every component.
+        Function through which every component is used; its keyword-only parameters are options of every component.
     """
 
     what: str

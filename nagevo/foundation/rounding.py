@@ -1,4 +1,4 @@
-"""Numbers for people that are promised: rounded up, so that they hold as they are printed."""
+"""Rounding of promised numbers upwards, so that the promise also holds for the number as printed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from nagevo.foundation.errors import OutputError
 STAGING, EARLIER = ".nagevo-new-", ".nagevo-old-"
 """Beginnings of the names of temporary files and folders."""
 SNAKEMAKE = ".snakemake_timestamp"
-"""Snakemake puts it into folders that rules declare."""
+"""File that Snakemake puts into the folders that rules declare as outputs."""
 MANIFESTS = ("manifest.json", "network.json", "comparison.json", "figures.json")
 """Names of the files that list what else lies in a folder of nagevo's."""
 FILES = "files"
@@ -209,7 +209,7 @@ def _check_is_folder(folder: Path) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Refuse what is write-protected, to the administrator too, who may write it all the same."""
+    """Refuse a write-protected path, even for the administrator, whom the system would let write to it."""
     if not path.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(path, os.W_OK):
         raise OutputError(f"{path} is read-only")
 

@@ -1,4 +1,4 @@
-"""From a few measurements on a new device to its latency."""
+"""Prediction of the latency on a new device from a few measurements there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ N_SYNTHETIC = 16
 
 
 def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = None) -> np.ndarray:
-    """Return the n evaluated architectures whose latencies are worth most on a new device, or all if there are fewer.
+    """Return the n evaluated architectures whose latencies on a new device are most informative, or fewer.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def choose_probes(predictor: Predictor, n: int, *, known: np.ndarray | None = No
 
 
 def next_probes(knowledge: Knowledge, device: str, n: int | None = None, *, afresh: bool = False) -> np.ndarray:
-    """Return the architectures that are best measured on a device next, (n, n_choices).
+    """Return the most informative architectures to measure on a device next, shape (n, n_choices).
 
     Parameters
     ----------
     device : str
-        A new one, or one that was added and is to be known better.
+        A new one, or one added earlier that gets further measurements.
     n : int, optional
         How many; by default the generator's own probes less those measured already.
     afresh : bool

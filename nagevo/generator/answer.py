@@ -97,7 +97,7 @@ class Answer:
         return self._state()["condition"]
 
     def _state(self) -> dict[str, Any]:
-        """Return the respect in which the device was measured; None throughout where it is not known to be timed."""
+        """Return statistic and condition of the device's measurements; None where it is not known to be timed."""
         entry = self.networks.condition(self.device)
         if entry is None:
             return dict.fromkeys(("statistic", "condition", "machine", "disturbed", "slowdown"))
@@ -157,7 +157,7 @@ class Answer:
 
     @optional_packages()
     def deployment(self, *, untrained: bool = False) -> Deployment:
-        """Return the network with all that is needed where it runs; its ``save`` and ``export`` write folders.
+        """Return the network with preprocessing and description, ready to be saved and exported.
 
         Parameters and errors are those of :meth:`network`.
         """

@@ -77,7 +77,7 @@ class Answering:
         return [other for other, quantity in of_device.items() if quantity != of_device[device]]
 
     def offers(self, device: str, confidence: float) -> dict[str, list[Any]]:
-        """Return what is the answer to some limits; see :meth:`Generator.offers`."""
+        """Return every candidate that is the answer to some limits; see :meth:`Generator.offers`."""
         import moocore
 
         devices = (device, *self.others(device))

@@ -1,4 +1,4 @@
-"""Candidates for answers, with all that answering takes; reading them takes NumPy alone."""
+"""Candidates for answers, with everything that answering needs; reading them needs NumPy only."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class DeviceTable:
     repeats: Residuals = field(default_factory=lambda: Residuals(np.empty(0)))
 
     def bounds(self, confidence: float) -> np.ndarray:
-        """Return what each candidate stays under with the given confidence, shape (n,)."""
+        """Return the upper bound of each candidate's value with the given confidence, shape (n,)."""
         margin = np.where(self.verified, self.repeats.margin(confidence), self.residuals.margin(confidence))
         return self.expected * np.exp(self.spread * margin)
 
@@ -205,7 +205,7 @@ class Candidates:
         return replace(self, network=network.astype(np.int64))
 
     def description(self) -> dict[str, dict[str, Any]]:
-        """Return what :meth:`read` has to be told of the devices, for JSON."""
+        """Return the description of the devices that :meth:`read` needs, for JSON."""
         return {name: {key: getattr(table, key) for key in FACTS} for name, table in self.devices.items()}
 
     def write(self, path: Path) -> None:

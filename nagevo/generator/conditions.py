@@ -13,7 +13,7 @@ SEVERAL = 0.5
 
 
 def limited(space: SearchSpace, choices: np.ndarray, latency_ms: np.ndarray) -> np.ndarray:
-    """Return what architectures need of each limit that the model is told of, shape (n, n_limits).
+    """Return the latency and the costs of architectures, those that the model takes limits on, shape (n, n_limits).
 
     The limits are on the latency and on the costs of the space, such as parameters. A request is a vector of them, NaN
     where nothing is asked.
@@ -30,7 +30,7 @@ class DeviceView:
     probe_latency_ms : ndarray, shape (n_probes,)
         Latencies of the probe architectures.
     lower, upper : ndarray, shape (n_limits,)
-        The least that any architecture needs of each limit, and what the most accurate one needs: see :func:`limited`.
+        Smallest value of any architecture for each limit, and the value of the most accurate one: see :func:`limited`.
     """
 
     probe_latency_ms: np.ndarray

@@ -116,7 +116,7 @@ class Generator:
 
     @property
     def learns(self) -> bool:
-        """Whether devices can be adapted: not where every network was measured and nothing was learned of them."""
+        """Whether devices can be adapted; not if every network was measured, since no surrogates were learned then."""
         return self.learned is not None or (self.bundle is not None and files.MEASUREMENTS in self.bundle)
 
     @cached_property
@@ -231,7 +231,7 @@ class Generator:
         device : str, optional
             May be left out where the generator knows one device only.
         confidence : float
-            Asked probability that each latency holds its limit.
+            Probability with which each latency has to keep its limit.
         n : int, optional
             Largest number of different networks for each request; the result then holds lists of them, the most
             accurate first.
@@ -414,7 +414,7 @@ class Generator:
             )
 
     def with_device(self, device: str, readings: Readings) -> Generator:
-        """Return the generator with a device of which this is all that was read, in memory."""
+        """Return the generator with a device that has exactly these readings; nothing is written."""
         from nagevo.generator.adaptation import adapted
 
         self._check_name(device)
@@ -427,7 +427,7 @@ class Generator:
         return replaced(self, candidates=candidates, description=description, learned=knowledge)
 
     def probes_for(self, name: str, n: int | None = None, *, afresh: bool = False) -> list[str]:
-        """Return the architectures, as texts, that are best measured on a device next.
+        """Return the most informative architectures to measure on a device next, as texts.
 
         Parameters
         ----------

@@ -82,7 +82,7 @@ class Knowledge:
         return unique(np.concatenate([self.predictor.measurements.choices, *proposals]))
 
     def proposed(self, view: DeviceView) -> np.ndarray:
-        """Return what the model proposes for a device that it sees so; see :attr:`proposals`."""
+        """Return the architectures that the model proposes for a device with this view; see :attr:`proposals`."""
         if self.decoder is None:
             return np.empty((0, self.space.n_choices), dtype=np.int8)
         asked = [view.lattice(DECODED_REQUESTS), view.several(DECODED_REQUESTS, rng=np.random.default_rng(self.seed))]

@@ -67,7 +67,7 @@ class Ranking:
         return holding[np.sort(first)[:n]].tolist()
 
     def _steps_of(self, name: str) -> tuple[list[float], list[int]]:
-        """Return from which bounds on, ascending, which places are the first that keep one limit."""
+        """Return ascending bounds of one limit, and for each the first place that keeps a limit from this bound on."""
         if name not in self._steps:
             bounds = self.bounds[name]
             places = np.argsort(bounds, kind="stable")
@@ -77,14 +77,15 @@ class Ranking:
         return self._steps[name]
 
     def minimum(self, name: str, limits: Mapping[str, float]) -> float:
-        """Return the least of one limit that can be promised while the others are kept, infinite where they cannot."""
+        """Return the smallest value of a limit that can be promised while the others are kept; infinite if none."""
         others = {other: limit for other, limit in limits.items() if other != name}
         return float(self.bounds[name][self._holding(others)].min(initial=np.inf))
 
     def nearest(self, limits: Mapping[str, float]) -> tuple[str, dict[str, float]]:
-        """Return which of some limits that nothing keeps binds, and the nearest limits that something keeps.
+        """Return the binding one of some limits that no candidate keeps, and the nearest limits that a candidate keeps.
 
-        Nearest is what exceeds the limits by the smallest factor, and the one that it exceeds most binds.
+        The nearest candidate exceeds the limits by the smallest factor; the limit that it exceeds most is the binding
+        one.
 
         Examples
         --------

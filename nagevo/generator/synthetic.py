@@ -87,7 +87,7 @@ class SyntheticDevices:
 
 
 def log_sources(predictor: Predictor, choices: np.ndarray, latencies: np.ndarray | None = None) -> np.ndarray:
-    """Return the logarithms of what synthetic devices are made of, shape (n, n_sources).
+    """Return the logarithms of the sources of synthetic devices, latencies and costs, shape (n, n_sources).
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ the residuals of folds left out serve, so that no architecture is kept from the 
 "False Discovery Rate-Adjusted Multiple Confidence Intervals for Selected Parameters": the share that counts is that of
 the selected ones. Jin and Candès 2023, "Selection by Prediction with Conformal p-values": left-out examples stand in
 for candidates in the selection itself. Tibshirani, Barber, Candès, Ramdas 2019, "Conformal Prediction Under Covariate
-Shift": residuals with weights. Taken are these ideas; the weights, the chance of being chosen among a random part of
-the left-out architectures, are our own: see :func:`chosen_weights`. No guarantee is claimed, since candidates are not
-exchangeable with what a search measures.
+Shift": residuals with weights. The bound combines these ideas; the weights are our own (the chance of being chosen
+among a random part of the left-out architectures, see :func:`chosen_weights`). No guarantee is claimed, since
+candidates are not exchangeable with what a search measures.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CALIBRATION = 60
 """Maximum number of residuals that a bound is taken from; fewer where fewer were measured."""
 
 DRIFT_CONFIDENCES = np.linspace(0.5, 0.999, 500)
-"""Between them the drift is interpolated, so that answering needs no distribution of Student."""
+"""Confidences between which the drift is interpolated, so that answering does not need Student's t distribution."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A Gaussian process of the latency on one device, over the latencies of known devices and the features.
 
-A device's latency is taken for a sum of those of known devices, of a share for each feature and of an overhead. The
-process is one of the latency in units of the device's own speed, whose noise is relative.
+A device's latency is modeled as a weighted sum of those of known devices and of the features, plus an overhead. The
+process models the latency in units of the device's own speed, with relative noise.
 
 References
 ----------

@@ -11,7 +11,7 @@ from nagevo.measure.status import ACCURACY
 from nagevo.spaces.base import SearchSpace, row_keys
 
 FEWEST = 3
-"""Failures, and successes, from which a classifier is fitted."""
+"""Minimum number of failures, and of successes, for a classifier to be fitted."""
 PENALTY, COST_PENALTY = 0.1, 0.00025
 """Penalties on the squared weights of standardized features, and of the logarithms of costs: most failures are a
 matter of size."""
@@ -22,7 +22,7 @@ class Feasibility:
     """Tells which architectures can be measured on each device, and whose accuracy can be read.
 
     An architecture that failed, and every one that means the same network, is infeasible; one that was measured is
-    feasible. Of others a classifier is asked where at least ``FEWEST`` failed and as many did not; without it they
+    feasible. All others are judged by a classifier if at least ``FEWEST`` failed and as many did not; otherwise they
     count as feasible.
     """
 

@@ -33,7 +33,7 @@ Fit = tuple[Regression, np.ndarray, np.ndarray]
 
 N_FOLDS = 5
 SHARE_STEPS = 10
-"""Shares are multiples of one over this."""
+"""Number of steps from 0 to 1 in which shares of the mix are chosen."""
 FLOOR = 0.1
 """Smallest latency that is predicted, as a share of the smallest measured one."""
 MIN_MEASUREMENTS = 2
@@ -244,8 +244,8 @@ def best_shares(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def _representative(n: int, seed: int) -> np.ndarray:
     """Return the rows that a surrogate is fitted to: at most :data:`MAX_MEASUREMENTS`.
 
-    Half of them are the newest ones and the others a sample of the rest: a search measures ever nearer to the frontier,
-    so that the newest rows say most about it.
+    Half of them are the newest ones and the others a sample of the rest: a search measures ever closer to the frontier,
+    so that the newest rows are the most informative about it.
     """
     if n <= MAX_MEASUREMENTS:
         return np.arange(n)

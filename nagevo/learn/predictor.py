@@ -122,7 +122,7 @@ class Predictor:
         )
 
     def latency_with_spread(self, device: str, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the latency in ms, and by what the device's logarithmic margin is multiplied for each.
+        """Return the latency in ms and the spread, the factor of the device's logarithmic margin, of each architecture.
 
         The latency stays under ``latency * exp(spread * margin)``, with the margin of the device's residuals at the
         asked confidence; the spread is 0 where a measured latency is its own bound.
@@ -136,7 +136,7 @@ class Predictor:
         return latency_ms, spread
 
     def described(self, choices: np.ndarray, *, unseen: bool = False) -> np.ndarray:
-        """Return what the latency on a device without a surrogate of its own is predicted from.
+        """Return the inputs from which the latency on a device without a surrogate of its own is predicted.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class Predictor:
         return self.feasibility.feasible(device, choices)
 
     def repeated(self, device: str) -> RepeatedValues:
-        """Return what occasions after the search tell of the measured architectures on a device.
+        """Return the values of a device's measured architectures on occasions after the search, with their bound.
 
         They are too few to tell how much the machine drifts between them: the drift is that between all occasions.
         """
@@ -226,7 +226,7 @@ class Predictor:
     def _completed(
         self, values: np.ndarray, choices: np.ndarray, predict: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        """Return the values with what ``predict`` makes of the choices in the places of NaN."""
+        """Return the values with predictions in the places of NaN."""
         missing = np.isnan(values)
         if missing.any():
             values[missing] = predict(choices[missing])

@@ -1,4 +1,4 @@
-"""Which architectures to measure on a new device, so that few latencies say much.
+"""Which architectures to measure on a new device, so that few latencies are as informative as possible.
 
 References
 ----------
@@ -26,7 +26,7 @@ DEVIATIONS = 1.3
 def probe_order(
     described: np.ndarray, known_ms: np.ndarray, accuracy: np.ndarray, n: int, *, first: Sequence[int] = ()
 ) -> np.ndarray:
-    """Return n rows, each the one whose latency is worth most once those before it are known.
+    """Return n rows, each the one whose latency is most informative once those before it are known.
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ def probe_order(
 
     Notes
     -----
-    The first :data:`N_INFORMATIVE` follow a greedy A-optimal design: each takes most away from the summed variance of
-    the relative latency of all rows under the prior with middling hyperparameters. The others are worth the regret that
-    they take away from answers on the known devices, where a probed row answers budgets from its latency on and any
-    other one only from its bound on, :data:`DEVIATIONS` above. Where no row takes anything away, the variance decides.
+    The first :data:`N_INFORMATIVE` follow a greedy A-optimal design: each reduces most the summed variance of the
+    relative latency of all rows under the prior with medium hyperparameters. Each further one reduces the regret of
+    answers on the known devices most, where a probed row can answer budgets above its latency, and any other row only
+    budgets above its bound, :data:`DEVIATIONS` higher. Where no row reduces it, the variance decides.
     """
     prior, basis = PRIORS[len(PRIORS) // 2], Basis.of(described, len(known_ms))
     inputs = basis.inputs(described)

@@ -29,7 +29,7 @@ class RepeatedValues:
 
     @classmethod
     def of(cls, values: np.ndarray) -> RepeatedValues:
-        """Return what some occasions tell.
+        """Return the expected values and the bound that follow from some occasions.
 
         Parameters
         ----------
@@ -65,5 +65,5 @@ class RepeatedValues:
 
     @property
     def spread(self) -> np.ndarray:
-        """By what the margin of the residuals is multiplied for each network, shape (n,)."""
+        """Factor of the margin of the residuals for each network, shape (n,)."""
         return np.full(len(self.expected), float(len(self.residuals.values) > 0))

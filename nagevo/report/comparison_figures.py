@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#3e3e3e", "#56B4E9", "#B8A800")
-"""After Okabe and Ito."""
+"""Colors of series, after Okabe and Ito."""
 BLACK = "#000000"
 MOST_COLORED = 5
 """Number of colored strategies where there are more strategies than colors."""
 LEAST_MISSING = 1e-4
-"""Shares of the hypervolume below it are drawn as if they were it."""
+"""Smaller missing shares of the hypervolume are drawn as this one."""
 NAME_HEIGHT = 0.05
 """Smallest distance of two names beside lines, as a share of the height of a panel."""
 
@@ -41,7 +41,7 @@ def _compared(content: Content, name: str, x: str, y: str, *, missing: bool = Fa
 
     Few strategies have a color each, and a band from the lowest to the highest seed. Of many, those that reach the
     largest hypervolume are colored, random search is black, the others are gray, and there are no bands.
-    With ``missing`` it shows what the values lack to 1, on a logarithmic scale, where strategies can be told apart, and
+    With ``missing`` it shows 1 minus the values, on a logarithmic scale, where strategies can be told apart, and
     names each line at its end; otherwise a legend names the strategies, the one with the largest mean first.
     """
 

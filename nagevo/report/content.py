@@ -173,7 +173,7 @@ def hypervolume_curve(searched: Measurements, device: str, cheap_cost: float = 0
 
 
 def prediction(left_out: np.ndarray) -> dict[str, Any]:
-    """Return measured and predicted values of what a surrogate was not fitted to, with its errors.
+    """Return measured values and a surrogate's predictions of architectures left out of its fit, with the errors.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ def steps_at(device: Mapping[str, Any], confidence: float) -> dict[str, list[Any
 
 
 def steps(offers: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-    """Return the rows of offers that some budget alone is answered with, the smallest bound first.
+    """Return the rows of offers that are the answer to some budget without further limits, the smallest bound first.
 
     >>> steps({"accuracy": [70.0, 65.0, 60.0], "bound": [3.0, 4.0, 2.0], "parameters": [9, 5, 7]})
     {'accuracy': [60.0, 70.0], 'bound': [2.0, 3.0], 'parameters': [7, 9]}

@@ -1,4 +1,4 @@
-"""Where the milliseconds of the delivered networks go, for the page."""
+"""Layers of the delivered networks with their latencies, for the page."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def hypervolume(content: Content) -> Figure:
 
 
 def predictions(content: Content) -> Figure:
-    """Return predicted against measured values of what the surrogates were not fitted to."""
+    """Return predicted against measured values of architectures left out of the fits of the surrogates."""
     quantities = [("accuracy", "%", content["prediction"])]
     for device in content["devices"]:
         measured = device["quantity"]

@@ -12,7 +12,7 @@ from nagevo.learn.predictor import Predictor
 from nagevo.spaces.base import unique, without
 
 REFERENCE_POINT = (1.1, 1.1)
-"""Where the hypervolume ends, on the scale of the frontier."""
+"""Reference point of the hypervolume, on the scale of the frontier."""
 RECOMPUTED = 200
 """Number of expected improvements, the largest ones, that are recomputed after each choice."""
 

@@ -244,7 +244,7 @@ class SurrogateEvolution(Strategy):
         return without(unique(np.concatenate(found)), self.evaluated())
 
     def _evolved(self, predictor: Predictor, device: str, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return what evolves on the surrogates of accuracy, seen with optimism, and of a device's latency."""
+        """Return architectures evolved on the surrogates of a device's latency and, optimistically, of accuracy."""
 
         def objective(choices: np.ndarray) -> np.ndarray:
             error, std = self._error(predictor, choices)
@@ -258,7 +258,7 @@ class SurrogateEvolution(Strategy):
         return found.choices
 
     def _infill(self, predictor: Predictor, pool: np.ndarray, n: int) -> tuple[np.ndarray, float]:
-        """Return n architectures of the pool, each the one that promises most once those before it are measured.
+        """Return n architectures of the pool, each with the largest expected gain once those before it are measured.
 
         Also returned is by how much they are expected to raise the hypervolumes of all devices together.
         """
@@ -281,10 +281,10 @@ def _limits(quantity: str, limits: Sequence[float]) -> tuple[float, float]:
 
 
 def initial_design(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:
-    """Return n or more architectures that cover the space, the most telling first.
+    """Return n or more architectures that cover the space, the most informative first.
 
-    The extremes come first. Then one whose choices tend to be cheap or dear together takes turns with a uniform one: in
-    a large space uniform ones are all of middling size.
+    The extremes come first. Then architectures whose choices tend to be all cheap or all expensive alternate with
+    uniform ones, because in a large space uniform ones are all of medium size.
     """
     level = rng.random((n, 1))
     drawn = rng.binomial(np.asarray(space.n_options) - 1, level, size=(n, space.n_choices))

@@ -23,7 +23,7 @@ PEAK, WEIGHTS = "peak_memory_kb", "weights_kb"
 FILTER, BIAS = {"fp32": 0, "int8": 5}, {"fp32": 4, "int8": 12}
 """Bytes of a filter beside its weights, and of its bias (int32); in int8 each has a scale and a zero point."""
 NOTHING = -1
-"""Stands for a value that is not there."""
+"""Place of an absent value."""
 
 
 def filters(inputs: Any, outputs: Any, taps: Any = 1, *, bias: bool = True) -> dict[str, Any]:

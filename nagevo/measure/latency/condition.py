@@ -90,7 +90,7 @@ class Reading:
     def value(self, statistic: str, quiet: np.ndarray) -> float:
         """Return a statistic of the runs as they would be on the quiet machine.
 
-        Disturbed bursts count by the ratio to the references, and only where too few are quiet.
+        Disturbed bursts are used only if too few are quiet, through their ratios to the references.
         """
         slowdown = self.slowdown(quiet)
         runs = self.runs / np.exp(slowdown)[:, None]

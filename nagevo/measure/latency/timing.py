@@ -92,7 +92,7 @@ class TimedDevice(Device):
         return int(getattr(self, "runs", 1))
 
     def _rise(self, needed: int) -> None:
-        """Time as many rounds as so many runs take."""
+        """Set the number of rounds to the smallest that gives the needed number of runs."""
         object.__setattr__(self, "rounds", math.ceil(needed / self.runs_in_burst))
 
     @abstractmethod
@@ -282,7 +282,7 @@ class _References:
         return len(self._medians)
 
     def settle(self) -> None:
-        """Run every reference untimed: what runs first after a pause is slower, and would always be they."""
+        """Run every reference untimed, because the first run after a pause is slower, and references come first."""
         self.run()
         self._medians.pop()
 

@@ -41,9 +41,10 @@ class AutoShrink(Strategy):
     edge becomes a lower option of a choice, in the order in which the space lists them; several removals at once where
     the space is too large for one at a time; all graphs on the way are kept, and not only the best one.
 
-    The constants of the recurrent score are for perplexities of words: ten times the FLOPs may cost 4 of them, and 200
-    is no good. They are rescaled as shares, so that they hold for characters too, whose perplexities are 3 to 10: 4 of
-    200 are 2 %, the ``beta`` of ``quality: perplexity``. The other constants leave the order of candidates as it is.
+    The constants of the recurrent score are for perplexities of words: ten times the FLOPs are worth 4 of them, and a
+    perplexity of 200 scores 0. They are rescaled as shares, so that they hold for characters too, whose perplexities
+    are 3 to 10: 4 of 200 are 2 %, the ``beta`` of ``quality: perplexity``. The other constants leave the order of
+    candidates as it is.
     """
 
     candidates: Annotated[int, Option("Number of possible removals that are measured in each step.", ge=1)] = 10

@@ -345,10 +345,11 @@ class MobileNetV3Space(SearchSpace):
         return of_slots, (self.table_of_ends(parameters, int), self.table_of_ends(macs, int))
 
     def slot_blocks(self) -> Iterator[tuple[tuple[int, ...], int, Block, Any]]:
-        """Yield where :meth:`table_of_slots` has a block, the resolution, the block, and the height of its input.
+        """Yield for each block its index in :meth:`table_of_slots`, the resolution, the block and its input's height.
 
-        A block depends on nothing but its slot, two width multipliers, kernel and expansion, its input's height on the
-        resolution too: sums over a table give the costs, or the latencies, of any architecture.
+        A block depends only on its slot, the width multipliers of its layer and of the one before, its kernel and its
+        expansion; the height of its input depends on the resolution too. Sums over a table therefore give the costs, or
+        the latencies, of any architecture.
         """
         n_widths = len(self.elastic.multipliers)
         for i, resolution in enumerate(self.resolutions):
@@ -395,7 +396,7 @@ class MobileNetV3Space(SearchSpace):
         return table[resolution, np.arange(N_SLOTS), before, own, kernels, expansions] * used
 
     def ends(self) -> Iterator[tuple[tuple[int, int, int], Layout]]:
-        """Yield where :meth:`table_of_ends` has what surrounds the stages, and a layout with it, for all of them."""
+        """Yield for each entry of :meth:`table_of_ends` its index and a layout with these layers outside the stages."""
         smallest = np.zeros(self.n_choices, dtype=np.int8)
         n_widths, elastic = len(self.elastic.multipliers), len(self.resolutions) > 1
         for resolution, first, last in np.ndindex(len(self.resolutions), n_widths, n_widths):
@@ -409,7 +410,7 @@ class MobileNetV3Space(SearchSpace):
             yield (resolution, first, last), self.layout(row)
 
     def table_of_ends(self, value: Callable[[Layout], float], dtype: type = float) -> np.ndarray:
-        """Return a value of what surrounds the stages, from a layout with it.
+        """Return a value of each combination of layers outside the stages, computed from a layout with them.
 
         Returns
         -------
