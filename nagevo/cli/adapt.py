@@ -89,7 +89,7 @@ def _check_unfilled(path: Path) -> None:
     with suppress(DataError):
         if [*read_table(path).columns] == ["architecture"]:
             return
-    raise OutputError(f"{path} holds something else than architectures to measure: choose another name")
+    raise OutputError(f"{path} exists and is not a table of architectures to measure: choose another name")
 
 
 def _probes(generator: Generator, device: str, n: int | None, afresh: bool) -> list[str]:

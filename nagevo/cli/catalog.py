@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nagevo.generator.generator import Generator
 
 TABLE = "accuracies.csv"
-"""Table that is looked for beside the networks."""
+"""Name of the table of accuracies in the folder of networks."""
 
 
 def run(
@@ -107,7 +107,7 @@ def _experiment(folder: Path | None, accuracies: Path | None, device: str | None
 
 
 def _networks(generator: Generator, device: str, confidence: float) -> Table:
-    """Return the networks from the fastest on, with what is promised of each and which are answers."""
+    """Return the networks, the fastest first, with the promised latency of each and whether it is an answer."""
     from rich.table import Table
 
     from nagevo.foundation.quantities import QUANTITIES

@@ -10,7 +10,7 @@ import typer
 from nagevo.cli.options import Config, OutputFolder, writable
 
 LISTING = "comparison.json"
-"""Lists the files of the folder of tables, by which nagevo knows them again."""
+"""Manifest of the folder of tables, by which nagevo recognizes the files that it wrote."""
 
 
 def run(

@@ -113,7 +113,7 @@ def _read(path: Path | None) -> list[float]:
 
 
 def _refusal(error: InfeasibleBudget, experiment: str) -> str:
-    """Return a refusal as JSON; what is infinite is null there."""
+    """Return a refusal as JSON, with null for infinite numbers."""
     entry: dict[str, object] = {
         "experiment": experiment,
         "budget": _finite(error.budget),

@@ -18,7 +18,7 @@ class Commands(MutableMapping[str, Any]):
     Parameters
     ----------
     made : dict of str to callable
-        By name of the command, what makes it.
+        By name of the command, the function that makes it.
     """
 
     def __init__(self, made: dict[str, Callable[[], Any]]):
@@ -51,7 +51,7 @@ def group(**settings: Any) -> typer.Typer:
     Parameters
     ----------
     **settings
-        ``commands``, and what else :class:`typer.Typer` takes.
+        ``commands``, and further arguments of :class:`typer.Typer`.
     """
     commands = settings.pop("commands")
 
@@ -64,7 +64,7 @@ def group(**settings: Any) -> typer.Typer:
 
 
 def command(module: str, panel: str | None = None) -> Callable[[], Any]:
-    """Return what makes the command of a module; ``panel`` is its heading in the group's help."""
+    """Return the function that makes the command of a module; ``panel`` is its heading in the group's help."""
 
     def made() -> Any:
         name = module.rpartition(".")[2].replace("_", "-")

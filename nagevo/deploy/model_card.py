@@ -68,7 +68,7 @@ def _lines(
     precision = known.get("precision", "fp32")
     if precision != "fp32":
         yield f"| precision | {precision}: {PRECISIONS[precision]} |"
-    yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']} by what the search measured |"
+    yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']}, by the search's measurements |"
     if known["measured_latency_ms"] is not None:
         yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
     if known.get("measured_again") is not None:

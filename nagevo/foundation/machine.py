@@ -20,7 +20,7 @@ def describe_machine() -> dict[str, str | int]:
 
 
 def _processor() -> str:
-    """Return the model name of this machine's processor, or its architecture where the system does not tell."""
+    """Return the model name of this machine's processor, or its architecture where the system does not report it."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

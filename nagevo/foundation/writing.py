@@ -121,7 +121,9 @@ def check_not_listed(path: str | os.PathLike) -> None:
     target = Path(os.path.realpath(path))
     for manifest in MANIFESTS:
         if target.name in _listed(target.with_name(manifest)):
-            raise OutputError(f"{path} is a part of what {target.with_name(manifest)} lists: choose another name")
+            raise OutputError(
+                f"{path} is one of the files that {target.with_name(manifest)} lists: choose another name"
+            )
 
 
 def check_onnx_name(path: str | os.PathLike) -> None:

@@ -50,7 +50,7 @@ class Answering:
             highest = self.candidates.devices[device].highest_confidence
             if confidence > highest:
                 raise BudgetError(
-                    f"confidence {confidence:g} is more than what is measured on {device} supports: "
+                    f"confidence {confidence:g} is higher than the measurements on {device} support: "
                     f"at most {highest:.4g}"
                 )
 
@@ -72,7 +72,7 @@ class Answering:
         return np.unique(self.ranking((device,), confidence).bounds[self.quantities.on(device)]).tolist()
 
     def others(self, device: str) -> list[str]:
-        """Return the devices that measure something else than this one does."""
+        """Return the devices that measure another quantity than this one."""
         of_device = self.quantities.of_device
         return [other for other, quantity in of_device.items() if quantity != of_device[device]]
 

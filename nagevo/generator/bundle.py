@@ -109,7 +109,7 @@ class Bundle:
 
     @contextmanager
     def reading(self, what: str) -> Iterator[None]:
-        """Turn any error in the block into one that names the bundle: whoever made it may have written anything."""
+        """Turn any error in the block into one that names the bundle, because a bundle of others may hold anything."""
         try:
             yield
         except (BundleError, MissingDependency):
@@ -126,7 +126,7 @@ class Bundle:
 def writing(folder: str | os.PathLike, description: Mapping[str, Any]) -> Iterator[Path]:
     """Yield an empty folder whose files become those of a bundle when the block ends without an error.
 
-    Whoever changes an existing bundle holds it :func:`locked` from reading to writing. A symbolic link stays one.
+    A caller that changes an existing bundle holds it :func:`locked` from reading to writing. A symbolic link stays one.
 
     Raises
     ------

@@ -276,7 +276,7 @@ class Candidates:
         if any(column.shape != (len(self),) for column in columns):
             raise ValueError(f"its columns do not all have {len(self)} rows")
         if any(mask.dtype != bool for mask in masks):
-            raise ValueError("a column of truth values holds numbers")
+            raise ValueError("a column of booleans holds numbers")
         if not all(np.isfinite(values).all() for values in (self.accuracy, *self.costs.values(), *positive)):
             raise ValueError("it holds a number that is not finite")
         if not all((values > 0).all() for values in positive):

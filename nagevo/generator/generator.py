@@ -132,8 +132,8 @@ class Generator:
 
         if not self.learns:
             raise BundleError(
-                f"the generator of {self.experiment} measured every network and learned nothing of them: measure them "
-                "on the new device too, with `nagevo catalog`"
+                f"the generator of {self.experiment} comes from measuring every network and has no surrogates to "
+                "adapt: measure all networks on the new device too, with `nagevo catalog`"
             )
         return self.learned or Knowledge.read(cast(Bundle, self.bundle), self.space)
 
@@ -279,7 +279,7 @@ class Generator:
         return [next(same) for _, same in groupby(answers, key=lambda answer: answer.architecture)]
 
     def others(self, device: str) -> list[str]:
-        """Return the devices that measure something else than this one does."""
+        """Return the devices that measure another quantity than this one."""
         return self._answering.others(device)
 
     def offers(self, *, device: str | None = None, confidence: float = 0.9) -> dict[str, list[Any]]:

@@ -73,7 +73,8 @@ class Networks:
         if not untrained:
             raise ConfigError(
                 f"experiment {self.description['experiment']} has no trained weights of the answer: train it with "
-                "`nagevo finetune --from-scratch`, or ask for an untrained network (--untrained)"
+                "`nagevo finetune --from-scratch`; `nagevo generate` and `nagevo export` can take random weights "
+                "(--untrained)"
             )
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)

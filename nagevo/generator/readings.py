@@ -154,7 +154,7 @@ def _numbers(text: str, read: float | Iterable[float]) -> list[float]:
     several = [read] if isinstance(read, Real | str) or not isinstance(read, Iterable) else [*read]
     try:
         if any(isinstance(value, bool) for value in several):
-            raise TypeError("a truth value is not a latency")
+            raise TypeError("a boolean is not a latency")
         return [float(value) for value in several]
     except (TypeError, ValueError):
         raise DataError(f"expected latencies in ms by architecture, got {read!r} for {text}"[:300]) from None

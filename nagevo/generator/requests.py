@@ -118,5 +118,5 @@ class Quantities:
 def _limits(request: Request, budget: str) -> dict[str, float]:
     limits = request if isinstance(request, Mapping) else {budget: request}
     if any(isinstance(limit, bool) for limit in limits.values()):
-        raise TypeError("a truth value is not a limit")
+        raise TypeError("a boolean is not a limit")
     return {name: float(limit) for name, limit in limits.items()}

@@ -1,8 +1,8 @@
 """One-sided conformal bounds: what holds for a known share of the architectures that are chosen as answers.
 
-Whoever chooses the most accurate of many architectures that seem fast enough finds those that seem faster than they
-are. A bound that holds for a share of all architectures is therefore broken more often by answers, and the residuals
-that calibrate it have to be those of architectures that were chosen in the same way, among left-out ones, in whose
+Choosing the most accurate of many architectures that seem fast enough favors those that seem faster than they are. A
+bound that holds for a share of all architectures is therefore broken more often by answers, and the residuals that
+calibrate it have to be those of architectures that were chosen in the same way, among left-out ones, in whose
 prediction neither their latencies nor hyperparameters fitted to them had a part.
 
 References
@@ -96,8 +96,8 @@ class Residuals:
         """Return by how much the truth stays below the prediction and this margin, with the given confidence.
 
         It is the residual of rank ⌈confidence · (n + 1)⌉. A confidence above :attr:`highest_confidence` gets the
-        largest residual, which is all that is known; whoever promises something compares the two. What another occasion
-        may bring comes on top: :meth:`drift`.
+        largest residual, which is all that is known; callers that promise a bound compare the two. What another
+        occasion may bring comes on top: :meth:`drift`.
 
         Examples
         --------
@@ -125,7 +125,7 @@ def chosen_weights(objectives: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     objectives : ndarray, shape (n, n_objectives)
-        Minimized, as known to whoever chooses; rows with NaN have weight 0.
+        Minimized, as known when answers are chosen; rows with NaN have weight 0.
 
     Examples
     --------

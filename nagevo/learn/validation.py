@@ -1,4 +1,4 @@
-"""How well a surrogate predicts what it was not fitted to."""
+"""How well a surrogate predicts measurements that were left out of its fit."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """The accuracy that is expected of a network, from its accuracy and its cross-entropy on the same examples.
 
-The cross-entropy tells networks apart that the accuracy of a few examples does not: it changes with every example, and
-not only with those on the verge of another class.
+The cross-entropy distinguishes networks whose accuracies on few examples are equal: it depends on every example, and
+not only on those near the border to another class.
 
 References
 ----------
 Fay and Herriot 1979, "Estimates of Income for Small Places: An Application of James-Stein Procedures to Census Data":
-readings with known errors are drawn towards a regression on what else is known, the further the noisier they are.
+readings with known errors are shrunk towards a regression on other variables, the more the noisier they are.
 """
 
 from __future__ import annotations

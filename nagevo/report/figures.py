@@ -37,7 +37,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
 }
 FIGURES = "figures.json"
-"""Lists the files of the folder, by which nagevo knows them again."""
+"""Manifest of the folder, by which nagevo recognizes the files that it wrote."""
 PANEL_INCHES = (4.4, 3.5)
 DPI = 200
 MOST_STAGES = 14

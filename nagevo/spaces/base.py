@@ -39,8 +39,8 @@ class SearchSpace(ABC):
     Attributes
     ----------
     n_options : tuple of int, length n_choices
-        Number of options of each choice. Options are ordered from the cheapest to the dearest wherever such an order
-        exists: index 0 everywhere is the smallest architecture.
+        Number of options of each choice. Options are ordered from the cheapest to the most expensive wherever such an
+        order exists: index 0 everywhere is the smallest architecture.
     choice_names : tuple of str, length n_choices
         Name of each choice, as shown to people.
     resolutions : tuple of int
@@ -166,7 +166,7 @@ class SearchSpace(ABC):
     def sample_range(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
         """Return n random architectures from small to large, in normal form; duplicates are possible.
 
-        Each has its own tendency towards the dear options of all choices, uniform in [0, 1]; architectures of
+        Each has its own tendency towards the expensive options of all choices, uniform in [0, 1]; architectures of
         :meth:`sample` crowd in the middle of the range.
         """
         options = np.asarray(self.n_options) - 1

@@ -22,9 +22,9 @@ from nagevo.spaces.base import SearchSpace
 
 Operation = Literal["skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat"]
 OPERATIONS: tuple[Operation, ...] = ("skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat")
-"""From the cheapest to the dearest on most of the datasets."""
+"""From the cheapest to the most expensive on most of the datasets."""
 NO_MESSAGES = ("skip", "fc")
-"""Operations that take nothing from the neighbors of a vertex."""
+"""Operations that do not use the neighbors of a vertex."""
 GraphDataset = Literal["cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv", "proteins"]
 DATASETS = get_args(GraphDataset)
 N_NODES = 4

@@ -34,7 +34,7 @@ def memory_of_model(model: Any) -> dict[str, float]:
     Raises
     ------
     ConfigError
-        If the sizes of its values cannot be told.
+        If the sizes of its values are not known.
     """
     return {PEAK: _peak(model) / 1000, WEIGHTS: sum(_bytes_of_tensors(model)) / 1000}
 
@@ -89,7 +89,7 @@ def _sizes(model: Any) -> dict[str, tuple[int, int]]:
         kind = value.type.tensor_type
         dims = [dim.dim_value for dim in kind.shape.dim]
         if not all(dims[1:]):
-            raise ConfigError(f"the size of {value.name} is left open: the memory of the model cannot be told")
+            raise ConfigError(f"the size of {value.name} is left open: the memory of the model cannot be computed")
         of_number = helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize
         sizes[value.name] = (prod(dims[1:]) * max(dims[0], 1) if dims else 1) * of_number, of_number
     return sizes

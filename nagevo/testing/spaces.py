@@ -12,9 +12,9 @@ from nagevo.spaces.base import SearchSpace, unique
 from nagevo.testing.promises import equal, require
 
 ENUMERABLE = 200_000
-"""Most combinations of options for which a space is enumerated by a check."""
+"""Maximum number of combinations of options for which a check enumerates a space."""
 N = 64
-"""Random architectures that a check looks at."""
+"""Number of random architectures in a check."""
 
 
 def check_space(space: SearchSpace, *, seed: int = 0) -> None:
@@ -56,7 +56,7 @@ def texts_round_trip(space: SearchSpace, rng: np.random.Generator) -> None:
 
 
 def forms_are_stable(space: SearchSpace, rng: np.random.Generator) -> None:
-    """Canonical and normal form are their own forms, leave the meaning, and depend on nothing but the row."""
+    """Canonical and normal forms are idempotent, keep the network, and depend on the row only."""
     raw = _raw(space, rng)
     before = raw.copy()
     canonical, normal = space.canonical(raw), space.normal(raw)

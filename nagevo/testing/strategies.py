@@ -119,7 +119,7 @@ def cheap_readings_are_no_evaluations(build: Build) -> None:
 
 
 def the_last_architectures_are_found(build: Build) -> None:
-    """In a space that is nearly exhausted all that is left is proposed, and nothing else."""
+    """In a nearly exhausted space exactly the remaining architectures are proposed."""
     choices = LadderSpace().enumerate()
     strategy = build("phone")
     strategy.tell(_measured(choices[:-2], 0, ("phone",)))

@@ -153,7 +153,7 @@ class DatasetEvaluator(Evaluator):
         """Return one row for each architecture, in order; see :meth:`Evaluator.evaluate`.
 
         There are further columns: ``standard_error`` of the accuracy (percent), for examples drawn at random, and
-        the mean ``cross_entropy`` (nats), which tells networks apart that the accuracy of a few examples does not. For
+        the mean ``cross_entropy`` (nats), which distinguishes networks whose accuracies on few examples are equal. For
         tokens there is also its exponential, the ``perplexity``.
         """
         import torch

@@ -1,4 +1,4 @@
-"""The state of a machine while it was measured, told from reference networks that were timed in the same bursts.
+"""The state of a machine during measurements, estimated from reference networks timed in the same bursts.
 
 A machine is slower at times: another program runs, its clock is lowered. References, the smallest and the largest
 network of the space, are timed beside all others, so that a latency is a ratio to them times their speed. Their quiet
@@ -266,7 +266,7 @@ def timed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _machine(tables: Sequence[pd.DataFrame]) -> dict[str, str | int] | None:
-    """Return the machine that tables were timed on, None where one of them does not tell."""
+    """Return the machine that tables were timed on, None where one of them does not state it."""
     if any(key not in table or table[key].isna().any() for table in tables for key in MACHINE):
         return None
     values = {key: list(dict.fromkeys(value for table in tables for value in table[key].tolist())) for key in MACHINE}

@@ -50,7 +50,7 @@ class LocalDevice(TimedDevice):
     def burst(
         self, run: Callable[[], object], counter: Counter | None, *, settle: Callable[[], object] | None = None
     ) -> Burst:
-        """Return the burst that times a network or, with a counter, tells its energy; see :func:`energy_burst`."""
+        """Return the burst that times a network or, with a counter, measures its energy; see :func:`energy_burst`."""
         if counter is None:
             return burst_of(run, warmup=self.warmup, runs=self.runs)
         return energy_burst(run, counter, warmup=self.warmup, runs=self.runs, least_s=self.burst_s, settle=settle)
@@ -66,14 +66,14 @@ def energy_burst(
     settle: Callable[[], object] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Burst:
-    """Return a burst that tells one value, the mean energy of an inference in mJ.
+    """Return a burst that measures one value, the mean energy of an inference in mJ.
 
     Parameters
     ----------
     run : callable
         One inference.
     counter : callable
-        Tells the mJ spent so far; read after every ``runs`` inferences.
+        Returns the mJ spent so far; read after every ``runs`` inferences.
     warmup : int
         Inferences before the burst.
     least_s : float
@@ -177,7 +177,7 @@ class NVMLCounter:
             self._gpu = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{identity}")
             self()
         except pynvml.NVMLError as error:
-            raise DeviceError(f"energy: NVML does not tell that of this GPU: {error}") from None
+            raise DeviceError(f"energy: NVML does not report the energy of this GPU: {error}") from None
 
     def __call__(self) -> float:
         """Return the mJ since the driver was loaded."""

@@ -35,7 +35,7 @@ class ONNXRuntimeDevice(LocalDevice):
     """Run the exported ONNX file in onnxruntime, with all graph optimizations.
 
     Inputs and logits lie in the memory of the processor; with the provider of a GPU their transfer is in the latency.
-    Energies are told by RAPL.
+    Energies are read from RAPL.
     """
 
     provider: Annotated[str, Option("Execution provider.")] = CPU

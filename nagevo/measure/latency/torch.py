@@ -32,7 +32,7 @@ class TorchDevice(LocalDevice):
     """Run the network as ``answer.network()`` delivers it: eager torch, eval mode, ``torch.inference_mode``.
 
     Batch normalization is not folded into the convolutions, nothing is compiled, and the inputs lie in the memory of
-    the processor already. Energies are told by RAPL, on a GPU by NVML.
+    the processor already. Energies are read from RAPL, or on a GPU from NVML.
     """
 
     processor: Annotated[Literal["cpu", "cuda"], Option("Processor that runs the network.")] = "cpu"

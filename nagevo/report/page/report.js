@@ -477,7 +477,7 @@ function predictions() {
     });
   }));
   byId("prediction-table").append(sortableTable({
-    caption: "Errors of the surrogates on what they were not fitted to.",
+    caption: "Errors of the surrogates on networks left out of their fits.",
     columns: [
       { name: "quantity", label: "Quantity", text: true },
       { name: "n", label: "Networks" },

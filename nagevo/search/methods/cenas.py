@@ -259,7 +259,7 @@ class CENAS(Strategy):
         return self.first_new(ranked, n, rng=rng)
 
     def report(self) -> pd.DataFrame:
-        """Return how well the classifier of each round told apart what the round measured.
+        """Return how well the classifier of each round predicted the labels of the architectures measured in it.
 
         Returns
         -------

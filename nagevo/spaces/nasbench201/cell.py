@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 OPERATIONS = ("none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_3x3")
-"""From the cheapest to the dearest."""
+"""From the cheapest to the most expensive."""
 NONE, SKIP, POOL, CONV_1X1, CONV_3X3 = range(len(OPERATIONS))
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """From which node to which, in the order of the text; node 0 is the input, node 3 the output."""

@@ -114,7 +114,7 @@ class SlimmedSpace(SearchSpace):
 
     @cached_property
     def structure(self) -> Structure:
-        """The network with the parts that can be taken away, found when first needed."""
+        """The network with the parts that can be removed, found when first needed."""
         from nagevo.spaces.slimmed.structure import find_structure
 
         network = self.trained()
@@ -124,7 +124,7 @@ class SlimmedSpace(SearchSpace):
             raise ConfigError(f"space.model: {self.model}: {error}") from None
         if not structure.parts and not (structure.blocks and self.leaves_out) and len(self.resolutions) < 2:
             reasons = "; ".join(structure.whole) or "it has neither channels nor blocks that are independent"
-            raise ConfigError(f"space.model: nothing of {self.model} can be taken away: {reasons}"[:500])
+            raise ConfigError(f"space.model: no part of {self.model} can be removed: {reasons}"[:500])
         return structure
 
     @property
@@ -162,7 +162,7 @@ class SlimmedSpace(SearchSpace):
 
     @cached_property
     def _options(self) -> list[tuple[float, ...]]:
-        """The shares of each choice, less those that keep as much as a larger one."""
+        """The shares of each choice, without those that keep as many units as a larger share."""
         found = []
         for members in self._tied:
             rows = list(zip(*(kept for _, kept in members), strict=True))
@@ -245,7 +245,9 @@ class SlimmedSpace(SearchSpace):
             if inside and inside <= set(blocks)
         ]
         if len(blocks) > LARGEST_COMPONENT:
-            raise ConfigError(f"space.most_choices: expected fewer than now: {len(blocks)} blocks share tied parts")
+            raise ConfigError(
+                f"space.most_choices: expected a smaller number: as it is, {len(blocks)} blocks share choices of widths"
+            )
         stays = (np.arange(2 ** len(blocks))[:, None] >> np.arange(len(blocks))) & 1 > 0
         counts = np.ones(len(stays), dtype=object)
         for n, inside in inner:
@@ -327,7 +329,7 @@ class SlimmedSpace(SearchSpace):
         )
 
     def cuts(self, choices: np.ndarray) -> list[Cut]:
-        """Return what one architecture takes away of each part; ``choices`` has shape (n_choices,)."""
+        """Return the indices that one architecture removes from each part; ``choices`` has shape (n_choices,)."""
         return [
             part.cut(kept[self.shares.index(options[option])])
             for members, options, option in zip(self._tied, self._options, choices.tolist(), strict=False)
@@ -444,7 +446,7 @@ class SlimmedSpace(SearchSpace):
 
 
 def _present(stays: Mapping[str, np.ndarray], operation: Operation) -> bool | np.ndarray:
-    """Return in which architectures an operation is there, shape (n,): those that keep the block around it."""
+    """Return which architectures have an operation, shape (n,): those that keep the block around it."""
     for block, present in stays.items():
         if operation.module == block or operation.module.startswith(f"{block}."):
             return present

@@ -1,4 +1,4 @@
-"""The parts of a network that can be taken away: channels that shrink together, attention heads, residual blocks.
+"""The parts of a network that can be removed: channels that shrink together, attention heads, residual blocks.
 
 References
 ----------
@@ -28,17 +28,17 @@ Axis = tuple[str, int]
 """A dimension of a parameter or buffer: its name in the network, and the number of the dimension."""
 
 Cut = Mapping[Axis, np.ndarray]
-"""Indices that are taken away along each axis."""
+"""Indices that are removed along each axis."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Channels, groups of channels or attention heads that are kept or taken away as units.
+    """Channels, groups of channels or attention heads that are kept or removed as units.
 
     Attributes
     ----------
     name : str
-        The layer that puts the channels out.
+        The layer whose outputs the channels are.
     size : int
         Number of units.
     units : mapping of Axis to ndarray of int
@@ -46,7 +46,7 @@ class Part:
     order : ndarray of int, shape (size,)
         Units from the least to the most important.
     positions : int
-        Positions (pixels, tokens) of the layer's output, which tell stages apart.
+        Positions (pixels, tokens) of the layer's output, by which stages are distinguished.
     """
 
     name: str
@@ -71,14 +71,14 @@ class Part:
         return int((self.units[f"{self.layer}.weight".lstrip("."), 0] >= 0).sum()) // self.size
 
     def cut(self, kept: int) -> Cut:
-        """Return the indices that are taken away where only so many units, the most important ones, are kept."""
+        """Return the indices that are removed if only the given number of units, the most important ones, is kept."""
         removed = self.order[: self.size - kept]
         return {axis: np.flatnonzero(np.isin(units, removed)) for axis, units in self.units.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """A network in evaluation mode and the parts of it that can be taken away, each checked.
+    """A network in evaluation mode and the parts of it that can be removed, each checked.
 
     Attributes
     ----------
@@ -98,9 +98,9 @@ class Structure:
 
 
 def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
-    """Return the parts of a network that can be taken away without making a wrong network of it.
+    """Return the parts of a network that can be removed so that a correct network is left.
 
-    A part counts where the network with half of it sliced away gives the same output as the original with the same
+    A part is accepted if the network without half of it gives the same output as the original with the same
     channels set to zero; everything else is left whole.
 
     Parameters
@@ -179,7 +179,7 @@ def sliced(tensor: torch.Tensor, name: str, kept: Mapping[Axis, torch.Tensor]) -
 
 
 def _telling(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
-    """Return a copy in which a difference between two networks shows.
+    """Return a copy whose parameters make a wrongly sliced network give different outputs.
 
     Parameters that are all equal, such as fresh factors and biases, get random values; batch normalization gets the
     statistics of these inputs, so that the signals of all layers have a size near one.
@@ -228,7 +228,7 @@ class Weight:
 
 
 def weights(network: nn.Module, shapes: Sequence[tuple[int, ...]]) -> list[Weight]:
-    """Return what the parameters and multiply–accumulates of a network are made of.
+    """Return the tensors that make up the parameters and multiply–accumulates of a network.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from nagevo.spaces.convolutions import safe_gradients
 from nagevo.spaces.slimmed.structure import Axis, Cut, kept_indices, sliced, union
 
 MEMORY = 256
-"""Architectures whose indices are kept at hand."""
+"""Maximum number of architectures whose indices are kept in memory."""
 
 
 class SlimmedSupernet(nn.Module):
@@ -32,7 +32,7 @@ class SlimmedSupernet(nn.Module):
     build : callable
         Returns the plain network of one architecture.
     cuts : callable
-        Returns what one architecture takes away of each part.
+        Returns the indices that one architecture removes from each part.
     """
 
     def __init__(

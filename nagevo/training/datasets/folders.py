@@ -63,7 +63,7 @@ def read_folders(
     whole = _walked(root, others)
     if others:
         endings = ", ".join(f"{n} {ending or 'without ending'}" for ending, n in others.most_common(5))
-        log.warning("dataset %s: files that are no images by their endings are left out: %s", root, endings)
+        log.warning("dataset %s: files whose names do not end like those of images are left out: %s", root, endings)
     chosen = _chosen(whole, splits)
     files, labels = {}, {}
     for split, folder in chosen.items():

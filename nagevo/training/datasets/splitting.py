@@ -52,7 +52,9 @@ def _report_unlabeled(source: Source, name: str, n_labeled: int) -> None:
     """Log how many examples of a pool have no label."""
     n = len(source.pools[name])
     if not n_labeled:
-        log.warning("dataset %s: the examples of split %s have no labels; others are set aside", source.name, name)
+        log.warning(
+            "dataset %s: the examples of split %s have no labels; training examples take their place", source.name, name
+        )
     elif n_labeled < n:
         log.warning(
             "dataset %s: %d of %d examples of split %s have no label and are left out",

@@ -1,4 +1,4 @@
-"""A text as sequences of tokens, each of which is to be told from those before it."""
+"""A text as sequences of tokens, each of which is to be predicted from those before it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nagevo.foundation.options import Option
 from nagevo.training.datasets.base import Pool, Source
 
 OTHER = "\N{REPLACEMENT CHARACTER}"
-"""Class of the tokens that a smaller vocabulary does not tell apart."""
+"""Class of all tokens that a limited vocabulary leaves out."""
 
 
 def text(

@@ -390,7 +390,7 @@ def test_no_network_is_written_over_a_part_of_an_export(answer, tmp_path):
     answer.deployment().export(tmp_path / "deploy")
     before = (tmp_path / "deploy/network.onnx").read_bytes()
     for export_onnx in (answer.export_onnx, answer.deployment().export_onnx):
-        with pytest.raises(OutputError, match=r"is a part of what .*network\.json lists"):
+        with pytest.raises(OutputError, match=r"is one of the files that .*network\.json lists"):
             export_onnx(tmp_path / "deploy/network.onnx")
         with pytest.raises(OutputError, match=r"expected a name that ends in \.onnx, got .*net\.json"):
             export_onnx(tmp_path / "net.json")

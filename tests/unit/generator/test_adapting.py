@@ -156,7 +156,7 @@ def test_what_was_measured_is_not_written_over_by_architectures(bundle, monkeypa
     assert len(pd.read_csv(path)) == 4
     path.write_text(content)
     code, _, err = run(monkeypatch, capsys, *arguments)
-    assert (code, "probes.csv holds something else than architectures to measure" in err) == (2, True)
+    assert (code, "probes.csv exists and is not a table of architectures to measure" in err) == (2, True)
     assert path.read_text() == content
 
 

@@ -114,7 +114,7 @@ def test_a_confidence_outside_of_0_and_1_is_refused(generator, confidence):
 
 
 def test_a_confidence_that_the_measurements_cannot_support_is_refused(generator):
-    with pytest.raises(nagevo.BudgetError, match="more than what is measured on noisy supports"):
+    with pytest.raises(nagevo.BudgetError, match="is higher than the measurements on noisy support"):
         generator.generate(5.0, device="noisy", confidence=0.9999)
 
 

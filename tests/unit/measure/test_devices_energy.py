@@ -179,7 +179,7 @@ def test_a_gpu_without_a_counter_says_so_in_one_line(nvml):
         raise nvml.NVMLError("Not Supported")
 
     nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
-    with pytest.raises(DeviceError, match="energy: NVML does not tell that of this GPU: Not Supported"):
+    with pytest.raises(DeviceError, match="energy: NVML does not report the energy of this GPU: Not Supported"):
         NVMLCounter()
 
 

@@ -123,7 +123,7 @@ def test_a_layout_that_cannot_be_told_is_one_clear_line(tmp_path, folders, messa
 def test_test_images_without_class_folders_are_not_used(tmp_path, caplog):
     dataset = load(fill(tmp_path, "train/cat", "train/dog", "test", n=10))
     assert files(dataset, "test") == {str(tmp_path / "train/cat"), str(tmp_path / "train/dog")}
-    assert "the examples of split test have no labels; others are set aside" in caplog.text
+    assert "the examples of split test have no labels; training examples take their place" in caplog.text
 
 
 def test_files_that_are_no_images_and_hidden_ones_are_left_out(tmp_path, caplog):
