@@ -23,7 +23,7 @@ OVERHEAD = "overhead"
 
 
 class LookupDevice(Device):
-    """Add up the latencies of the blocks that an architecture consists of.
+    """Add up the latencies of an architecture's blocks, from a lookup table.
 
     References
     ----------

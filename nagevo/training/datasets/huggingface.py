@@ -43,7 +43,7 @@ def huggingface(
         Option("Splits of the dataset that serve as train, validation and test; null for those of these names."),
     ] = None,
 ) -> Source:
-    """Return the images of a local folder or of the hub.
+    """Return the images of a local folder or of a dataset on Hugging Face's hub.
 
     Folders or files called ``train``, ``validation`` and ``test``, in any capitals and usual spelling, are splits.
 

@@ -1,4 +1,4 @@
-"""Made-up windows of a rotating sensor's signals, whose best possible accuracy is known."""
+"""Synthetic windows of signals of a rotation, for which the best possible accuracy is known."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ AMPLITUDES = (0.5, 1.5)
 
 def signals(
     *,
-    windows: Annotated[int, Option("Windows, of all classes alike.", ge=80)] = 6000,
+    windows: Annotated[int, Option("Number of windows, equally many of each class.", ge=80)] = 6000,
     length: Annotated[int, Option("Values of each channel in a window.", ge=8)] = 128,
     noise: Annotated[float, Option("Standard deviation of the noise; amplitudes are 0.5 to 1.5.", ge=0)] = 1.0,
     windows_seed: Annotated[int, Option("Seed of the windows.", ge=0)] = 0,
 ) -> Source:
-    """Return windows of a rotation, in three channels, whose frequency is steady, or rises, falls or wavers four times.
+    """Return synthetic windows of three sensors around an axis whose speed is steady, rises, falls or oscillates.
 
     A channel is ``amplitude · cos(phase(t) + turn · 2π/3 · channel) + noise``: three sensors around an axis that turns
     left or right. Mean frequency, amplitude, the beginning of a course and the phase there are random in all of the
