@@ -20,7 +20,7 @@ def prepare(folder: Path, rounds: int) -> Path:
     config |= {
         "devices": {"watch": {"backend": "watches:Watch", "path": "table.parquet", "column": "phone"}},
         "search": {"strategy": "random", "evaluations": 30, "rounds": 1, "shards": 1},
-        "evolve": {"population": 20, "generations": 3},
+        "evolve": {"population": 20, "generations": 10},
         "generator": {"steps": 40, "synthetic_devices": 1},
         "verify": {"rounds": rounds},
     }

@@ -56,7 +56,7 @@ def test_no_single_file_is_written_over_a_part_of_a_folder_of_nagevos(tmp_path, 
     for name in ("a.csv", "manifest.json"):
         output = str(tmp_path / "generator" / name)
         code, _, err = run(monkeypatch, capsys, "train", "--config", "no such config", "--output", output)
-        assert (code, err.count("\n"), "is a part of" in err) == (2, 1, True)
+        assert (code, err.count("\n"), "is one of the files that" in err) == (2, 1, True)
     assert (tmp_path / "generator/a.csv").read_text() == "part"
 
 

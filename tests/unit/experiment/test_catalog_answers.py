@@ -118,7 +118,7 @@ def test_a_generator_that_learned_nothing_answers_and_refuses_to_adapt(folder, t
     assert [answer.architecture for answer in generator.steps()] == ["small", "medium", "large"]
     generator.generate(9.0).export_onnx(tmp_path / "answer.onnx")
     assert (tmp_path / "answer.onnx").read_bytes() == (folder / "medium.onnx").read_bytes()
-    with pytest.raises(BundleError, match="measure them on the new device too"):
+    with pytest.raises(BundleError, match="measure all networks on the new device too"):
         generator.adapt("phone", {"small": 1.0, "medium": 2.0})
 
 

@@ -64,7 +64,7 @@ def test_columns_and_splits_may_have_other_names(tmp_path):
     with pytest.raises(ConfigError, match="has no column image; it has img, fine_label: set image_column"):
         load(folder)
     options = {"image_column": "img", "label_column": "fine_label"}
-    swapped = load(folder, splits={"train": "test", "test": "train"}, train=1, **options)
+    swapped = load(folder, splits={"train": "test", "test": "train"}, train=3, **options)
     assert len(swapped.labels("test")) == 20
     with pytest.raises(ConfigError, match=r"dataset\.splits: dataset .* has no split dev; it has train, test"):
         load(folder, splits={"train": "dev"}, **options)
