@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from nagevo.foundation.quantities import Quantity
 
-MOST_LAYERS = 5
-"""Number of layers that are shown."""
 CHANGES = 12
 """Number of differences that are shown."""
 
@@ -60,6 +58,8 @@ def run(
 
 def _sentences(found: dict[str, Any], budget: float, quantity: Quantity) -> list[str]:
     """Return sentences about what the device measures of the network now, and about its layers."""
+    from nagevo.experiment.explaining import MOST_LAYERS
+
     now, layers, unit = found["now"], found["layers"], quantity.unit
     if now is None:
         return ["not measured: the device cannot be opened here; name it with --config"]
@@ -85,6 +85,8 @@ def _sentences(found: dict[str, Any], budget: float, quantity: Quantity) -> list
 
 def _layers(layers: list[dict[str, Any]]) -> Table:
     from rich.table import Table
+
+    from nagevo.experiment.explaining import MOST_LAYERS
 
     then = "then" in layers[0]
     total = sum(layer["ms"] for layer in layers)

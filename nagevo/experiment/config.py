@@ -167,7 +167,7 @@ class Experiment:
 
     @property
     def effort(self) -> tuple[int, int]:
-        """How many full and how many cheap readings of accuracies the search makes."""
+        """Numbers of full and of cheap readings of accuracies in the search."""
         evaluations = self.search.evaluations
         return (evaluations, 0) if self.fidelity is None else self.fidelity.effort(evaluations)
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PROFILED = ("onnxruntime", "torch")
 """Backends that profile layers. A bundle may name only one of these to be opened, because bundles may be untrusted."""
+MOST_LAYERS = 5
+"""Number of layers that are shown of each network."""
 
 
 def explain(generator: Generator, answer: Answer, device: Device | None) -> dict[str, Any]:

@@ -68,8 +68,7 @@ def run_search(
     evaluations : int
         Distinct architectures whose accuracy is read.
     cheap : tuple of Evaluator and int, optional
-        What reads accuracies cheaply after the first round, and of how many architectures. The readings are in the
-        result's ``cheap``.
+        Evaluator for the cheap readings after the first round, and their number. The result's ``cheap`` holds them.
     rounds : int, optional
         Number of rounds that they are split into; the strategy's own by default.
     extra_measurements : mapping of str to int or "all", optional

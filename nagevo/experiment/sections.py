@@ -53,7 +53,7 @@ class FidelitySection:
         self.cost, self.share, self.options = cost, share, options
 
     def effort(self, evaluations: int) -> tuple[int, int]:
-        """Return how many full and how many cheap readings cost as much as some full ones, or just less.
+        """Return the numbers of full and of cheap readings that together cost at most ``evaluations`` full ones.
 
         >>> FidelitySection(cost=0.06, share=0.3).effort(100)
         (70, 500)
@@ -70,8 +70,8 @@ class AccuracySection:
     fidelities: Annotated[
         Sequence[Any],
         Option(
-            "Cheap readings, at most one kind: its cost, and options of the evaluator that replace its own, such as "
-            "`column` or `training: {epochs: 5}`.",
+            "Kinds of cheap readings, at most one: the cost of a reading, and options that replace those of the "
+            "evaluator, such as `column` or `training: {epochs: 5}`.",
             each=FidelitySection,
             max_length=1,
         ),
@@ -113,8 +113,7 @@ class SearchSection:
         int,
         Option(
             "Number of distinct architectures whose accuracy is evaluated; with `accuracy.fidelities` the cost of "
-            "all readings, in "
-            "units of a full one.",
+            "all readings, in units of a full one.",
             ge=1,
         ),
     ] = 200

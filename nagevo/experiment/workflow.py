@@ -67,7 +67,7 @@ class Plan:
     cheap : list of str
         The table of the cheap readings, where there are any.
     cheap_option : str
-        The option that comes before it.
+        The option that comes before the table of the cheap readings.
     delivered : list of str
         The table of the networks that are delivered, where any are.
     verifications : range
@@ -394,7 +394,7 @@ class Plan:
         return [file.format(**wildcards) for file in self.cheap if int(wildcards.round)]
 
     def cheap_option_of_round(self, wildcards: Any) -> str:
-        """Return the option that comes before it."""
+        """Return the option that comes before the table of :meth:`cheap_before`, where there is one."""
         return self.cheap_option if int(wildcards.round) else ""
 
     def cheap_option_of_batch(self, wildcards: Any) -> str:

@@ -1,4 +1,4 @@
-"""What is known of accuracies beside full readings: an earlier experiment, and cheap readings."""
+"""Surrogates of accuracies from an earlier experiment or from cheap readings, as priors for full readings."""
 
 from __future__ import annotations
 

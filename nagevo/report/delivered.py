@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nagevo.deploy.config import DELIVERED, INDEX
-from nagevo.experiment.explaining import neighbors
+from nagevo.experiment.explaining import MOST_LAYERS, neighbors
 from nagevo.experiment.profiling import delivered_layers, elsewhere
 from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.files import content_of, read_json
 from nagevo.generator.generator import Generator
-
-MOST_LAYERS = 5
-"""Number of layers that are shown of each network."""
 
 
 def delivered(generator: Generator, folder: str | os.PathLike, devices: Iterable[str]) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ class SurrogateEvolution(Strategy):
         limits = {name: each for name, each in (self.range or {}).items() if each is not None}
         self.limits = {name: _limits(name, each) for name, each in limits.items()}
         self.known = None if self.prior is None else read_prior(self.prior, self.space)
-        self._cheap: tuple[Measurements, AccuracySurrogate | None] | None = None
+        self._cheap: tuple[Measurements | None, AccuracySurrogate | None] | None = None
         self.allowed: np.ndarray | None = None
         if self.candidates is not None:
             self.allowed = unique(self.space.normal(read_architectures(self.candidates, self.space)))
@@ -206,8 +206,6 @@ class SurrogateEvolution(Strategy):
     def _prior(self) -> AccuracySurrogate | None:
         """Return the surrogate of the cheap readings, fitted once, or else of the prior."""
         cheap = self.measurements.cheap
-        if cheap is None:
-            return self._prior_surrogate
         if self._cheap is None or self._cheap[0] is not cheap:
             prior = self._prior_surrogate
             self._cheap = cheap, fit_cheap(self.space, cheap, surrogate=self.surrogate, prior=prior, seed=self.seed)

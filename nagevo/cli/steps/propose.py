@@ -21,7 +21,7 @@ def run(
     round_number: Annotated[int, typer.Option("--round", min=0, help="Number of the round, from 0.")] = 0,
     cheap: CheapReadings = None,
     cheaply: Annotated[
-        bool, typer.Option("--cheaply", help="Those of the cheap readings after the first round.")
+        bool, typer.Option("--cheaply", help="Ask for the architectures of the cheap readings instead of a round.")
     ] = False,
 ) -> None:
     """Ask the strategy for the architectures of a round, or of the cheap readings."""
