@@ -111,7 +111,8 @@ class Plan:
         self.caching = CACHE_VARIABLE in os.environ
         self.accuracy_resources = dict(self.experiment.accuracy.resources)
         self._sections = _without_resources(self.experiment.raw)
-        self._sources = Sources()
+        self._source_hash = cache(Sources().hash)
+        self._searched = cache(self._search_sections)
         braced = [file for file in _named_files(self._sections) if "{" in file]
         self._braced_files = "".join(f" {_digest(file, os.stat(file).st_mtime_ns)}" for file in braced)
         self._folders = _changes_beneath(signature(Sections).paths({"accuracy": self._sections["accuracy"]}))
@@ -147,7 +148,7 @@ class Plan:
         def source(wildcards: Any) -> str:
             modules = [name for kind in kinds for name in targets(kind, wildcards)]
             folders = self._folders if "evaluator" in kinds else ""
-            return self._sources.hash(command, *modules) + self._braced_files + folders
+            return self._source_hash(command, *modules) + self._braced_files + folders
 
         return source
 
@@ -301,14 +302,17 @@ class Plan:
 
     def compared_config(self, wildcards: Any) -> str:
         """Return the config of one search of the comparison as JSON text."""
+        sections = self._searched(wildcards.strategy, int(wildcards.evaluations), wildcards.devices)
+        return json.dumps({"seed": int(wildcards.seed), **sections})
+
+    def _search_sections(self, strategy: str, evaluations: int, devices: str) -> dict[str, Any]:
+        """Return the sections of the config of the searches that differ by their seeds alone."""
+        separately = self.experiment.compare.separately
         search = self.experiment.with_search(
-            strategy=wildcards.strategy,
-            evaluations=int(wildcards.evaluations),
-            seed=int(wildcards.seed),
-            devices=[wildcards.devices] if self.experiment.compare.separately else None,
+            strategy=strategy, evaluations=evaluations, devices=[devices] if separately else None
         )
         sections = _without_resources(search.raw)
-        return json.dumps({name: sections[name] for name in ("seed", "space", "accuracy", "devices", "search")})
+        return {name: sections[name] for name in ("space", "accuracy", "devices", "search")}
 
     def batch_files(self, batch: str, devices: Iterable[str] | None = None) -> list[str]:
         """Return the proposals of a batch, their accuracies, and their latencies on some devices or on all."""
