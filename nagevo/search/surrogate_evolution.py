@@ -58,8 +58,8 @@ class SurrogateEvolution(Strategy):
         Option(
             "Predictors of accuracy and latency, of the search and of the generator: a `mix` of Gaussian processes "
             "and boosted trees, weighted by their cross-validated errors; `pairs`, a Gaussian process of all pairs of "
-            "choices; `evidence`, all of these; or `xgboost`, boosted trees alone. `pairs` and `evidence` predict "
-            "accuracies in percent or as logarithms of the error, whichever makes left-out ones more probable."
+            "choices; `evidence`, all of these; or `xgboost`, boosted trees alone. Accuracies are predicted in percent "
+            "or as logarithms of the error, whichever predicts the better half of left-out ones better."
         ),
     ] = "mix"
     range: Annotated[

@@ -367,17 +367,26 @@ def test_what_is_known_to_be_noisy_counts_less(fit):
     assert told.noise * told.target_spread**2 >= (std**2).mean()
 
 
-def test_the_scale_of_accuracies_is_the_one_on_which_they_add_up():
+@pytest.mark.parametrize("surrogate", ["mix", "pairs"])
+def test_the_scale_of_accuracies_is_the_one_on_which_they_add_up(surrogate):
     added = 50.0 + 4.0 * accuracy(CHOICES) / 10
     multiplied = 90.0 - 60.0 * np.exp(-accuracy(CHOICES) / 20 + 2.5)
     rng = np.random.default_rng(0)
     noise = np.exp(0.05 * rng.normal(size=len(CHOICES)))
     percent, logarithm = (
-        fit_accuracy(FEATURES, values, surrogate="pairs")
+        fit_accuracy(FEATURES, values, surrogate=surrogate)
         for values in (added + 0.5 * rng.normal(size=len(CHOICES)), 90.0 - (90.0 - multiplied) * noise)
     )
     assert percent.scale.ceiling is None
     assert logarithm.scale.ceiling is not None
+
+
+def test_the_better_half_of_accuracies_decides_the_scale():
+    added = (accuracy(CHOICES) - np.median(accuracy(CHOICES))) / np.ptp(accuracy(CHOICES))
+    noise = np.random.default_rng(0).normal(size=len(CHOICES))
+    # below 60 % accuracies add up, above they approach 70 %; percent have the higher density of all together
+    values = np.where(added < 0, 60.0 + 30.0 * added + 0.1 * noise, 70.0 - 10.0 * np.exp(-6.0 * added + 0.05 * noise))
+    assert fit_accuracy(FEATURES, values).scale.ceiling is not None
 
 
 def test_percent_are_a_scale_that_changes_nothing():
