@@ -53,7 +53,7 @@ class SupernetEvaluator(DatasetEvaluator):
         random_networks: Annotated[
             int,
             Option("Number of random networks trained in each step, beside the smallest and the largest.", ge=0),
-        ] = 2,
+        ] = 3,
         kernel_transform: Annotated[
             bool,
             Option(
@@ -190,7 +190,7 @@ class SupernetEvaluator(DatasetEvaluator):
                 return supernet(x, row, dropout=row is largest).flatten(0, -2).float()
 
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-            drawn = self.plain.sample_range(self.random_networks, rng=_numpy_rng(rng))
+            drawn = networks_of_a_step(self.plain, self.random_networks, rng=_numpy_rng(rng))
             networks = (largest, *drawn, smallest)
             logits, *others = pool.map(partial(outputs, x), networks)
             targets = logits.detach().softmax(1)
@@ -199,6 +199,16 @@ class SupernetEvaluator(DatasetEvaluator):
             add_gradients(parameters, list(pool.map(gradients, losses)))
 
         return step
+
+
+def networks_of_a_step(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:
+    """Return n random architectures to train in one step, shape (n, n_choices).
+
+    Two of three are spread from small to large. The choices of one of these are alike in cost; every third has
+    independent ones, so that deep and narrow networks are trained too.
+    """
+    spread = space.sample_range(n - n // 3, rng=rng)
+    return np.concatenate([spread, space.sample(n // 3, rng=rng)])
 
 
 def _key(shape: tuple[int, ...]) -> str:

@@ -8,7 +8,7 @@ from PIL import Image
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.measure.accuracy.dataset import readings
-from nagevo.measure.accuracy.supernet import add_gradients
+from nagevo.measure.accuracy.supernet import add_gradients, networks_of_a_step
 from nagevo.measure.accuracy.validation import Agreement, spread, validate_supernet
 from nagevo.spaces import create_space
 from nagevo.spaces.separable.layout import Block
@@ -132,6 +132,15 @@ def test_gradients_of_networks_that_share_weights_add_up(elastic):
     add_gradients([parameter, unused], [[torch.tensor([1.0, 2.0]), None], [torch.tensor([3.0, 0.5]), None]])
     assert parameter.grad.tolist() == [4.0, 2.5]
     assert unused.grad is None
+
+
+def test_a_third_of_the_random_networks_has_independent_choices():
+    space = create_space("mobilenetv3")
+    rng = np.random.default_rng(0)
+    drawn = np.array([networks_of_a_step(space, 3, rng=rng) for _ in range(200)])
+    shares = (drawn / (np.asarray(space.n_options) - 1)).mean(axis=2)  # of the dear options, by network
+    assert drawn.shape == (200, 3, space.n_choices)
+    assert (shares.std(axis=0)[:2] > 2 * shares.std(axis=0)[2]).all()
 
 
 def test_training_gives_the_same_bytes_however_many_threads_and_interruptions(tmp_path, monkeypatch):
