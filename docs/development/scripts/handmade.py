@@ -3,18 +3,18 @@
     python docs/development/scripts/handmade.py CONFIG.yaml [...] --output handmade.csv
 
 Each config is of an experiment that is done: `results/<experiment>/generator` is its bundle; several differ in their
-seed. MobileNetV3-Small at 40 widths and, where timm is installed, its networks of TIMM are timed. The budgets are the
-latencies of three widths, spread by equal factors over what the experiment answers. The network that nagevo answers at
-such a budget is trained on as delivered ones are; the MobileNetV3-Small and every network of timm within the budget are
-trained from scratch on the same images, with the same recipe and seed, for the epochs of the supernet and of the
-training of delivered networks together. All keep the epoch that is best on the validation images. In the end answers
-and rivals are timed in the same bursts.
+seed. MobileNetV3-Small at 40 widths and, where timm is installed, its networks of TIMM, or of `--timm`, are timed. The
+budgets are the latencies of three widths, spread by equal factors over what the experiment answers. The network that
+nagevo answers at such a budget is trained on as delivered ones are; the MobileNetV3-Small and every network of timm
+within the budget are trained from scratch on the same images, with the same recipe and seed, for the epochs of the
+supernet and of the training of delivered networks together. All keep the epoch that is best on the validation images.
+In the end answers and rivals are timed in the same bursts.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,16 +62,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", type=Path)
     parser.add_argument("--output", required=True, help="table of the results")
+    parser.add_argument("--timm", nargs="*", default=TIMM, metavar="NAME", help="networks of timm")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[str, object]] = []
     for path in arguments.configs:
-        rows += compare(parse_config(yaml.safe_load(path.read_text())))
+        rows += compare(parse_config(yaml.safe_load(path.read_text())), arguments.timm)
         pd.DataFrame(rows).to_csv(arguments.output, index=False)
     print(summary(pd.DataFrame(rows)).round(3).to_string())
 
 
-def compare(experiment: Experiment) -> list[dict[str, object]]:
+def compare(experiment: Experiment, names: Sequence[str]) -> list[dict[str, object]]:
     """Return rows ``experiment, place, budget, kind, network, ms, accuracy`` (percent of the test images)."""
     folder = Path("results") / experiment.name
     generator = nagevo.load(folder / "generator")
@@ -79,7 +80,7 @@ def compare(experiment: Experiment) -> list[dict[str, object]]:
     evaluator = generator.networks.trainer()
     assert isinstance(evaluator, DatasetEvaluator)
     space, shape = evaluator.plain, evaluator.plain.input_shape
-    rivals = rival_networks(shape, len(evaluator.classes))
+    rivals = rival_networks(shape, len(evaluator.classes), names)
     known = timed(experiment, name, space, {each: (build, shape) for each, build in rivals.items()})
     widths = [each for each in rivals if each.startswith(HANDMADE)]
     taken = spread_over(generator, name, {each: known[each] for each in widths})
@@ -125,7 +126,7 @@ def spread_over(generator: Generator, name: str, known: Mapping[str, float]) -> 
     return list(dict.fromkeys(nearest))
 
 
-def rival_networks(shape: tuple[int, ...], classes: int) -> dict[str, Callable[[], nn.Module]]:
+def rival_networks(shape: tuple[int, ...], classes: int, names: Sequence[str]) -> dict[str, Callable[[], nn.Module]]:
     """Return what builds each network made by hand, by name; MobileNetV3-Small from the narrowest to the widest."""
     small = create_space(
         "mobilenetv3_small",
@@ -144,7 +145,7 @@ def rival_networks(shape: tuple[int, ...], classes: int) -> dict[str, Callable[[
         import timm
     except ImportError:
         return found
-    return found | {name: partial(timm.create_model, name, in_chans=shape[0], num_classes=classes) for name in TIMM}
+    return found | {name: partial(timm.create_model, name, in_chans=shape[0], num_classes=classes) for name in names}
 
 
 def trained_accuracy(
