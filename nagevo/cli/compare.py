@@ -36,6 +36,7 @@ def run(
 
     from nagevo.evaluate import comparison
     from nagevo.experiment.config import load_config
+    from nagevo.foundation.errors import check_installed
     from nagevo.foundation.progress import track
     from nagevo.foundation.quantities import QUANTITIES
     from nagevo.foundation.tables import write_table
@@ -49,6 +50,7 @@ def run(
 
     check_folder(output, LISTING)
     if figures is not None:
+        check_installed("matplotlib")
         check_folder(figures, FIGURES)
     experiment = load_config(config)
     space = experiment.create_space()

@@ -34,9 +34,11 @@ def run(
 ) -> None:
     """Export an answer's network with a model card, checked against torch; or export architectures to be measured."""
     from nagevo import generate
-    from nagevo.deploy.deployment import DESCRIPTION, Deployment
-    from nagevo.foundation.errors import BudgetError
+    from nagevo.foundation.errors import BudgetError, check_installed
     from nagevo.foundation.writing import check_folder
+
+    check_installed("onnxscript")
+    from nagevo.deploy.deployment import DESCRIPTION, Deployment
 
     if sum(option is not None for option in (budget, network, architectures)) != 1:
         raise BudgetError("expected one of --budget, --network and --architectures")

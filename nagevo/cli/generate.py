@@ -50,7 +50,7 @@ def run(
 ) -> None:
     """Answer budgets and limits with the network to deploy, its accuracy and its latency."""
     from nagevo import load
-    from nagevo.foundation.errors import BudgetError, InfeasibleBudget
+    from nagevo.foundation.errors import BudgetError, InfeasibleBudget, check_installed
     from nagevo.generator.requests import tightest
 
     asked, limits = [*(budget or []), *_read(budgets)], [*map(_limit, limit or [])]
@@ -78,6 +78,7 @@ def run(
         given[0].export_onnx(onnx)
         typer.echo(f"{onnx}: a copy of {given[0].onnx_file}", err=True)
     elif onnx is not None:
+        check_installed("onnxscript")
         deployment = given[0].deployment(untrained=untrained)
         difference = deployment.export_onnx(onnx)
         warn_untrained(deployment.description)

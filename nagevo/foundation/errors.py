@@ -6,6 +6,7 @@ Each says what was expected, what was got, and where. Commands print it as one l
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -153,6 +154,18 @@ def optional_packages(user: str = "") -> Iterator[None]:
             raise
         sentence = f"{user} needs {package}" if user else f"{package} is not installed"
         raise MissingDependency(f"{sentence}: pip install 'nagevo[{EXTRAS[package]}]'") from None
+
+
+def check_installed(package: str) -> None:
+    """Check that an optional package is installed, without importing it.
+
+    Raises
+    ------
+    MissingDependency
+    """
+    if importlib.util.find_spec(package) is None:
+        with optional_packages():
+            raise ModuleNotFoundError(name=package)
 
 
 def _listed(limits: Mapping[str, float], text: Callable[[float], str]) -> str:

@@ -64,19 +64,20 @@ class Kind(Mapping[str, str]):
         found = self.resolve(name)
         given = {key: value for key, value in options.items() if key not in self.provided}
         checked(f"{self.what} {name}", found, given, self.provided, self.shared)
-        return self._made(found, provided, options)
+        return self._made(name, found, provided, options)
 
     def restore(self, name: str, *provided: Any, **options: Any) -> Any:
         """Return the component called ``name`` with options that were checked when they were written."""
-        return self._made(self.resolve(name), provided, options)
+        return self._made(name, self.resolve(name), provided, options)
 
-    def _made(self, found: Any, provided: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    def _made(self, name: str, found: Any, provided: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        user = f'{self.what} "{name}"'
         if self.shared is None:
-            return create(self.what, found, *provided, **options)
+            return create(user, found, *provided, **options)
         common = keywords(self.shared)
         own = {key: value for key, value in options.items() if key not in common}
         rest = {key: value for key, value in options.items() if key in common}
-        return self.shared(create(self.what, found, *provided, **own), **rest)
+        return self.shared(create(user, found, *provided, **own), **rest)
 
     def signature(self, name: str) -> Signature:
         """Return the options of the component called ``name``."""
@@ -150,8 +151,13 @@ def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = objec
     return found
 
 
-def create(what: str, function: Callable, *args: Any, **options: Any) -> Any:
+def create(user: str, function: Callable, *args: Any, **options: Any) -> Any:
     """Return ``function(*args, **options)``, naming the option when one is missing or unknown.
+
+    Parameters
+    ----------
+    user : str
+        Name of what is created in errors, as in ``strategy "optuna_tpe"``.
 
     Raises
     ------
@@ -161,6 +167,6 @@ def create(what: str, function: Callable, *args: Any, **options: Any) -> Any:
     try:
         inspect.signature(function).bind(*args, **options)
     except TypeError as error:
-        raise ConfigError(f"{what} {function.__name__}: {error}") from None
-    with optional_packages(f"{what} {function.__name__}"):
+        raise ConfigError(f"{user}: {error}") from None
+    with optional_packages(user):
         return function(*args, **options)

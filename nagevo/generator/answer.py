@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nagevo.foundation.errors import optional_packages
+from nagevo.foundation.errors import check_installed, optional_packages
 from nagevo.foundation.machine import processor
 from nagevo.foundation.quantities import LATENCY
 from nagevo.foundation.writing import check_onnx_name, replacing
@@ -204,6 +204,7 @@ class Answer:
             with replacing(path) as temporary:
                 shutil.copyfile(file, temporary)
             return 0.0
+        check_installed("onnxscript")
         return self.deployment(untrained=untrained).export_onnx(path)
 
     @optional_packages()

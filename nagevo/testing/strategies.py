@@ -57,7 +57,9 @@ def check_strategy(strategy: str | type[Strategy], *, seed: int = 0, **options: 
     cls = resolve_strategy(strategy) if isinstance(strategy, str) else strategy
 
     def build(*devices: str) -> Strategy:
-        return create("strategy", cls, LadderSpace(), devices, seed=seed, evaluations=sum(ROUNDS), **options)
+        return create(
+            f"strategy {cls.__name__}", cls, LadderSpace(), devices, seed=seed, evaluations=sum(ROUNDS), **options
+        )
 
     for check in STRATEGY_CHECKS:
         check(build)

@@ -28,7 +28,7 @@ def test_a_component_without_its_package_names_the_extra():
             import torch  # noqa: F401
 
     with pytest.raises(MissingDependency, match=re.escape("backend Device needs torch: pip install 'nagevo[train]'")):
-        create("backend", Device)
+        create("backend Device", Device)
 
 
 def test_other_packages_that_are_missing_stay_what_they_are():
