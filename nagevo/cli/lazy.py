@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterator, MutableMapping
 from functools import wraps
 from pathlib import Path
@@ -67,9 +68,10 @@ def command(module: str, panel: str | None = None) -> Callable[[], Any]:
     """Return the function that makes the command of a module; ``panel`` is its heading in the group's help."""
 
     def made() -> Any:
-        name = module.rpartition(".")[2].replace("_", "-")
+        name, run = module.rpartition(".")[2].replace("_", "-"), importlib.import_module(module).run
+        paragraphs = [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(run) or "").split("\n\n")]
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        single.command(name, rich_help_panel=panel)(_with_home(importlib.import_module(module).run))
+        single.command(name, help="\n\n".join(paragraphs), rich_help_panel=panel)(_with_home(run))
         return typer.main.get_command(single)
 
     return made
