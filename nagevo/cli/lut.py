@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Output
+from nagevo.cli.options import Config, KnownDevice, Output
 
 
 def run(
     config: Config,
-    device: Annotated[str, typer.Option(help="Name of a device of the experiment.")],
+    device: KnownDevice,
     output: Output,
     calibration: Annotated[
         int, typer.Option(min=2, help="Number of whole networks to which the sums are fitted.")

@@ -53,7 +53,9 @@ TableOutput = Annotated[
     Path, typer.Option("--output", callback=writable_table, help="Table for the result: .parquet, .csv, .tsv or .txt.")
 ]
 Architectures = Annotated[Path, typer.Option(help="Table with a column `architecture`.")]
+KnownDevice = Annotated[str, typer.Option("--device", help="Name of a device of the experiment.")]
 Devices = Annotated[str, typer.Option(help="Names of the devices, separated by commas.")]
+Rounds = Annotated[list[Path], typer.Argument(help="Tables of the proposals, accuracies and latencies of every round.")]
 Measurements = Annotated[Path, typer.Option(help="The measurements table.")]
 Conditions = Annotated[
     Path, typer.Option(help="File with the condition of each device, as `nagevo step merge` writes it.")
@@ -73,6 +75,7 @@ Trained = Annotated[
 ]
 Shard = Annotated[int, typer.Option(min=0, help="Number of the part of the architectures to process, from 0.")]
 Shards = Annotated[int, typer.Option(min=1, help="Number of parts that the architectures are split into.")]
+BundleFolder = Annotated[Path, typer.Option("--bundle", help="Folder of the generator.")]
 Bundle = Annotated[Path | None, typer.Option(help="Folder of the generator; by default the latest below results/.")]
 
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput
+from nagevo.cli.options import Architectures, Config, KnownDevice, Shard, Shards, TableOutput
 
 
 def run(
     config: Config,
-    device: Annotated[str, typer.Option(help="Name of a device of the experiment.")],
+    device: KnownDevice,
     architectures: Architectures,
     output: TableOutput,
     first: Annotated[

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from nagevo.cli.options import Config, Measurements, Output
+from nagevo.cli.options import BundleFolder, Config, Measurements, Output
 
 
 def run(
     config: Config,
-    bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
+    bundle: BundleFolder,
     measurements: Measurements,
     evaluation: Annotated[Path, typer.Option(help="File written by `nagevo step evaluate`.")],
     frontiers: Annotated[Path, typer.Option(help="Folder of the tables written by `nagevo step evolve`.")],

@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     import torch
 
 
-def height_and_width(resolution: int | Sequence[int]) -> tuple[int, int]:
-    """Return the sides of images in pixels, of one number for both or of the two.
-
-    >>> height_and_width(32), height_and_width([96, 128])
-    ((32, 32), (96, 128))
-    """
-    height, width = (resolution, resolution) if isinstance(resolution, int) else resolution
-    return height, width
-
-
 class SearchSpace(ABC):
     """A categorical space of architectures.
 

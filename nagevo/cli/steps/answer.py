@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Measurements, TableOutput, writable_table
+from nagevo.cli.options import BundleFolder, Config, Measurements, TableOutput, writable_table
 
 
 def run(
     config: Config,
-    bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
+    bundle: BundleFolder,
     measurements: Measurements,
     output: TableOutput,
     architectures: Annotated[

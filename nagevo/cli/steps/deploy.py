@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, OutputFolder
+from nagevo.cli.options import BundleFolder, Config, KnownDevice, OutputFolder
 
 
 def run(
     config: Config,
-    bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
-    device: Annotated[str, typer.Option(help="Name of the device.")],
+    bundle: BundleFolder,
+    device: KnownDevice,
     output: OutputFolder,
     tuned: Annotated[Path, typer.Option(help="Folder in which trained networks are stored and looked for.")],
 ) -> None:

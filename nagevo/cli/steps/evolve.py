@@ -7,18 +7,16 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, Surrogates, TableOutput, writable_table
+from nagevo.cli.options import Config, KnownDevice, Rounds, Surrogates, TableOutput, writable_table
 
 
 def run(
     config: Config,
-    device: Annotated[str, typer.Option(help="Name of the device.")],
+    device: KnownDevice,
     surrogates: Surrogates,
     output: TableOutput,
     log: Annotated[Path, typer.Option(callback=writable_table, help="Table of the hypervolume of each generation.")],
-    rounds: Annotated[
-        list[Path], typer.Argument(help="Tables of the proposals, accuracies and latencies of every round.")
-    ],
+    rounds: Rounds,
 ) -> None:
     """Evolve the frontier of a device on the surrogates, from what was measured."""
     import pandas as pd

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Config, TableOutput
+from nagevo.cli.options import Config, Rounds, TableOutput
 
 
 def run(
     config: Config,
     output: TableOutput,
-    rounds: Annotated[
-        list[Path], typer.Argument(help="Tables of the proposals, accuracies and latencies of every round.")
-    ],
+    rounds: Rounds,
     conditions: Annotated[
         Path | None,
         typer.Option(help="JSON file for the states of the machine in which devices were timed."),

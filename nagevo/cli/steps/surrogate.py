@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import CheapReadings, Config, Output
+from nagevo.cli.options import CheapReadings, Config, Output, Rounds
 
 
 def run(
@@ -15,9 +15,7 @@ def run(
     quantity: Annotated[str, typer.Option(help="`accuracy`, or the name of a device for its latency.")],
     output: Output,
     validation: Annotated[Path, typer.Option(help="File for the results of the cross-validation.")],
-    rounds: Annotated[
-        list[Path], typer.Argument(help="Tables of the proposals, accuracies and latencies of every round.")
-    ],
+    rounds: Rounds,
     cheap: CheapReadings = None,
 ) -> None:
     """Fit and cross-validate a surrogate; for a latency, also calibrate the bound for answers."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from nagevo.cli.options import Config, Measurements, TableOutput
+from nagevo.cli.options import BundleFolder, Config, Measurements, TableOutput
 
 
 def run(
     config: Config,
-    bundle: Annotated[Path, typer.Option(help="Folder of the generator.")],
+    bundle: BundleFolder,
     measurements: Measurements,
     output: TableOutput,
 ) -> None:

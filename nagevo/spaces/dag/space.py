@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import height_and_width
 from nagevo.spaces.dag.cell import OPERATIONS, STAGES
 from nagevo.spaces.graph import GraphSpace, node_operations
+from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
 from nagevo.spaces.memory import NOTHING, Memory, filters
 
 if TYPE_CHECKING:
@@ -43,13 +43,9 @@ class DAGSpace(GraphSpace):
         operation_seed: Annotated[int, Option("Seed of the shuffle of `operations`.", ge=0)] = 0,
         width: Annotated[int, Option("Channels of a node of the first stage; each later one doubles them.", ge=1)] = 16,
         cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 1,
-        resolution: Annotated[
-            Annotated[int, Option("", ge=4)]
-            | Annotated[Sequence[Annotated[int, Option("", ge=4)]], Option("", min_length=2, max_length=2)],
-            Option("Height and width of the images, a list where they differ.", "pixels"),
-        ] = 32,
-        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
-        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 10,
+        resolution: Resolution = 32,
+        channels: Channels = 3,
+        classes: Classes = 10,
     ):
         super().__init__(nodes)
         self.width, self.cells = width, cells

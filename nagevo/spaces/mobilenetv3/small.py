@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace, height_and_width
+from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
 from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION
 from nagevo.spaces.separable.layout import Block, Layout, rounded_width
 from nagevo.spaces.separable.memory import memory_of
@@ -55,13 +56,9 @@ class MobileNetV3SmallSpace(SearchSpace):
     def __init__(
         self,
         *,
-        resolution: Annotated[
-            Annotated[int, Option("", ge=8)]
-            | Annotated[Sequence[Annotated[int, Option("", ge=8)]], Option("", min_length=2, max_length=2)],
-            Option("Height and width of the images, a list where they differ.", "pixels"),
-        ] = 224,
-        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
-        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
+        resolution: Resolution = 224,
+        channels: Channels = 3,
+        classes: Classes = 1000,
         divisor: Annotated[int, Option("All widths are rounded to multiples of this number.", ge=1)] = 8,
         stem_stride: Annotated[Literal[1, 2], Option("Stride of the first convolution.")] = 2,
         strides: Annotated[

@@ -19,7 +19,8 @@ import numpy as np
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace, height_and_width, option_index
+from nagevo.spaces.base import SearchSpace, option_index
+from nagevo.spaces.images import Channels, Classes, height_and_width
 from nagevo.spaces.mobilenetv3.elastic import Elastic
 from nagevo.spaces.mobilenetv3.layout import (
     DEPTHS,
@@ -91,8 +92,8 @@ class MobileNetV3Space(SearchSpace):
             Sequence[Annotated[int, Option("", ge=8)]],
             Option("Resolutions among which an architecture chooses; if empty, all have `resolution`.", "pixels"),
         ] = (),
-        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
-        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 1000,
+        channels: Channels = 3,
+        classes: Classes = 1000,
         width_multiplier: Annotated[float, Option("Factor of all widths.", gt=0)] = 1.2,
         widths: Annotated[
             Sequence[Annotated[float, Option("", gt=0)]],

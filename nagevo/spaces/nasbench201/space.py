@@ -10,14 +10,15 @@ connections are left out of them, because they change nothing of what a path com
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace, height_and_width
+from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
 from nagevo.spaces.memory import NOTHING, Memory, filters
 from nagevo.spaces.nasbench201.cell import (
     CONV_1X1,
@@ -73,13 +74,9 @@ class NASBench201Space(SearchSpace):
         ] = False,
         width: Annotated[int, Option("Channels of the first stage; each later one doubles them.", ge=1)] = 16,
         cells: Annotated[int, Option("Cells of each stage.", ge=1)] = 5,
-        resolution: Annotated[
-            Annotated[int, Option("", ge=4)]
-            | Annotated[Sequence[Annotated[int, Option("", ge=4)]], Option("", min_length=2, max_length=2)],
-            Option("Height and width of the images, a list where they differ.", "pixels"),
-        ] = 32,
-        channels: Annotated[Literal[1, 3], Option("Channels of the images: 1 for grey, 3 for color.")] = 3,
-        classes: Annotated[int, Option("Classes of the images.", ge=2)] = 10,
+        resolution: Resolution = 32,
+        channels: Channels = 3,
+        classes: Classes = 10,
     ):
         self.merge_equal, self.width, self.cells = merge_equal, width, cells
         self.sides, self.channels, self.classes = height_and_width(resolution), channels, classes
