@@ -6,12 +6,14 @@ import platform
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nagevo.experiment.config import Experiment
 from nagevo.foundation.machine import describe_machine
-from nagevo.measure.latency.condition import Condition
-from nagevo.spaces.base import SearchSpace
+
+if TYPE_CHECKING:
+    from nagevo.experiment.config import Experiment
+    from nagevo.measure.latency.condition import Condition
+    from nagevo.spaces.base import SearchSpace
 
 PACKAGES = ("nagevo", "torch", "numpy", "xgboost", "xgboost-cpu", "deap", "scikit-learn", "onnxruntime")
 """Packages whose versions a bundle states, if they are installed."""
