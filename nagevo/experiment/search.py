@@ -16,7 +16,8 @@ from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.condition import conditions
-from nagevo.measure.measurements import Measurements, join_batches, join_rounds
+from nagevo.measure.measurements import Measurements
+from nagevo.measure.rounds import join_batches, join_rounds
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import RowIndex, SearchSpace
 

@@ -22,7 +22,8 @@ from nagevo.foundation.errors import InfeasibleBudget
 from nagevo.foundation.quantities import column_name
 from nagevo.generator.generator import Generator
 from nagevo.measure.latency.condition import restated
-from nagevo.measure.measurements import AGAIN, EXTRA_ROUND, FAILURE, Measurements, join_shards
+from nagevo.measure.measurements import AGAIN, EXTRA_ROUND, FAILURE, Measurements
+from nagevo.measure.rounds import join_shards
 from nagevo.measure.status import reasons
 from nagevo.spaces.base import SearchSpace, unique
 

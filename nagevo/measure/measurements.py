@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, measured_quantity, split_column_name
+from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, split_column_name
 from nagevo.foundation.tables import number_column, read_table, refuse, require
 from nagevo.measure.expectation import expected_accuracy
-from nagevo.measure.latency.condition import Condition, conditions, restated
-from nagevo.measure.status import ACCURACY, OK, reasons, refuse_all_failed
+from nagevo.measure.latency.condition import Condition
+from nagevo.measure.status import ACCURACY
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import RowIndex, SearchSpace, without
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 EXTRA_ROUND = -1
 """Round of rows that carry latencies only and are no evaluations."""
+STANDARD_ERROR, CROSS_ENTROPY, PERPLEXITY = "standard_error", "cross_entropy", "perplexity"
+READINGS = {STANDARD_ERROR: 0, CROSS_ENTROPY: 0, PERPLEXITY: 1}
+"""Columns that evaluators may read beside accuracies (points, nats, and of tokens the perplexity), by their minimum."""
+FAILURE, AGAIN = "failure_", "again_"
+"""Prefixes of the columns that hold why measuring failed, and values on occasions after the search."""
 
 
 @dataclass(frozen=True)
@@ -342,13 +347,6 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     return frame.assign(**columns)
 
 
-STANDARD_ERROR, CROSS_ENTROPY, PERPLEXITY = "standard_error", "cross_entropy", "perplexity"
-READINGS = {STANDARD_ERROR: 0, CROSS_ENTROPY: 0, PERPLEXITY: 1}
-"""Columns that evaluators may read beside accuracies (points, nats, and of tokens the perplexity), by their minimum."""
-FAILURE, AGAIN = "failure_", "again_"
-"""Prefixes of the columns that hold why measuring failed, and values on occasions after the search."""
-
-
 def _below(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the rows of two arrays, completed by columns of NaN to the same number of columns."""
     joined = np.full((len(first) + len(second), max(first.shape[1], second.shape[1])), np.nan)
@@ -359,114 +357,3 @@ def _below(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def read_cheap(path: str | os.PathLike | None, space: SearchSpace) -> Measurements | None:
     """Return the cheap readings in a table, or None where there is no table."""
     return None if path is None else Measurements.from_files([path], space)
-
-
-def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measurements:
-    """Return what the jobs of some rounds measured.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        In the order of the rounds: the proposals of each round (tables with ``architecture`` and no ``status``), and
-        the tables of the devices and of the evaluator.
-
-    Raises
-    ------
-    DataError
-        If a file is absent, damaged or lacks a column.
-    DeviceError
-        If all of the first round failed on a device, or to give an accuracy.
-    """
-    return join_batches(*read_batches(paths), space)
-
-
-def join_batches(
-    proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.DataFrame], space: SearchSpace
-) -> Measurements:
-    """Return the measurements in what :func:`read_batches` returns."""
-    measurements = Measurements.from_frame(join_rounds(proposals, shards), space)
-    return replace(measurements, conditions=conditions(shards))
-
-
-def read_batches(paths: Sequence[str | os.PathLike]) -> tuple[list[list[str]], dict[str, pd.DataFrame]]:
-    """Return the proposals in some tables, and all other tables by path; see :func:`read_rounds`."""
-    tables = {str(path): read_table(path, ("architecture",)) for path in paths}
-    proposals = [table["architecture"].tolist() for table in tables.values() if "status" not in table]
-    return proposals, {path: table for path, table in tables.items() if "status" in table}
-
-
-def join_rounds(
-    proposals: Sequence[Sequence[str]] | Sequence[Sequence[int]], shards: Mapping[str, pd.DataFrame]
-) -> pd.DataFrame:
-    """Return what was measured of the proposals of some rounds, as :meth:`Measurements.to_frame` does.
-
-    Parameters
-    ----------
-    proposals : sequence of sequence of str or int
-        Architectures of each round, as texts or numbered as in the shards; all others were measured beyond the rounds.
-    shards : mapping of str to DataFrame
-        As for :func:`join_shards`.
-
-    Raises
-    ------
-    DeviceError
-        If all of the first round failed on a device, or to give an accuracy.
-    """
-    import pandas as pd
-
-    joined = join_shards(shards)
-    round_of = {text: number for number, batch in enumerate(proposals) for text in batch}
-    extra = joined.index[~joined.index.isin(list(round_of))]
-    frame = joined.reindex(pd.Index([*extra, *round_of], name="architecture"))
-    frame.insert(0, "round", [EXTRA_ROUND] * len(extra) + list(round_of.values()))
-    first = frame[frame["round"] == 0]
-    for column in frame.columns[frame.columns.str.startswith(FAILURE)]:
-        refuse_all_failed(first[column].fillna("").replace("", OK).tolist(), column.removeprefix(FAILURE))
-    return frame.reindex(columns=list(dict.fromkeys(["round", ACCURACY, *frame.columns]))).reset_index()
-
-
-def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the measurements of several jobs, by ``architecture``, with the columns of :meth:`Measurements.to_frame`.
-
-    Timed values are those of one condition: see :func:`nagevo.measure.latency.condition.restated`.
-
-    Parameters
-    ----------
-    shards : mapping of str to DataFrame
-        Tables with ``architecture``, ``status`` and either ``accuracy``, or ``device`` and a quantity, by what they are
-        called in errors. Of an architecture that several tables hold, the last one counts.
-
-    Raises
-    ------
-    DataError
-        If a table lacks a column.
-    """
-    import pandas as pd
-
-    shards = restated(shards)
-    columns: dict[str, list[pd.Series]] = {}
-
-    def add(name: str, value_column: str, rows: pd.DataFrame) -> None:
-        columns.setdefault(value_column, []).append(rows[value_column.removesuffix(f"_{name}")])
-        failures = reasons(rows, value_column.removesuffix(f"_{name}"))
-        columns.setdefault(FAILURE + name, []).append(pd.Series(failures, index=rows.index))
-
-    for path, shard in shards.items():
-        require(shard, ("architecture", "status"), f"table {path}")
-        quantity = ACCURACY if ACCURACY in shard else measured_quantity(shard, f"table {path}")
-        table = shard.assign(**{quantity: number_column(shard, quantity, f"table {path}")}).set_index("architecture")
-        if quantity == ACCURACY:
-            add(ACCURACY, ACCURACY, table)
-            for name in READINGS:
-                if name in table:
-                    columns.setdefault(name, []).append(table[name])
-            continue
-        require(table, ("device",), f"table {path}")
-        for device, rows in table.groupby("device"):
-            add(str(device), column_name(quantity, str(device)), rows)
-    joined = {name: pd.concat(parts) for name, parts in columns.items()}
-    joined = {name: column[~column.index.duplicated(keep="last")] for name, column in joined.items()}
-    architectures = pd.concat([column.index.to_series() for column in joined.values()] or [pd.Series(dtype=str)])
-    frame = pd.DataFrame(joined, index=pd.Index(architectures.unique(), name="architecture"))
-    fine = [name for name in map(str, frame) if name.startswith(FAILURE) and not (frame[name].fillna("") != "").any()]
-    return frame.drop(columns=fine)

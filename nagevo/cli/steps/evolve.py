@@ -25,7 +25,7 @@ def run(
     from nagevo.foundation.tables import write_table
     from nagevo.learn.predictor import Predictor
     from nagevo.learn.storage import surrogate_files
-    from nagevo.measure.measurements import read_rounds
+    from nagevo.measure.rounds import read_rounds
     from nagevo.search.nsga2 import evolve_frontier
 
     experiment = load_config(config)

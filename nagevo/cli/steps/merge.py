@@ -25,7 +25,7 @@ def run(
     from nagevo.foundation.machine import describe
     from nagevo.foundation.tables import write_table
     from nagevo.measure.latency.condition import conditions as found
-    from nagevo.measure.measurements import join_batches, read_batches
+    from nagevo.measure.rounds import join_batches, read_batches
 
     space = load_config(config).create_space()
     proposals, shards = read_batches(rounds)

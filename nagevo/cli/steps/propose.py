@@ -32,7 +32,8 @@ def run(
     from nagevo.experiment.config import load_config
     from nagevo.foundation.errors import ConfigError
     from nagevo.foundation.tables import write_table
-    from nagevo.measure.measurements import read_cheap, read_rounds
+    from nagevo.measure.measurements import read_cheap
+    from nagevo.measure.rounds import read_rounds
 
     experiment = load_config(config)
     space = experiment.create_space()

@@ -26,7 +26,8 @@ def run(
     from nagevo.foundation.tables import write_table
     from nagevo.learn.storage import save_surrogates
     from nagevo.learn.validation import validation_table
-    from nagevo.measure.measurements import read_cheap, read_rounds
+    from nagevo.measure.measurements import read_cheap
+    from nagevo.measure.rounds import read_rounds
 
     experiment = load_config(config)
     space = experiment.create_space()

@@ -11,7 +11,8 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.tables import write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.measurements import EXTRA_ROUND, read_rounds
+from nagevo.measure.measurements import EXTRA_ROUND
+from nagevo.measure.rounds import read_rounds
 from nagevo.search import create_strategy
 from nagevo.search.random import RandomSearch
 from nagevo.search.surrogate_evolution import SurrogateEvolution

@@ -12,7 +12,8 @@ from nagevo.experiment.measuring import score
 from nagevo.foundation.errors import ConfigError
 from nagevo.measure.accuracy import create_evaluator
 from nagevo.measure.latency import create_device
-from nagevo.measure.measurements import Measurements, join_rounds
+from nagevo.measure.measurements import Measurements
+from nagevo.measure.rounds import join_rounds
 from nagevo.spaces import create_space
 from nagevo.spaces.base import SearchSpace
 

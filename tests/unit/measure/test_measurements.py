@@ -8,7 +8,8 @@ import pytest
 
 from nagevo.foundation.errors import DataError, DeviceError
 from nagevo.foundation.tables import write_table
-from nagevo.measure.measurements import EXTRA_ROUND, Measurements, join_rounds, join_shards, read_rounds
+from nagevo.measure.measurements import EXTRA_ROUND, Measurements
+from nagevo.measure.rounds import join_rounds, join_shards, read_rounds
 from nagevo.spaces import create_space
 
 

@@ -8,7 +8,7 @@ from nagevo.cli import main
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.tables import read_table, write_table
 from nagevo.measure.latency import create_device
-from nagevo.measure.measurements import join_shards
+from nagevo.measure.rounds import join_shards
 from nagevo.measure.status import measure_failed_again, outcomes, reasons, refuse_all_failed
 from nagevo.spaces import create_space
 
