@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from nagevo.experiment.sections import Sections
-from nagevo.foundation.options import PATTERNS, Option, Parameter, Signature, signature
+from nagevo.foundation.mistakes import PATTERNS
+from nagevo.foundation.options import Option, Parameter, Signature, signature
 from nagevo.foundation.registry import Kind
 from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.latency import BACKENDS

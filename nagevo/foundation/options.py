@@ -12,7 +12,6 @@ no :class:`Option`: plain annotations are checked, and parameters without any ta
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import json
 import math
@@ -26,14 +25,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from nagevo.foundation.errors import ConfigError, NagevoError, unknown
 from nagevo.foundation.files import EXPONENT
-
-PATTERNS = {
-    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits and the signs _ . -, of which a letter or digit is the first",
-    r"^[A-Za-z0-9][A-Za-z0-9_-]*$": "letters, digits and the signs _ -, of which a letter or digit is the first",
-    r"^[A-Za-z0-9_]+$": "letters, digits and the sign _",
-    r"\{model\}": "a command with {model} in it, the place of the ONNX file",
-}
-"""By pattern of an option, the texts that it allows, in words."""
+from nagevo.foundation.mistakes import PATTERNS, keys_to, no_path, place_of, sentences_of, shown
 
 EMPTY: Mapping[str, Any] = {}
 """Default of a parameter that is a section of its own: all of whose options have their defaults."""
@@ -56,7 +48,7 @@ class Option:
     min_length, max_length : int, optional
         Bounds of the length of a list or a text.
     pattern : str, optional
-        A key of :data:`PATTERNS`, which a text matches.
+        A key of :data:`.mistakes.PATTERNS`, which a text matches.
     path : bool
         Whether the text names a file or folder; ``~`` is expanded.
     of : callable or Signature, optional
@@ -64,7 +56,7 @@ class Option:
     each : callable or Signature, optional
         Whose parameters are the keys of each mapping in this mapping or list.
     keys : str, optional
-        A key of :data:`PATTERNS`, which the keys of this mapping match.
+        A key of :data:`.mistakes.PATTERNS`, which the keys of this mapping match.
     component : nagevo.foundation.registry.Kind, optional
         The text names a component of this kind, whose options stand beside it.
     """
@@ -191,7 +183,7 @@ class Signature:
             Whether options that have no default may be absent.
         """
         if not isinstance(section, Mapping):
-            return {}, [f"{_place(where)}expected a mapping, got {shown(section)}"]
+            return {}, [f"{place_of(where)}expected a mapping, got {shown(section)}"]
         own = {key: value for key, value in section.items() if key in self.parameters}
         rest = {key: value for key, value in section.items() if key not in self.parameters}
         own, problems = self._leaves(own, where, partial)
@@ -208,7 +200,7 @@ class Signature:
             return values | added, problems + more
         if not self.open:
             known = [*self.parameters, *beside]
-            problems += [f"{_place(where)}{unknown('key', key, known)}" for key in rest]
+            problems += [f"{place_of(where)}{unknown('key', key, known)}" for key in rest]
         if not problems and not partial:
             problems += self._refusals(values, where)
         return values | (rest if self.open else {}), problems
@@ -242,14 +234,12 @@ class Signature:
             except ValidationError as error:
                 errors = error.errors(include_url=False)
             read = [
-                _set(own, _keys_to(own, error["loc"]))
-                for error in errors
-                if error["type"] in ("float_type", "int_type")
+                _set(own, keys_to(own, error["loc"])) for error in errors if error["type"] in ("float_type", "int_type")
             ]
             if not any(read):
                 break
         errors = [error for error in errors if not (partial and error["type"] == "missing" and len(error["loc"]) == 1)]
-        return own, _sentences(errors, own, where)
+        return own, sentences_of(errors, own, where)
 
     def _refusals(self, values: Mapping[str, Any], where: str) -> list[str]:
         """Return the refusal of a dataclass whose options do not go together: it is created once to find out."""
@@ -259,7 +249,7 @@ class Signature:
         try:
             self.function(**{name: values[name] for name in self.parameters if name in values})
         except NagevoError as error:
-            return [f"{_place(where)}{error}"]
+            return [f"{place_of(where)}{error}"]
         return []
 
     def paths(self, section: Mapping[str, Any]) -> Iterator[str]:
@@ -320,10 +310,10 @@ def checked(
 def _nested(option: Option, value: Any, where: str) -> tuple[Any, list[str]]:
     """Return the value of an option with its nested sections checked, and one sentence for each mistake."""
     if option.path and isinstance(value, str):
-        return os.path.expanduser(value), _no_path(value, where)
+        return os.path.expanduser(value), no_path(value, where)
     if option.path and isinstance(value, Mapping):
         texts = {key: path for key, path in value.items() if isinstance(path, str)}
-        problems = [problem for key, path in texts.items() for problem in _no_path(path, f"{where}.{key}")]
+        problems = [problem for key, path in texts.items() for problem in no_path(path, f"{where}.{key}")]
         return {**value, **{key: os.path.expanduser(path) for key, path in texts.items()}}, problems
     if option.each is not None and isinstance(value, list):
         checked_items = [signature(option.each).check(item, f"{where}.{n}") for n, item in enumerate(value)]
@@ -348,32 +338,6 @@ def _nested(option: Option, value: Any, where: str) -> tuple[Any, list[str]]:
             *(p for _, more in items.values() for p in more),
         ]
     return value, problems
-
-
-def _no_path(text: str, where: str) -> list[str]:
-    """Return the sentence on a text that names no file or folder; an empty one would be the current folder."""
-    return [] if text.strip() else [f"{where}: expected the path of a file or folder, got {shown(text)}"]
-
-
-def _place(where: str) -> str:
-    return f"{where}: " if where else ""
-
-
-def shown(value: Any) -> str:
-    """Return a value of a config as it is quoted in a message."""
-    return "nothing" if value is None else json.dumps(value, default=str)[:80]
-
-
-def _keys_to(value: Any, location: Sequence[int | str]) -> list[int | str]:
-    """Return the keys that lead to a value; pydantic's location may end with an alternative of a union."""
-    keys: list[int | str] = []
-    for key in location:
-        within = key in value if isinstance(value, dict) else isinstance(value, list) and key in range(len(value))
-        if not within:
-            break
-        keys.append(key)
-        value = value[key]
-    return keys
 
 
 def _set(own: dict[str, Any], keys: Sequence[int | str]) -> bool:
@@ -411,68 +375,6 @@ def _loose_paths(value: Any) -> Iterator[str]:
 def _is_path(annotation: Any) -> bool:
     kinds = (annotation, *get_args(annotation))
     return any(isinstance(kind, type) and issubclass(kind, os.PathLike) for kind in kinds)
-
-
-def _sentences(errors: Sequence[Mapping[str, Any]], own: Mapping[str, Any], where: str) -> list[str]:
-    """Return one sentence for each place at which pydantic found errors."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for error in errors:
-        keys = [*([where] if where else []), *map(str, _keys_to(own, error["loc"]))]
-        if error["type"] == "missing" and isinstance(error["loc"][-1], str):
-            keys.append(str(error["loc"][-1]))
-        found.setdefault(".".join(keys), []).append(error)
-    sentences = []
-    for place, group in found.items():
-        if group[0]["type"] == "missing" and isinstance(group[0]["loc"][-1], str):
-            holder, _, key = place.rpartition(".")
-            sentences.append(f"{_place(holder)}'{key}' is missing")
-        else:
-            words = dict.fromkeys(_expectation(error) for error in group)
-            value = group[0]["input"]
-            sentences.append(f"{place}: expected {' or '.join(words)}, got {shown(value)}{_nearest(group, value)}")
-    return sentences
-
-
-def _choices(error: Mapping[str, Any]) -> list[str]:
-    """Return the allowed choices that pydantic lists in an error."""
-    return re.split(", | or ", error["ctx"]["expected"].replace("'", ""))
-
-
-def _nearest(errors: Sequence[Mapping[str, Any]], value: Any) -> str:
-    """Return the question whether the nearest choice was meant, if there is one near a value."""
-    choices = [choice for error in errors if error["type"] == "literal_error" for choice in _choices(error)]
-    near = difflib.get_close_matches(str(value), choices, n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
-
-
-def _expectation(error: Mapping[str, Any]) -> str:
-    """Return the expected values of a pydantic error, in words."""
-    context, words = error.get("ctx", {}), {
-        "int_type": "a whole number",
-        "float_type": "a number",
-        "string_type": "text",
-        "bool_type": "true or false",
-        "list_type": "a list",
-        "tuple_type": "a list",
-        "dict_type": "a mapping",
-        "mapping_type": "a mapping",
-        "missing": "more values",
-        "greater_than_equal": "at least {ge}",
-        "greater_than": "more than {gt}",
-        "less_than_equal": "at most {le}",
-        "less_than": "less than {lt}",
-        "too_short": "at least {min_length} values",
-        "too_long": "at most {max_length} values",
-        "string_too_short": "a text that is not empty",
-    }  # fmt: skip
-    if error["type"] == "literal_error":
-        return f"one of {', '.join(_choices(error))}"
-    if error["type"] == "string_pattern_mismatch":
-        return PATTERNS.get(context["pattern"], f"text that matches {context['pattern']}")
-    if error["type"] in words:
-        numbers = {key: f"{value:g}" if isinstance(value, float) else value for key, value in context.items()}
-        return words[error["type"]].format(**numbers)
-    return error["msg"][:1].lower() + error["msg"][1:]
 
 
 def _annotations(function: Callable) -> dict[str, Any]:
