@@ -21,7 +21,8 @@ import torch
 from torch import nn
 
 from nagevo.deploy.export import difference_from_torch, export_onnx, run_onnx
-from nagevo.spaces.slimmed.structure import TOLERANCE, Structure, find_structure, slimmer, union
+from nagevo.spaces.slimmed.cutting import Structure, slimmer, union
+from nagevo.spaces.slimmed.structure import TOLERANCE, find_structure
 
 NAMES = [
     "resnet18",

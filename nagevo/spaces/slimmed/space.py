@@ -20,7 +20,8 @@ from nagevo.spaces.memory import PEAK, WEIGHTS, Memory
 if TYPE_CHECKING:
     from torch import nn
 
-    from nagevo.spaces.slimmed.structure import Axis, Cut, Part, Structure, Weight
+    from nagevo.spaces.slimmed.costs import Weight
+    from nagevo.spaces.slimmed.cutting import Axis, Cut, Part, Structure
     from nagevo.spaces.slimmed.supernet import SlimmedSupernet
     from nagevo.spaces.traced import Operation, Trace
 
@@ -349,7 +350,7 @@ class SlimmedSpace(SearchSpace):
 
     def network(self, choices: np.ndarray) -> nn.Module:
         """Return a plain smaller network with the user's weights sliced; the largest one is the user's, bit by bit."""
-        from nagevo.spaces.slimmed.structure import slimmer
+        from nagevo.spaces.slimmed.cutting import slimmer
 
         return slimmer(self.structure, self.cuts(choices), self.left_out(choices))
 
@@ -436,7 +437,7 @@ class SlimmedSpace(SearchSpace):
     @cached_property
     def _weights(self) -> list[Weight]:
         """The tensors whose sizes add up to the costs."""
-        from nagevo.spaces.slimmed.structure import weights
+        from nagevo.spaces.slimmed.costs import weights
 
         shapes: list[tuple[int, ...]] = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
         return weights(self.structure.network, shapes)

@@ -10,9 +10,8 @@ the original network, are nagevo's.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,80 +20,11 @@ import torch_pruning
 from torch import nn
 from torch_pruning.pruner.importance import GroupMagnitudeImportance
 
+from nagevo.spaces.slimmed.costs import ForwardPass, forward_pass, positions
+from nagevo.spaces.slimmed.cutting import Attention, Axis, Cut, Part, Structure, attention_of, slimmer, union
+
 TOLERANCE = 1e-4
 """Largest difference, over the largest output, of a sliced network from the original with the same channels at zero."""
-
-Axis = tuple[str, int]
-"""A dimension of a parameter or buffer: its name in the network, and the number of the dimension."""
-
-Cut = Mapping[Axis, np.ndarray]
-"""Indices that are removed along each axis."""
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Channels, groups of channels or attention heads that are kept or removed as units.
-
-    Attributes
-    ----------
-    name : str
-        The layer whose outputs the channels are.
-    size : int
-        Number of units.
-    units : mapping of Axis to ndarray of int
-        For each index along an axis, the unit that it belongs to, or -1.
-    order : ndarray of int, shape (size,)
-        Units from the least to the most important.
-    positions : int
-        Positions (pixels, tokens) of the layer's output, by which stages are distinguished.
-    """
-
-    name: str
-    size: int
-    units: Mapping[Axis, np.ndarray]
-    order: np.ndarray
-    positions: int
-
-    @property
-    def layer(self) -> str:
-        """Name of the module that the part belongs to."""
-        return self.name.removesuffix(".num_heads")
-
-    @property
-    def is_attention(self) -> bool:
-        """Whether the units are attention heads."""
-        return self.layer != self.name
-
-    @property
-    def channels_per_unit(self) -> int:
-        """Channels of the layer that make up one unit: more than one where a grouped convolution reads them."""
-        return int((self.units[f"{self.layer}.weight".lstrip("."), 0] >= 0).sum()) // self.size
-
-    def cut(self, kept: int) -> Cut:
-        """Return the indices that are removed if only the given number of units, the most important ones, is kept."""
-        removed = self.order[: self.size - kept]
-        return {axis: np.flatnonzero(np.isin(units, removed)) for axis, units in self.units.items()}
-
-
-@dataclass(frozen=True, eq=False)
-class Structure:
-    """A network in evaluation mode and the parts of it that can be removed, each checked.
-
-    Attributes
-    ----------
-    blocks : tuple of str
-        Names of the residual blocks that can be left out, in the order in which they run.
-    whole : tuple of str
-        One sentence for each layer or block that is left as it is, with the reason.
-    classes : int
-        Outputs of the network.
-    """
-
-    network: nn.Module
-    parts: tuple[Part, ...]
-    blocks: tuple[str, ...]
-    whole: tuple[str, ...]
-    classes: int
 
 
 def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
@@ -119,7 +49,7 @@ def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
     inputs = torch.randn(4, *input_shape, generator=torch.Generator().manual_seed(0))
     try:
         reference = _telling(network, inputs)
-        outputs, traced = _traced(reference, inputs)
+        outputs, traced = forward_pass(reference, inputs)
     except Exception as error:  # the user's own code
         raise ValueError(f"it does not run on inputs of shape {tuple(input_shape)}: {error}") from None
     if not isinstance(outputs, torch.Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs):
@@ -128,54 +58,6 @@ def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
     parts = _checked(reference, inputs, list(_parts(deepcopy(network), inputs, traced, whole)), whole)
     blocks = tuple(_residual_blocks(reference, traced))
     return Structure(network, tuple(parts), blocks, tuple(whole), outputs.shape[1])
-
-
-def slimmer(structure: Structure, cuts: Iterable[Cut], left_out: Collection[str] = ()) -> nn.Module:
-    """Return a plain copy of the network without the cut indices and without some of its blocks."""
-    network = deepcopy(structure.network)
-    removed = union(cuts)
-    for name in left_out:
-        _replace(network, name, nn.Identity())
-    parameters = dict(network.named_parameters())
-    tensors = parameters | dict(network.named_buffers())
-    kept = kept_indices(tensors, removed)
-    for name in dict.fromkeys(name for name, _ in kept):
-        module, _, attribute = name.rpartition(".")
-        tensor = sliced(tensors[name].detach(), name, kept)
-        if name in parameters:
-            tensor = nn.Parameter(tensor, requires_grad=tensors[name].requires_grad)
-        setattr(network.get_submodule(module), attribute, tensor)
-    modules = dict(structure.network.named_modules())
-    for name, module in network.named_modules():
-        if name not in left_out:
-            _set_widths(module, modules[name])
-    return network
-
-
-def union(cuts: Iterable[Cut]) -> dict[Axis, np.ndarray]:
-    """Return all indices that any of the cuts takes away, by axis."""
-    removed: dict[Axis, np.ndarray] = {}
-    for cut in cuts:
-        for axis, indices in cut.items():
-            removed[axis] = np.union1d(removed[axis], indices) if axis in removed else indices
-    return {axis: indices for axis, indices in removed.items() if len(indices)}
-
-
-def kept_indices(tensors: Mapping[str, torch.Tensor], removed: Cut) -> dict[Axis, torch.Tensor]:
-    """Return the indices that are kept along each axis from which some are removed."""
-    return {
-        (name, dim): torch.from_numpy(np.setdiff1d(np.arange(tensors[name].shape[dim]), indices))
-        for (name, dim), indices in removed.items()
-        if name in tensors
-    }
-
-
-def sliced(tensor: torch.Tensor, name: str, kept: Mapping[Axis, torch.Tensor]) -> torch.Tensor:
-    """Return a tensor with only the kept indices along each of its dimensions; gradients flow back through it."""
-    for dim in range(tensor.ndim):
-        if (name, dim) in kept:
-            tensor = tensor.index_select(dim, kept[name, dim])
-    return tensor
 
 
 def _telling(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
@@ -204,93 +86,10 @@ def _telling(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
     return network.eval()
 
 
-@dataclass(frozen=True)
-class Weight:
-    """A tensor whose size decides what the network costs.
-
-    Attributes
-    ----------
-    name : str
-        Name of the tensor, or of the layer that it stands for.
-    axes : tuple of Axis
-        Its dimensions; those that parts shorten shorten it.
-    sizes : tuple of int
-        Its shape in the whole network.
-    uses : tuple of int
-        How often each of its elements is multiplied in one inference, at each of the resolutions.
-    """
-
-    name: str
-    axes: tuple[Axis, ...]
-    sizes: tuple[int, ...]
-    is_parameter: bool
-    uses: tuple[int, ...]
-
-
-def weights(network: nn.Module, shapes: Sequence[tuple[int, ...]]) -> list[Weight]:
-    """Return the tensors that make up the parameters and multiply–accumulates of a network.
-
-    Parameters
-    ----------
-    shapes : sequence of tuple of int
-        Shape of an input at each resolution, without the batch.
-    """
-    traces = [_traced(network, torch.zeros(1, *shape))[1] for shape in shapes]
-    uses: dict[str, tuple[int, ...]] = {}
-    found: list[Weight] = []
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            uses[f"{name}.weight"] = tuple(_positions(trace, name, module.out_channels) for trace in traces)
-        elif isinstance(module, nn.Linear):
-            uses[f"{name}.weight"] = tuple(_positions(trace, name, module.out_features) for trace in traces)
-        elif (attention := _attention(module)) is not None:
-            axis, width = (f"{name}.proj.weight", 1), attention.proj.in_features
-            tokens = [_positions(trace, f"{name}.qkv", 3 * width) for trace in traces]
-            found.append(Weight(f"{name}.attention", (axis,), (width,), False, tuple(2 * n * n for n in tokens)))
-    none = (0,) * len(shapes)
-    for name, parameter in network.named_parameters():
-        axes = tuple((name, dim) for dim in range(parameter.ndim))
-        found.append(Weight(name, axes, tuple(parameter.shape), True, uses.get(name, none)))
-    return found
-
-
-def _positions(trace: _Trace, layer: str, channels: int) -> int:
-    """Return the number of positions (pixels, tokens) of a layer's output for one input; 0 if it does not run."""
-    output = trace.outputs.get(layer)
-    return 0 if output is None else output[0].numel() // channels
-
-
-@dataclass(frozen=True)
-class _Trace:
-    """Shapes and values seen in one forward pass, by name of the module."""
-
-    inputs: dict[str, torch.Tensor]
-    outputs: dict[str, torch.Tensor]
-
-
-def _traced(network: nn.Module, inputs: torch.Tensor) -> tuple[torch.Tensor, _Trace]:
-    trace = _Trace({}, {})
-
-    def record(name: str) -> Callable[[nn.Module, tuple, object], None]:
-        def hook(module: nn.Module, given: tuple, output: object) -> None:
-            if len(given) == 1 and isinstance(given[0], torch.Tensor) and isinstance(output, torch.Tensor):
-                trace.inputs[name], trace.outputs[name] = given[0].clone(), output.clone()
-
-        return hook
-
-    hooks = [module.register_forward_hook(record(name)) for name, module in network.named_modules() if name]
-    try:
-        with torch.no_grad():
-            return network(inputs), trace
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _parts(network: nn.Module, inputs: torch.Tensor, trace: _Trace, whole: list[str]) -> Iterator[Part]:
+def _parts(network: nn.Module, inputs: torch.Tensor, trace: ForwardPass, whole: list[str]) -> Iterator[Part]:
     """Yield every part that the dependency graph knows, and the heads of attention modules, not yet checked."""
     names = {module: name for name, module in network.named_modules()}
-    found = {name: _attention(module) for name, module in network.named_modules()}
+    found = {name: attention_of(module) for name, module in network.named_modules()}
     attention = {name: module for name, module in found.items() if module is not None}
     between_heads = {(module.qkv, True) for module in attention.values()}
     between_heads |= {(module.proj, False) for module in attention.values()}
@@ -346,7 +145,7 @@ def _part(
     groups: Sequence[Any],
     graph: torch_pruning.DependencyGraph,
     names: Mapping[nn.Module, str],
-    trace: _Trace,
+    trace: ForwardPass,
 ) -> Part:
     """Return the part of one group of the dependency graph, or of several that a grouped convolution joins.
 
@@ -384,7 +183,7 @@ def _part(
                 of_axis = units.setdefault(axis, np.full(length, -1))
                 indices, roots = np.asarray(item.idxs), np.asarray(item.root_idxs)
                 of_axis[indices] = unit_of[roots]
-    return Part(root, size, units, np.argsort(scores, kind="stable"), _positions(trace, root, channels[0]))
+    return Part(root, size, units, np.argsort(scores, kind="stable"), positions(trace, root, channels[0]))
 
 
 def _axes(module: nn.Module, is_output: bool) -> Iterator[tuple[str, int, int]]:
@@ -426,30 +225,12 @@ def _importance(group: Any) -> np.ndarray:
     return scores.detach().double().numpy()
 
 
-@dataclass(frozen=True)
-class _Attention:
-    """Self-attention with one projection to queries, keys and values."""
-
-    qkv: nn.Linear
-    proj: nn.Linear
-    heads: int
-
-
-def _attention(module: nn.Module) -> _Attention | None:
-    """Return the layers of a module that is self-attention under timm's names, or None."""
-    qkv, proj, heads = (getattr(module, name, None) for name in ("qkv", "proj", "num_heads"))
-    if not isinstance(qkv, nn.Linear) or not isinstance(proj, nn.Linear) or not isinstance(heads, int) or heads < 2:
-        return None
-    width = proj.in_features
-    return _Attention(qkv, proj, heads) if qkv.out_features == 3 * width and width % heads == 0 else None
-
-
 def _is_output(graph: torch_pruning.DependencyGraph, item: Any) -> bool:
     """Return whether an item of a group takes channels from the outputs of its layer, not from its inputs."""
     return graph.is_out_channel_pruning_fn(item.dep.handler)
 
 
-def _heads(name: str, module: _Attention, trace: _Trace) -> Part:
+def _heads(name: str, module: Attention, trace: ForwardPass) -> Part:
     width = module.proj.in_features
     unit = np.arange(width) // (width // module.heads)
     units: dict[Axis, np.ndarray] = {(f"{name}.qkv.weight", 0): np.tile(unit, 3), (f"{name}.proj.weight", 1): unit}
@@ -458,7 +239,7 @@ def _heads(name: str, module: _Attention, trace: _Trace) -> Part:
     norms = module.proj.weight.detach().double().square().sum(0).numpy()
     norms = norms + module.qkv.weight.detach().double().square().sum(1).reshape(3, width).sum(0).numpy()
     order = np.argsort(np.bincount(unit, norms), kind="stable")
-    return Part(f"{name}.num_heads", module.heads, units, order, _positions(trace, f"{name}.qkv", 3 * width))
+    return Part(f"{name}.num_heads", module.heads, units, order, positions(trace, f"{name}.qkv", 3 * width))
 
 
 def _checked(network: nn.Module, inputs: torch.Tensor, parts: Sequence[Part], whole: list[str]) -> list[Part]:
@@ -501,7 +282,7 @@ def _difference(structure: Structure, cuts: Sequence[Cut], inputs: torch.Tensor)
     return None
 
 
-def _residual_blocks(network: nn.Module, trace: _Trace) -> Iterator[str]:
+def _residual_blocks(network: nn.Module, trace: ForwardPass) -> Iterator[str]:
     """Yield the names of the innermost modules that pass their input on unchanged where all their weights are zero."""
     found: list[str] = []
     candidates = [
@@ -528,30 +309,6 @@ def _residual_blocks(network: nn.Module, trace: _Trace) -> Iterator[str]:
             found.append(name)
     order = [name for name, _ in network.named_modules()]
     yield from sorted(found, key=order.index)
-
-
-def _set_widths(module: Any, original: Any) -> None:
-    """Set the attributes of a layer, or of an attention module, that say how wide it is, from its sliced weights."""
-    if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        if module.groups > 1:
-            module.groups = module.weight.shape[0] * original.groups // original.out_channels
-        module.out_channels, module.in_channels = module.weight.shape[0], module.weight.shape[1] * module.groups
-    elif isinstance(module, nn.Linear):
-        module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, nn.modules.batchnorm._NormBase) and module.weight is not None:
-        module.num_features = len(module.weight)
-    elif isinstance(module, nn.PReLU):
-        module.num_parameters = module.weight.numel()
-    elif (attention := _attention(original)) is not None:
-        width = module.proj.weight.shape[1]
-        module.num_heads = attention.heads * width // attention.proj.in_features
-        if hasattr(module, "attn_dim"):
-            module.attn_dim = width
-
-
-def _replace(network: nn.Module, name: str, replacement: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(network.get_submodule(parent), child, replacement)
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.func import functional_call
 
 from nagevo.spaces.convolutions import safe_gradients
-from nagevo.spaces.slimmed.structure import Axis, Cut, kept_indices, sliced, union
+from nagevo.spaces.slimmed.cutting import Axis, Cut, kept_indices, sliced, union
 
 MEMORY = 256
 """Maximum number of architectures whose indices are kept in memory."""

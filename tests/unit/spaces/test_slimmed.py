@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from nagevo.foundation.errors import ConfigError, DataError, MissingDependency
 from nagevo.spaces import create_space
-from nagevo.spaces.slimmed.structure import find_structure, slimmer, union
+from nagevo.spaces.slimmed.cutting import slimmer, union
+from nagevo.spaces.slimmed.structure import find_structure
 
 OPTIONS = {"model": "resnets:resnet", "input_shape": [3, 16, 16], "round_to": 4, "shares": [0.25, 0.5, 0.75]}
 
