@@ -18,7 +18,8 @@ from nagevo.spaces.dag.space import DAGSpace
 from nagevo.spaces.mobilenetv3.layout import DEPTHS, EXPANSIONS, KERNELS, N_LAYER_CHOICES, N_STAGES, SLOTS
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 from nagevo.spaces.nasbench201.cell import EDGES, NONE, OPERATIONS
-from nagevo.spaces.nasbench201.space import NASBench201Space, pruned
+from nagevo.spaces.nasbench201.paths import pruned
+from nagevo.spaces.nasbench201.space import NASBench201Space
 from nagevo.spaces.nasbench_graph import N_LINKS, NASBenchGraphSpace
 from nagevo.spaces.precise import PreciseSpace
 from nagevo.spaces.separable.layout import Layout

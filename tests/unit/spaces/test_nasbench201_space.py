@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from nagevo.foundation.errors import ArchitectureError
-from nagevo.spaces.nasbench201 import space as nb
+from nagevo.spaces.nasbench201 import paths
+from nagevo.spaces.nasbench201.cell import EDGES, NONE, SKIP
 from nagevo.spaces.nasbench201.space import NASBench201Space
 
-CELLS = nb.all_cells()
+CELLS = paths.all_cells()
 
 
 def cell(text):
@@ -27,10 +28,10 @@ def function_of(row):
     weights. Individuals have no names: of all ways to number those that look alike the smallest description counts.
     """
     values, made = [Counter("x"), Counter(), Counter(), Counter()], {}
-    for edge, (source, target) in enumerate(nb.EDGES):
-        if row[edge] == nb.SKIP:
+    for edge, (source, target) in enumerate(EDGES):
+        if row[edge] == SKIP:
             values[target].update(values[source])
-        elif row[edge] != nb.NONE and values[source]:
+        elif row[edge] != NONE and values[source]:
             made[edge] = (row[edge], dict(values[source]))
             values[target][edge] += 1
 
@@ -57,14 +58,14 @@ def function_of(row):
 
 def test_cells_that_compute_the_same_function_have_one_representative():
     functions = [function_of(row) for row in CELLS.tolist()]
-    pairs = set(zip(functions, nb.representatives().tolist(), strict=True))
-    assert len(pairs) == len(set(functions)) == len(np.unique(nb.representatives())) == 5425
+    pairs = set(zip(functions, paths.representatives().tolist(), strict=True))
+    assert len(pairs) == len(set(functions)) == len(np.unique(paths.representatives())) == 5425
 
 
 def test_a_representative_stands_for_itself_and_has_no_dead_edge():
-    chosen = np.unique(nb.representatives())
-    assert (nb.representatives()[chosen] == chosen).all()
-    assert (nb.pruned(CELLS[chosen]) == CELLS[chosen]).all()
+    chosen = np.unique(paths.representatives())
+    assert (paths.representatives()[chosen] == chosen).all()
+    assert (paths.pruned(CELLS[chosen]) == CELLS[chosen]).all()
 
 
 def test_equal_cells_are_measured_once_only_where_that_is_asked():
@@ -94,15 +95,15 @@ def test_the_features_tell_all_cells_apart_and_are_finite(space):
 
 
 def test_path_features_are_equal_for_cells_that_compute_the_same_function():
-    assert (nb.path_features() == nb.path_features()[nb.representatives()]).all()
+    assert (paths.path_features() == paths.path_features()[paths.representatives()]).all()
 
 
 def test_path_features_are_those_counted_by_hand():
     # paths: 3×3; none; 1×1 then 3×3 over node 2; 3×3, skip, 3×3 over both: words 3, 23, 33
     row = cell("|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_3x3~0|none~1|nor_conv_3x3~2|")
-    features = nb.path_features()[nb.numbers(row)[0]]
+    features = paths.path_features()[paths.numbers(row)[0]]
     expected = np.zeros(40)
-    expected[[nb.WORDS.index(3), nb.WORDS.index(2 * 4 + 3), nb.WORDS.index(3 * 4 + 3)]] = 1
+    expected[[paths.WORDS.index(3), paths.WORDS.index(2 * 4 + 3), paths.WORDS.index(3 * 4 + 3)]] = 1
     assert features[:40].tolist() == expected.tolist()
     assert features[40:].tolist() == [3, 1, 2, 2]
 
@@ -159,7 +160,7 @@ def test_the_parameters_are_those_of_the_published_table(shared_data):
     space = NASBench201Space()
     cells = space.from_text(table["architecture"].tolist())
     assert space.to_text(cells) == table["architecture"].tolist()
-    alive = (nb.pruned(cells) == cells).all(axis=1)
+    alive = (paths.pruned(cells) == cells).all(axis=1)
     assert alive.sum() == 9445
     assert (space.costs(cells)["parameters"] == table["parameters"])[alive].all()
 
@@ -167,7 +168,7 @@ def test_the_parameters_are_those_of_the_published_table(shared_data):
 def test_merged_cells_differ_only_as_repeated_trainings_do(shared_data):
     table = pd.read_parquet(shared_data / "nasbench201.parquet")
     cells = NASBench201Space().from_text(table["architecture"].tolist())
-    classes = nb.representatives()[nb.numbers(cells)]
+    classes = paths.representatives()[paths.numbers(cells)]
     spread = table.groupby(classes)["cifar100_valid_accuracy"].std()
     shuffled = table.groupby(np.random.default_rng(0).permutation(classes))["cifar100_valid_accuracy"].std()
     assert spread.mean() < 0.3  # points; a random grouping spreads over many
