@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nagevo.foundation.errors import ExportError, optional_packages
+from nagevo.foundation.errors import ExportError, check_installed, optional_packages
 from nagevo.foundation.writing import replacing
 from nagevo.training.loop import accuracy
 
@@ -55,7 +55,13 @@ def export_onnx(
         The batch that the file takes; None for any.
     metadata : mapping of str to str
         Written into the file's ``metadata_props``.
+
+    Raises
+    ------
+    MissingDependency
+        If the package that torch's exporter needs is not installed.
     """
+    check_installed("onnxscript")
     input_names, output_names = _names(network)
     with _quiet():
         program: Any = torch.onnx.export(
