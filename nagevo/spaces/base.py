@@ -33,6 +33,9 @@ class SearchSpace(ABC):
         order exists: index 0 everywhere is the smallest architecture.
     choice_names : tuple of str, length n_choices
         Name of each choice, as shown to people.
+    groups : tuple of int
+        Numbers of successive choices that :meth:`sample_range` makes expensive together: those of the layers, say, then
+        those of the whole network. One group of all choices if empty.
     resolutions : tuple of int
         Heights (and widths) in pixels of the images among which architectures choose, in increasing order; empty or
         one where they have no choice.
@@ -47,6 +50,7 @@ class SearchSpace(ABC):
 
     n_options: tuple[int, ...]
     choice_names: tuple[str, ...]
+    groups: tuple[int, ...] = ()
     resolutions: tuple[int, ...] = ()
     vocabulary: int | None = None
 
@@ -156,11 +160,12 @@ class SearchSpace(ABC):
     def sample_range(self, n: int, *, rng: np.random.Generator) -> np.ndarray:
         """Return n random architectures from small to large, in normal form; duplicates are possible.
 
-        Each has its own tendency towards the expensive options of all choices, uniform in [0, 1]; architectures of
-        :meth:`sample` crowd in the middle of the range.
+        Each has its own tendency towards the expensive options, uniform in [0, 1], for each of :attr:`groups`;
+        architectures of :meth:`sample` crowd in the middle of the range.
         """
-        options = np.asarray(self.n_options) - 1
-        return self.normal(rng.binomial(options, rng.random((n, 1)), size=(n, self.n_choices)).astype(np.int8))
+        groups = self.groups or (self.n_choices,)
+        tendencies = np.repeat(rng.random((n, len(groups))), groups, axis=1)
+        return self.normal(rng.binomial(np.asarray(self.n_options) - 1, tendencies).astype(np.int8))
 
     def sample_distinct(self, n: int, *, rng: np.random.Generator, exclude: np.ndarray | None = None) -> np.ndarray:
         """Return n different architectures, none of them among ``exclude``.

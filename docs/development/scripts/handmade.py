@@ -90,7 +90,10 @@ def compare(experiment: Experiment, names: Sequence[str]) -> list[dict[str, obje
     networks = {text: (partial(space.network, row), space.input_shape_of(row)) for text, row in ours.items()}
     ms = timed(experiment, name, space, networks | {each: (rivals[each], shape) for each in [*taken, *within]})
     epochs = evaluator.recipe.epochs + experiment.deploy.epochs
-    reached = {each: trained_accuracy(rivals[each], evaluator, shape, epochs) for each in [*taken, *within]}
+    reached = {}
+    for each in [*taken, *sorted(within)]:
+        reached[each] = trained_accuracy(rivals[each], evaluator, shape, epochs)
+        print(f"{each}: {ms[each]:.4f} ms, {reached[each]:.2f} %", flush=True)
     rows: list[dict[str, object]] = []
     for place, width in enumerate(taken):
         about = {"experiment": experiment.name, "place": place, "budget": known[width]}

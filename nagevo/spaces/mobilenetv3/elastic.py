@@ -45,6 +45,12 @@ class Elastic:
         return {name: n for name, n in options.items() if n > 1}
 
     @property
+    def groups(self) -> tuple[int, ...]:
+        """Numbers of choices of the resolution and of the widths, where there are any."""
+        n_widths = len(self.options) - (len(self.resolutions) > 1)
+        return tuple(n for n in (len(self.options) - n_widths, n_widths) if n)
+
+    @property
     def size(self) -> int:
         """Number of distinct combinations."""
         classes = self._classes if self.by_stage else self._classes[:1]

@@ -150,6 +150,7 @@ class MobileNetV3Space(SearchSpace):
         self.resolutions = self.elastic.resolutions
         self.n_options = (*LAYER_OPTIONS, *self.elastic.options.values())
         self.choice_names = (*LAYER_NAMES, *self.elastic.options)
+        self.groups = (len(LAYER_OPTIONS), *self.elastic.groups)
 
     @property
     def size(self) -> int:

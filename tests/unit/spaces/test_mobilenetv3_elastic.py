@@ -130,3 +130,11 @@ def test_the_smallest_architecture_has_the_lowest_resolution_and_width():
     smallest, largest = SPACE.to_text(SPACE.extremes())
     assert smallest.endswith("@r128@w0.5")
     assert "@" not in largest
+
+
+def test_layers_resolution_and_widths_are_sampled_small_to_large_each():
+    drawn = SPACE.sample_range(2000, rng=np.random.default_rng(0))
+    layers, resolution, width = (drawn[:, :5].mean(axis=1), drawn[:, -2], drawn[:, -1])  # the depths stand for layers
+    depths = np.corrcoef(drawn[:, 0], drawn[:, 1])[0, 1]
+    assert depths > 0.3
+    assert np.abs(np.corrcoef([layers, resolution, width])[np.triu_indices(3, 1)]).max() < 0.1
