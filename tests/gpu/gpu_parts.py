@@ -431,7 +431,7 @@ def supernet_epochs(part: Part, threads: int, precision: str, steps: int) -> Ite
     with ThreadPoolExecutor(threads) as pool:
         mapping = pool if threads > 1 else SimpleNamespace(map=map)  # in this thread
         while True:
-            fit(network, evaluator.sandwich_step(network, mapping), examples, evaluator.recipe, seed=0)
+            fit(network, evaluator.distillation_step(network, mapping), examples, evaluator.recipe, seed=0)
             yield
 
 

@@ -104,7 +104,7 @@ class SupernetEvaluator(DatasetEvaluator):
         with ThreadPoolExecutor(self.threads) as pool:
             fit(
                 supernet,
-                self.sandwich_step(supernet, pool),
+                self.distillation_step(supernet, pool),
                 examples,
                 self.recipe,
                 seed=self.seed,
@@ -173,7 +173,7 @@ class SupernetEvaluator(DatasetEvaluator):
             supernet = self.plain.supernet(kernel_transform=self.kernel_transform)
         return channels_last(supernet)
 
-    def sandwich_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
+    def distillation_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
         """Return the step that trains the largest network on the labels and random ones on what the largest answers."""
         import torch
         from torch.nn import functional

@@ -47,8 +47,8 @@ class Elastic:
     @property
     def groups(self) -> tuple[int, ...]:
         """Numbers of choices of the resolution and of the widths, where there are any."""
-        n_widths = len(self.options) - (len(self.resolutions) > 1)
-        return tuple(n for n in (len(self.options) - n_widths, n_widths) if n)
+        n_resolutions = int(len(self.resolutions) > 1)
+        return tuple(n for n in (n_resolutions, len(self.options) - n_resolutions) if n)
 
     @property
     def size(self) -> int:

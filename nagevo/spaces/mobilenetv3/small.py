@@ -14,7 +14,7 @@ import numpy as np
 
 from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
-from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
+from nagevo.spaces.images import Channels, Classes, height_and_width
 from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION
 from nagevo.spaces.separable.layout import Block, Layout, rounded_width
 from nagevo.spaces.separable.memory import memory_of
@@ -56,7 +56,11 @@ class MobileNetV3SmallSpace(SearchSpace):
     def __init__(
         self,
         *,
-        resolution: Resolution = 224,
+        resolution: Annotated[
+            Annotated[int, Option("", ge=8)]
+            | Annotated[Sequence[Annotated[int, Option("", ge=8)]], Option("", min_length=2, max_length=2)],
+            Option("Height and width of the images, a list where they differ.", "pixels"),
+        ] = 224,
         channels: Channels = 3,
         classes: Classes = 1000,
         divisor: Annotated[int, Option("All widths are rounded to multiples of this number.", ge=1)] = 8,
