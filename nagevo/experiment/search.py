@@ -15,9 +15,10 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
-from nagevo.measure.latency.condition import conditions
+from nagevo.measure.latency.condition import RUNS, conditions
 from nagevo.measure.measurements import Measurements
 from nagevo.measure.rounds import join_batches, join_rounds
+from nagevo.measure.status import ACCURACY
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import RowIndex, SearchSpace
 
@@ -119,15 +120,26 @@ class _Told:
         self._index = RowIndex()
         self._choices = np.empty((0, space.n_choices), dtype=np.int8)
         self._proposals: list[list[int]] = []
-        self._tables: list[pd.DataFrame] = []
+        self._tables: dict[str, pd.DataFrame] = {}
 
     def add(self, choices: np.ndarray, tables: Sequence[pd.DataFrame], *, proposed: bool = False) -> None:
-        """Add tables with measurements of architectures; ``proposed`` if these are a round."""
+        """Add tables with measurements of architectures; ``proposed`` if these are a round.
+
+        The tables of an evaluator or a device become one, but for timed ones, of which each is an occasion.
+        """
+        import pandas as pd
+
         new = choices[self._index.rows(choices) < 0]
         self._index.add(new)
         self._choices = np.concatenate([self._choices, new])
         numbers = self._index.rows(choices)
-        self._tables += [table.assign(architecture=numbers) for table in tables]
+        for table in tables:
+            if not len(table):
+                continue
+            name = ACCURACY if ACCURACY in table else str(table["device"].iloc[0])
+            name += f" {len(self._tables)}" if RUNS in table else ""
+            parts = [self._tables[name]] if name in self._tables else []
+            self._tables[name] = pd.concat([*parts, table.assign(architecture=numbers)], ignore_index=True)
         if proposed:
             self._proposals.append(numbers.tolist())
 
@@ -135,8 +147,7 @@ class _Told:
         """Return all of it."""
         if not self._tables:
             return Measurements.empty(self._space, self._devices)
-        tables = {f"{number}": table for number, table in enumerate(self._tables)}
-        frame = join_rounds(self._proposals, tables)
+        frame = join_rounds(self._proposals, self._tables)
         choices = self._choices[frame["architecture"].to_numpy(dtype=int)]
         measurements = Measurements.from_frame(frame, self._space, choices=choices).for_devices(self._devices)
-        return replace(measurements, conditions=conditions(tables), cheap=self.cheap)
+        return replace(measurements, conditions=conditions(self._tables), cheap=self.cheap)
