@@ -16,7 +16,7 @@ from nagevo.measure.expectation import expected_accuracy
 from nagevo.measure.latency.condition import Condition
 from nagevo.measure.status import ACCURACY
 from nagevo.measure.tables import parse_architectures
-from nagevo.spaces.base import RowIndex, SearchSpace, without
+from nagevo.spaces.base import RowIndex, SearchSpace, unique, without
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -304,7 +304,7 @@ class Measurements:
             If it names an architecture twice, an accuracy is not a percentage, or a device's value is not positive and
             finite (NaN, for what failed or was not measured, is allowed). ``where`` is the table's name in the message.
         """
-        if len(np.unique(self.choices, axis=0)) < len(self):
+        if len(unique(self.choices)) < len(self):
             raise DataError(f"{where} name an architecture twice (texts with the same normal form count as one)")
         if ((self.accuracy < 0) | (self.accuracy > 100)).any():
             raise DataError(f"{where} hold an accuracy that is not between 0 and 100 percent")

@@ -186,11 +186,13 @@ class SurrogateEvolution(Strategy):
 
     def _fitted(self) -> Predictor:
         """Return surrogates of accuracy and latency; a latency needs none where it is known of the whole space."""
-        told, features = self.measurements, self.space.features(self.measurements.choices)
+        told = self.measurements
+        partly = [device for device, values in told.values.items() if np.isfinite(values).sum() < self.space.size]
+        told = told.rows(np.isfinite([told.accuracy, *(told.values[device] for device in partly)]).any(axis=0))
+        features = self.space.features(told.choices)
         latency = {
-            device: fit_latency(features, latency_ms, surrogate=self.surrogate, seed=self.seed)
-            for device, latency_ms in told.values.items()
-            if np.isfinite(latency_ms).sum() < self.space.size
+            device: fit_latency(features, told.values[device], surrogate=self.surrogate, seed=self.seed)
+            for device in partly
         }
         error = told.readings[STANDARD_ERROR]
         accuracy = fit_accuracy(
@@ -201,7 +203,7 @@ class SurrogateEvolution(Strategy):
             prior=self._prior(),
             seed=self.seed,
         )
-        return Predictor(self.space, told, accuracy, latency, exact=self.devices)
+        return Predictor(self.space, self.measurements, accuracy, latency, exact=self.devices)
 
     def _prior(self) -> AccuracySurrogate | None:
         """Return the surrogate of the cheap readings, fitted once, or else of the prior."""

@@ -11,6 +11,7 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.tables import write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
+from nagevo.measure.latency.timing import readings_table
 from nagevo.measure.measurements import EXTRA_ROUND
 from nagevo.measure.rounds import read_rounds
 from nagevo.search import create_strategy
@@ -78,6 +79,22 @@ def test_an_energy_is_an_objective_of_a_strategy_as_a_latency_is(name):
     np.testing.assert_array_equal(measured, 30.0 - latency_ms(table.choices))
     later = table.round == 2
     assert measured[later].min() < np.median(30.0 - latency_ms(SPACE.enumerate()))  # it looks for little energy, too
+
+
+class Timed(Phone):
+    """A machine that is twice as slow on every second occasion."""
+
+    def measure(self, space, choices):
+        self.asked.append(choices)
+        slow = 1.0 + (len(self.asked) % 2 == 0)
+        outcomes = [(np.full((20, 5), slow * ms), np.full((20, 2), slow)) for ms in latency_ms(choices).tolist()]
+        return readings_table(outcomes, "median", "quiet")
+
+
+def test_each_round_is_an_occasion_of_a_timed_device():
+    table, _ = search(20, {"phone": Timed()}, rounds=4)
+    np.testing.assert_allclose(table.conditions["phone"].states, np.log([1.0, 2.0, 1.0, 2.0]), atol=1e-9)
+    np.testing.assert_allclose(table.values["phone"], latency_ms(table.choices))
 
 
 def test_a_failed_accuracy_counts_as_an_evaluation_and_keeps_its_latency():
