@@ -188,7 +188,8 @@ class SurrogateEvolution(Strategy):
         """Return surrogates of accuracy and latency; a latency needs none where it is known of the whole space."""
         told = self.measurements
         partly = [device for device, values in told.values.items() if np.isfinite(values).sum() < self.space.size]
-        told = told.rows(np.isfinite([told.accuracy, *(told.values[device] for device in partly)]).any(axis=0))
+        known = np.isfinite([told.accuracy, *(told.values[device] for device in partly)])
+        told = told.rows(np.asarray(known.any(axis=0)))
         features = self.space.features(told.choices)
         latency = {
             device: fit_latency(features, told.values[device], surrogate=self.surrogate, seed=self.seed)
