@@ -4,7 +4,8 @@
 
 Each config is of an experiment that is done: `results/<experiment>/generator` is its bundle; several differ in their
 seed. MobileNetV3-Small at 40 widths and, where timm is installed, its networks of TIMM, or of `--timm`, are timed. The
-budgets are the latencies of three widths, spread by equal factors over what the experiment answers. The network that
+budgets are the latencies of three widths, spread by equal factors over what the experiment answers; a width that is no
+faster than a wider one is left out, as whoever makes networks by hand would do. The network that
 nagevo answers at such a budget is trained on as delivered ones are; the MobileNetV3-Small and every network of timm
 within the budget are trained from scratch on the same images, with the same recipe and seed, for the epochs of the
 supernet and of the training of delivered networks together. All keep the epoch that is best on the validation images.
@@ -82,8 +83,7 @@ def compare(experiment: Experiment, names: Sequence[str]) -> list[dict[str, obje
     space, shape = evaluator.plain, evaluator.plain.input_shape
     rivals = rival_networks(shape, len(evaluator.classes), names)
     known = timed(experiment, name, space, {each: (build, shape) for each, build in rivals.items()})
-    widths = [each for each in rivals if each.startswith(HANDMADE)]
-    taken = spread_over(generator, name, {each: known[each] for each in widths})
+    taken = spread_over(generator, name, worthwhile({w: known[w] for w in rivals if w.startswith(HANDMADE)}))
     answers = {each: generator.generate(known[each], device=name, confidence=0.9) for each in taken}
     ours = {answer.architecture: space.from_text([answer.architecture])[0] for answer in answers.values()}
     within = {each for each in rivals if not each.startswith(HANDMADE) and known[each] <= max(known[w] for w in taken)}
@@ -120,6 +120,15 @@ def timed(
     return dict(zip(networks, table["latency_ms"].tolist(), strict=True))
 
 
+def worthwhile(known: Mapping[str, float]) -> dict[str, float]:
+    """Return the latencies of networks, ordered by width, that are faster than every wider one."""
+    kept: dict[str, float] = {}
+    for width, ms in reversed(known.items()):
+        if ms < min(kept.values(), default=np.inf):
+            kept[width] = ms
+    return dict(reversed(kept.items()))
+
+
 def spread_over(generator: Generator, name: str, known: Mapping[str, float]) -> list[str]:
     """Return networks whose latencies are spread by equal factors over the range that the generator answers."""
     steps = generator.steps(device=name, confidence=0.9)
@@ -136,7 +145,6 @@ def rival_networks(shape: tuple[int, ...], classes: int, names: Sequence[str]) -
         resolution=shape[1],
         channels=shape[0],
         classes=classes,
-        divisor=2,
         strides=[1, 2, 1, 2],
         dropout=0.0,
     )
