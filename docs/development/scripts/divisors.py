@@ -1,4 +1,4 @@
-"""What rounding widths to multiples costs and gives: python divisors.py CONFIG.yaml [...].
+"""Compare the latencies of networks whose widths are multiples of 2, 4 and 8: python divisors.py CONFIG.yaml [...].
 
 16 architectures of each config's space, from small to large, are built with widths rounded to multiples of 2, 4 and 8,
 and timed in the same bursts on the config's first device. Printed for each architecture and in the geometric mean:
@@ -24,21 +24,20 @@ DIVISORS, NETWORKS = (2, 4, 8), 16
 def compared(path: str) -> pd.DataFrame:
     """Return the ratios for an experiment of the space `mobilenetv3`, an architecture in each row."""
     content = yaml.safe_load(Path(path).read_text())
-    builders, shapes, macs, rows = [], [], [], None
-    for divisor in DIVISORS:
-        experiment = parse_config(content | {"space": content["space"] | {"divisor": divisor}})
-        space = experiment.create_space()
-        rows = space.sample_range(NETWORKS, rng=np.random.default_rng(0)) if rows is None else space.normal(rows)
-        builders += [partial(space.network, row) for row in rows]
-        shapes += [space.input_shape_of(row) for row in rows]
-        macs.append(space.costs(rows)["macs"])
-    device = next(iter(experiment.devices.values())).create()
+    experiments = [parse_config(content | {"space": content["space"] | {"divisor": each}}) for each in DIVISORS]
+    spaces = [experiment.create_space() for experiment in experiments]
+    rows = spaces[0].sample_range(NETWORKS, rng=np.random.default_rng(0))
+    macs = [space.costs(space.normal(rows))["macs"] for space in spaces]
+    networks = [(space, row) for space in spaces for row in space.normal(rows)]
+    builders = [partial(space.network, row) for space, row in networks]
+    shapes = [space.input_shape_of(row) for space, row in networks]
+    device = next(iter(experiments[0].devices.values())).create()
     assert isinstance(device, TimedDevice)
     timed = device.time_networks([builders[0], *builders], [shapes[0], *shapes], n_references=1)
     ms = timed["latency_ms"].to_numpy(float).reshape(len(DIVISORS), NETWORKS)
     columns = {f"macs {d}": values / macs[0] for d, values in zip(DIVISORS, macs, strict=True)}
     columns |= {f"ms {d}": values / ms[0] for d, values in zip(DIVISORS, ms, strict=True)}
-    return pd.DataFrame(columns, index=[text.partition("@")[2] for text in space.to_text(rows)])
+    return pd.DataFrame(columns, index=[text.partition("@")[2] for text in spaces[0].to_text(rows)])
 
 
 def main() -> None:

@@ -4,12 +4,12 @@
 
 Each config is of an experiment that is done: `results/<experiment>/generator` is its bundle; several differ in their
 seed. MobileNetV3-Small at 40 widths and, where timm is installed, its networks of TIMM, or of `--timm`, are timed. The
-budgets are the latencies of three widths, spread by equal factors over what the experiment answers; a width that is no
-faster than a wider one is left out, as whoever makes networks by hand would do. The network that
-nagevo answers at such a budget is trained on as delivered ones are; the MobileNetV3-Small and every network of timm
-within the budget are trained from scratch on the same images, with the same recipe and seed, for the epochs of the
-supernet and of the training of delivered networks together. All keep the epoch that is best on the validation images.
-In the end answers and rivals are timed in the same bursts.
+budgets are the latencies of three widths, spread by equal factors over what the experiment answers; widths that take
+at least as long as a wider one are left out, since nobody would deploy them. The network that nagevo answers at such a
+budget is trained on as delivered ones are; the MobileNetV3-Small and every network of timm within the budget are
+trained from scratch on the same images, with the same recipe and seed, for the epochs of the supernet and of the
+training of delivered networks together. All keep the epoch that is best on the validation images. In the end answers
+and rivals are timed in the same bursts.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def timed(
 
 
 def worthwhile(known: Mapping[str, float]) -> dict[str, float]:
-    """Return the latencies of networks, ordered by width, that are faster than every wider one."""
+    """Drop networks that take at least as long as a wider one; ``known`` is ordered by width, narrowest first."""
     kept: dict[str, float] = {}
     for width, ms in reversed(known.items()):
         if ms < min(kept.values(), default=np.inf):

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import copy
-import resource
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,10 @@ import pandas as pd
 import torch
 import yaml
 from torch import nn
-from torch.nn import functional
 
 from nagevo.experiment.config import Experiment, parse_config
 from nagevo.measure.accuracy import create_evaluator
-from nagevo.measure.accuracy.supernet import SupernetEvaluator, add_gradients, networks_of_a_step
+from nagevo.measure.accuracy.supernet import SupernetEvaluator
 from nagevo.measure.accuracy.validation import Agreement, beside_alone, spread
 from nagevo.spaces.mobilenetv3.layout import N_LAYER_CHOICES, N_STAGES
 from nagevo.training.loop import Step, fit
@@ -39,64 +37,51 @@ EXPANSIONS = N_STAGES + (N_LAYER_CHOICES - N_STAGES) // 2
 """Place of the first expansion among the choices of a MobileNetV3."""
 
 
-class Variant(SupernetEvaluator):
-    """A supernet whose steps a subclass changes."""
+class Scheduled(SupernetEvaluator):
+    """A supernet that draws other networks as its training goes on."""
 
-    def drawn(self, progress: float, rng: np.random.Generator) -> np.ndarray:
-        """Return the networks of a step, the teacher first, after a share of the training."""
-        largest = self.plain.extremes()[1:]
-        return np.concatenate([largest, networks_of_a_step(self.plain, self.random_networks, rng=rng)])
-
-    def divergence(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(logits, teacher.softmax(1))
+    _steps = 0
 
     def distillation_step(self, supernet: nn.Module, pool: ThreadPoolExecutor) -> Step:
-        parameters = list(supernet.parameters())
+        self._steps = 0
+        return super().distillation_step(supernet, pool)
+
+    def drawn(self, rng: np.random.Generator) -> np.ndarray:
         n_steps = self.recipe.epochs * (len(self.examples("train")) // self.recipe.batch_size)
-        done = 0
+        rows = self.scheduled(super().drawn(rng), self._steps / n_steps)
+        self._steps += 1
+        return self.plain.normal(rows)
 
-        def gradients(loss: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-            return torch.autograd.grad(loss, parameters, allow_unused=True)
-
-        def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-            nonlocal done
-            draws = np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))
-            logits, *others = pool.map(partial(supernet, x), self.drawn(done / n_steps, draws))
-            teacher = logits.detach()
-            losses = [functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)]
-            losses += [self.divergence(each, teacher) for each in others]
-            add_gradients(parameters, list(pool.map(gradients, losses)))
-            done += 1
-
-        return step
+    def scheduled(self, rows: np.ndarray, progress: float) -> np.ndarray:
+        """Return the networks of a step after a share of the training, from those that are drawn otherwise."""
+        raise NotImplementedError
 
 
-class ProgressiveShrinking(Variant):
+class ProgressiveShrinking(Scheduled):
     """Quarters of the training: elastic resolution alone; kernels too; depths too; everything.
 
     Cai et al. 2020, "Once-for-All", section 3.3.
     """
 
-    def drawn(self, progress: float, rng: np.random.Generator) -> np.ndarray:
-        rows, largest = super().drawn(progress, rng), self.plain.extremes()[1]
+    def scheduled(self, rows: np.ndarray, progress: float) -> np.ndarray:
+        _, largest = self.plain.extremes()
         fixed = np.zeros(len(largest), dtype=bool)
         fixed[N_STAGES:EXPANSIONS] = progress < 0.25
         fixed[:N_STAGES] = progress < 0.5
         fixed[EXPANSIONS:N_LAYER_CHOICES] = fixed[N_LAYER_CHOICES + 1 :] = progress < 0.75
-        return self.plain.normal(np.where(fixed, largest, rows).astype(np.int8))
+        return np.where(fixed, largest, rows).astype(np.int8)
 
 
-class SmallImagesFirst(Variant):
+class SmallImagesFirst(Scheduled):
     """The largest resolution grows over the first half of the training."""
 
-    def drawn(self, progress: float, rng: np.random.Generator) -> np.ndarray:
-        rows = super().drawn(progress, rng)
+    def scheduled(self, rows: np.ndarray, progress: float) -> np.ndarray:
         n = len(self.plain.resolutions)
         rows[:, N_LAYER_CHOICES] = np.minimum(rows[:, N_LAYER_CHOICES], int(1 + 2 * progress * (n - 1)))
-        return self.plain.normal(rows)
+        return rows
 
 
-class AdaptiveDivergence(Variant):
+class AdaptiveDivergence(SupernetEvaluator):
     """The larger of the alpha-divergences of -1 and 1, ratios of probabilities bounded by 5.
 
     Wang et al. 2021, "AlphaNet: Improved Training of Supernets with Alpha-Divergence", equations 4 to 6.
@@ -109,7 +94,7 @@ class AdaptiveDivergence(Variant):
         return torch.maximum(over, under).mean()
 
 
-class BlocksAtRandom(Variant):
+class BlocksAtRandom(SupernetEvaluator):
     """Blocks with a shortcut do not begin as the identity."""
 
     def _untrained(self) -> nn.Module:
@@ -119,7 +104,7 @@ class BlocksAtRandom(Variant):
         return network
 
 
-class FewShot(Variant):
+class FewShot(Scheduled):
     """Half of the epochs for all networks, then a quarter each for a copy for small and one for large images.
 
     Zhao et al. 2021, "Few-Shot Neural Architecture Search", which splits by the operation of one edge.
@@ -129,11 +114,11 @@ class FewShot(Variant):
     """Resolutions of the first copy."""
     _half: slice = slice(None)
 
-    def drawn(self, progress: float, rng: np.random.Generator) -> np.ndarray:
-        rows, places = super().drawn(progress, rng), np.arange(len(self.plain.resolutions))[self._half]
+    def scheduled(self, rows: np.ndarray, progress: float) -> np.ndarray:
+        places = np.arange(len(self.plain.resolutions))[self._half]
         rows[1:, N_LAYER_CHOICES] = places[rows[1:, N_LAYER_CHOICES] * len(places) // len(self.plain.resolutions)]
         rows[0, N_LAYER_CHOICES] = places[-1]
-        return self.plain.normal(rows)
+        return rows
 
     def _train(self, supernet: nn.Module, checkpoint: Path, about: Mapping[str, Any]) -> None:
         recipe = self.recipe
@@ -156,7 +141,7 @@ class FewShot(Variant):
 
 @dataclass(frozen=True)
 class Change:
-    """What a variant changes: options of the section `accuracy`, a factor of the epochs, the steps."""
+    """A variant: options of `accuracy` that replace those of the config, a factor of its epochs, and the evaluator."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     epochs: float = 1.0
@@ -227,9 +212,9 @@ def judged(experiment: Experiment, change: Change, choices: np.ndarray, alone: p
     training["epochs"] = round(change.epochs * training["epochs"])
     evaluator = change.evaluator(experiment.create_space(), seed=experiment.seed, **{**options, "training": training})
     with tempfile.TemporaryDirectory() as folder:
-        began = processor_seconds()
+        began = time.process_time()
         evaluator.train(Path(folder) / "supernet.safetensors")
-        seconds = processor_seconds() - began
+        seconds = time.process_time() - began
         evaluator.load(Path(folder) / "supernet.safetensors")
         table = beside_alone(evaluator, choices, alone.mean(axis=1).to_numpy())
     found = Agreement.of(table)
@@ -247,11 +232,6 @@ def judged(experiment: Experiment, change: Change, choices: np.ndarray, alone: p
         "largest (test)": table["supernet_test_accuracy"].iloc[-1],
         "smallest (test)": table["supernet_test_accuracy"].iloc[0],
     }
-
-
-def processor_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -180,26 +180,35 @@ class SupernetEvaluator(DatasetEvaluator):
 
         from nagevo.training.accelerator import mixed_precision
 
-        _, largest = self.plain.extremes()
         parameters = list(supernet.parameters())
 
         def gradients(loss: torch.Tensor) -> Sequence[torch.Tensor | None]:
             return torch.autograd.grad(loss, parameters, allow_unused=True)
 
-        def outputs(x: torch.Tensor, row: np.ndarray) -> torch.Tensor:
+        def outputs(x: torch.Tensor, row: np.ndarray, dropout: bool) -> torch.Tensor:
             with mixed_precision(x.device, self.recipe.precision):  # it applies to one thread
-                return supernet(x, row, dropout=row is largest).flatten(0, -2).float()
+                return supernet(x, row, dropout=dropout).flatten(0, -2).float()
 
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-            drawn = networks_of_a_step(self.plain, self.random_networks, rng=_numpy_rng(rng))
-            networks = (largest, *drawn)
-            logits, *others = pool.map(partial(outputs, x), networks)
-            targets = logits.detach().softmax(1)
+            teacher, *students = self.drawn(_numpy_rng(rng))
+            dropout = (True, *(False for _ in students))
+            logits, *others = pool.map(partial(outputs, x), (teacher, *students), dropout)
             losses = [functional.cross_entropy(logits, labels.flatten(), label_smoothing=self.recipe.label_smoothing)]
-            losses += [functional.cross_entropy(each, targets) for each in others]
+            losses += [self.divergence(each, logits.detach()) for each in others]
             add_gradients(parameters, list(pool.map(gradients, losses)))
 
         return step
+
+    def drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the networks of a step, shape (1 + random_networks, n_choices): first the one that is the teacher."""
+        _, largest = self.plain.extremes()
+        return np.concatenate([largest[None], networks_of_a_step(self.plain, self.random_networks, rng=rng)])
+
+    def divergence(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        """Return the loss of a random network's logits, given the teacher's, both of shape (n, n_classes)."""
+        from torch.nn import functional
+
+        return functional.cross_entropy(logits, teacher.softmax(1))
 
 
 def networks_of_a_step(space: SearchSpace, n: int, *, rng: np.random.Generator) -> np.ndarray:
