@@ -28,6 +28,8 @@ READINGS = {STANDARD_ERROR: 0, CROSS_ENTROPY: 0, PERPLEXITY: 1}
 """Columns that evaluators may read beside accuracies (points, nats, and of tokens the perplexity), by their minimum."""
 FAILURE, AGAIN = "failure_", "again_"
 """Prefixes of the columns that hold why measuring failed, and values on occasions after the search."""
+COLUMNS, TABLES = ("choices", "round", "accuracy"), ("values", "failures", "readings")
+"""Attributes of measurements with a value for each row, and dictionaries of such columns."""
 
 
 @dataclass(frozen=True)
@@ -107,18 +109,10 @@ class Measurements:
 
     def rows(self, mask: np.ndarray) -> Measurements:
         """Return the rows that a boolean mask or an index array selects."""
-        tables = (self.values, self.failures, self.readings, self.again)
-        values, failures, readings, again = ({name: of[mask] for name, of in table.items()} for table in tables)
-        return replace(
-            self,
-            choices=self.choices[mask],
-            round=self.round[mask],
-            accuracy=self.accuracy[mask],
-            values=values,
-            failures=failures,
-            readings=readings,
-            again=again,
-        )
+        columns: dict[str, Any] = {name: getattr(self, name)[mask] for name in COLUMNS}
+        for name in (*TABLES, "again"):
+            columns[name] = {key: of[mask] for key, of in getattr(self, name).items()}
+        return replace(self, **columns)
 
     def rounds(self) -> Iterator[Measurements]:
         """Yield the rows of each round in turn."""
@@ -192,20 +186,14 @@ class Measurements:
 
     def extended(self, other: Measurements) -> Measurements:
         """Return these rows followed by the other's; both must know the same devices."""
-        tables = ((self.values, other.values), (self.failures, other.failures), (self.readings, other.readings))
-        values, failures, readings = (
-            {name: np.concatenate([of, others[name]]) for name, of in table.items()} for table, others in tables
-        )
-        return replace(
-            self,
-            choices=np.concatenate([self.choices, other.choices]),
-            round=np.concatenate([self.round, other.round]),
-            accuracy=np.concatenate([self.accuracy, other.accuracy]),
-            values=values,
-            failures=failures,
-            readings=readings,
-            again={device: _below(of, other.again[device]) for device, of in self.again.items()},
-        )
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in COLUMNS
+        }
+        for name in TABLES:
+            below = getattr(other, name)
+            columns[name] = {key: np.concatenate([of, below[key]]) for key, of in getattr(self, name).items()}
+        columns["again"] = {device: _below(of, other.again[device]) for device, of in self.again.items()}
+        return replace(self, **columns)
 
     def to_frame(self, space: SearchSpace) -> pd.DataFrame:
         """Return the table as it is written.
@@ -280,16 +268,14 @@ class Measurements:
                 failures[column.removeprefix(FAILURE)] = frame[column].fillna("").to_numpy(dtype=object)
             elif column.startswith(AGAIN):
                 again.setdefault(_device_again(column, where), []).append(frame[column].to_numpy())
-        rounds, accuracy = frame["round"].to_numpy(), frame[ACCURACY].to_numpy()
-        readings = {name: frame[name].to_numpy() for name in READINGS if name in frame}
         table = cls(
             choices,
-            rounds.astype(int),
-            accuracy,
+            frame["round"].to_numpy().astype(int),
+            frame[ACCURACY].to_numpy(),
             values,
             quantities,
             failures,
-            readings=readings,
+            readings={name: frame[name].to_numpy() for name in READINGS if name in frame},
             again={device: np.column_stack(occasions) for device, occasions in again.items()},
         )
         table.check(where)
@@ -323,13 +309,7 @@ def _device_again(column: str, where: str) -> str:
 
 
 def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return a table of measurements with its numbers as floats.
-
-    Raises
-    ------
-    DataError
-        Naming the cell, if one holds another value than can have been measured.
-    """
+    """Return a table of measurements with its numbers as floats; a DataError names a cell that nothing can measure."""
     require(frame, ("architecture", "round", ACCURACY), where)
     columns = {column: number_column(frame, column, where) for column in ("round", ACCURACY)}
     rounds, accuracy = columns.values()

@@ -9,7 +9,7 @@ import numpy as np
 
 from nagevo.foundation.errors import ArchitectureError, DataError
 from nagevo.foundation.tables import number_column, read_table, row_name, text_column
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import RowIndex, SearchSpace
 from nagevo.spaces.suffixes import at_pixels
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ArchitectureTable:
 
     def __init__(self, path: str | os.PathLike, column: str, texts: str = "architecture"):
         self.path, self.column, self.texts = path, column, texts
-        self._found_for: tuple[SearchSpace, pd.Series, pd.Series] | None = None
+        self._found_for: tuple[SearchSpace, _Numbers, _Numbers] | None = None
 
     def values(self, space: SearchSpace, choices: np.ndarray) -> np.ndarray:
         """Return the number of each architecture, shape (n,); NaN where the table has none.
@@ -54,19 +54,18 @@ class ArchitectureTable:
         if self._found_for is None or self._found_for[0] is not space:
             self._found_for = space, *self._read(space)
         _, by_normal, by_canonical = self._found_for
-        exact = by_normal.reindex(_keys(space.normal(choices))).to_numpy()
-        equal = by_canonical.reindex(_keys(space.canonical(choices))).to_numpy()
+        exact, equal = by_normal.of(space.normal(choices)), by_canonical.of(space.canonical(choices))
         return np.where(np.isnan(exact), equal, exact)
 
-    def _read(self, space: SearchSpace) -> tuple[pd.Series, pd.Series]:
-        """Return the numbers by key of the normal and of the canonical form."""
+    def _read(self, space: SearchSpace) -> tuple[_Numbers, _Numbers]:
+        """Return the numbers by the normal and by the canonical form."""
         where = f"table {self.path}"
         table = read_table(self.path, (self.texts, self.column))
         frame = at_resolution(table.assign(architecture=table[self.texts]), space, where)
         frame = frame[space.lists(text_column(frame, "architecture", where))]
         values = number_column(frame, self.column, where)
         choices = parse_architectures(frame, space, where)
-        return _by_key(space.normal(choices), choices, values), _by_key(space.canonical(choices), choices, values)
+        return _Numbers(space.normal(choices), choices, values), _Numbers(space.canonical(choices), choices, values)
 
 
 def read_architectures(path: str | os.PathLike, space: SearchSpace) -> np.ndarray:
@@ -115,17 +114,12 @@ def parse_architectures(frame: pd.DataFrame, space: SearchSpace, where: str) -> 
         raise
 
 
-def _by_key(form: np.ndarray, written: np.ndarray, values: np.ndarray) -> pd.Series:
-    """Return one number for each distinct row of ``form``: of the row that is written so, else of the first."""
-    import pandas as pd
+class _Numbers:
+    """One number for each distinct row of ``form``: of the row that is written so, else of the first."""
 
-    order = np.argsort(~(form == written).all(axis=1), kind="stable")
-    by_key = pd.Series(values[order], index=_keys(form[order]))
-    return by_key[~by_key.index.duplicated()]
+    def __init__(self, form: np.ndarray, written: np.ndarray, values: np.ndarray):
+        order = np.argsort(~(form == written).all(axis=1), kind="stable")[::-1]  # of equal rows the last is found
+        self._index, self._values = RowIndex(form[order]), np.append(values[order], np.nan)
 
-
-def _keys(choices: np.ndarray) -> pd.Index:
-    """Return one hashable key for each row."""
-    import pandas as pd
-
-    return pd.Index([row.tobytes() for row in choices.astype(np.int8)], dtype=object)
+    def of(self, choices: np.ndarray) -> np.ndarray:
+        return self._values[self._index.rows(choices)]
