@@ -34,22 +34,17 @@ def read_rounds(paths: Sequence[str | os.PathLike], space: SearchSpace) -> Measu
     DeviceError
         If all of the first round failed on a device, or to give an accuracy.
     """
-    return join_batches(*read_batches(paths), space)
+    tables = {str(path): read_table(path, ("architecture",)) for path in paths}
+    proposals = [table["architecture"].tolist() for table in tables.values() if "status" not in table]
+    return join_batches(proposals, {path: table for path, table in tables.items() if "status" in table}, space)
 
 
 def join_batches(
     proposals: Sequence[Sequence[str]], shards: Mapping[str, pd.DataFrame], space: SearchSpace
 ) -> Measurements:
-    """Return the measurements in what :func:`read_batches` returns."""
+    """Return the measurements of the proposals of some rounds; see :func:`join_rounds`."""
     measurements = Measurements.from_frame(join_rounds(proposals, shards), space)
     return replace(measurements, conditions=conditions(shards))
-
-
-def read_batches(paths: Sequence[str | os.PathLike]) -> tuple[list[list[str]], dict[str, pd.DataFrame]]:
-    """Return the proposals in some tables, and all other tables by path; see :func:`read_rounds`."""
-    tables = {str(path): read_table(path, ("architecture",)) for path in paths}
-    proposals = [table["architecture"].tolist() for table in tables.values() if "status" not in table]
-    return proposals, {path: table for path, table in tables.items() if "status" in table}
 
 
 def join_rounds(

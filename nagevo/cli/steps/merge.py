@@ -24,16 +24,15 @@ def run(
     from nagevo.foundation.files import write_json
     from nagevo.foundation.machine import describe
     from nagevo.foundation.tables import write_table
-    from nagevo.measure.latency.condition import conditions as found
-    from nagevo.measure.rounds import join_batches, read_batches
+    from nagevo.measure.rounds import read_rounds
 
     space = load_config(config).create_space()
-    proposals, shards = read_batches(rounds)
-    write_table(join_batches(proposals, shards, space).to_frame(space), output)
+    measurements = read_rounds(rounds, space)
+    write_table(measurements.to_frame(space), output)
     if conditions is None:
         return
     references = space.to_text(space.extremes())
-    entries = {device: condition.described(references) for device, condition in found(shards).items()}
+    entries = {device: condition.described(references) for device, condition in measurements.conditions.items()}
     write_json(entries, conditions)
     for device, entry in entries.items():
         typer.echo(f"{device}: {describe(entry)}", err=True)
