@@ -72,13 +72,13 @@ class Reading:
     @classmethod
     def of(cls, row: Any) -> Reading:
         """Return the reading in a row of a device's table."""
-        bursts = int(row["bursts"])
-        references = np.asarray(row[REFERENCES], dtype=float).reshape(bursts, -1)
-        return cls(np.asarray(row[RUNS], dtype=float).reshape(bursts, -1), references)
+        shape = int(row["bursts"]), -1
+        return cls(*(np.asarray(row[name], dtype=float).reshape(shape) for name in (RUNS, REFERENCES)))
 
-    def followed_by(self, later: Reading) -> tuple[np.ndarray, np.ndarray]:
-        """Return the runs and the references of these bursts and later ones."""
-        return np.concatenate([self.runs, later.runs]), np.concatenate([self.references, later.references])
+    def followed_by(self, later: Reading) -> Reading:
+        """Return the reading of these bursts and later ones."""
+        runs = np.concatenate([self.runs, later.runs])
+        return Reading(runs, np.concatenate([self.references, later.references]))
 
     def slowdown(self, quiet: np.ndarray) -> np.ndarray:
         """Return the logarithm of how much slower than quiet the references were in each burst, shape (n_bursts,)."""
@@ -184,7 +184,8 @@ class Condition:
         quiet : ndarray, optional
             Where it is known from elsewhere; found in the tables by default.
         """
-        occasions = [[Reading.of(row) for row in timed(table).to_dict("records")] for table in tables]
+        tables = [timed(table) for table in tables]
+        occasions = [[Reading.of(row) for row in table.to_dict("records")] for table in tables]
         readings = [reading for occasion in occasions for reading in occasion]
         if quiet is None:
             quiet = quiet_speed(np.concatenate([reading.references for reading in readings]))
@@ -201,7 +202,7 @@ class Condition:
             float(len(slow) / len(every)),
             float(np.exp(np.quantile(slow, 0.95))) if len(slow) else 1.0,
             np.array([np.median(slowdown) for slowdown in slowdowns]),
-            _machine([timed(table) for table in tables]),
+            _machine(tables),
         )
 
     @classmethod
@@ -239,10 +240,9 @@ class Condition:
 
     def values(self, table: pd.DataFrame) -> list[float]:
         """Return the value of each row of a device's table in this condition, NaN where it was not timed."""
-        rows = table.to_dict("records")
         return [
             self.usual * Reading.of(row).value(self.statistic, self.quiet) if row["status"] == OK else math.nan
-            for row in rows
+            for row in table.to_dict("records")
         ]
 
     def described(self, texts: Sequence[str] = ()) -> dict[str, Any]:

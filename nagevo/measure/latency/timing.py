@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -42,8 +42,6 @@ Prepare = Callable[["nn.Module | Path | bytes", tuple[int, ...]], Burst]
 """Makes the burst of a network in eval mode, or of an ONNX file, and of the shape it takes, without the batch."""
 
 Statistic = Literal["median", "p95", "p99", "min"]
-STATISTICS = ("min", "median", "p95")
-"""Columns of a device's table: of all runs as they were, whatever the condition."""
 BETWEEN = 8
 """Number of networks that are timed between two passes of the references."""
 
@@ -88,8 +86,8 @@ class TimedDevice(Device):
 
     @property
     def runs_in_burst(self) -> int:
-        """Number of timed runs in a burst."""
-        return int(getattr(self, "runs", 1))
+        """Number of timed runs in a burst: 1 unless a subclass says otherwise."""
+        return 1
 
     def _rise(self, needed: int) -> None:
         """Set the number of rounds to the smallest that gives the needed number of runs."""
@@ -115,11 +113,11 @@ class TimedDevice(Device):
         ConfigError
             If the space has no networks.
         """
-        every = [*space.extremes(), *choices]
+        references = space.extremes()
+        every = [*references, *choices]
         builders = [partial(built, space, row) for row in every]
         shapes = [space.input_shape_of(row) for row in every]
-        n_references = len(space.extremes())
-        return self.time_networks(builders, shapes, n_references=n_references)
+        return self.time_networks(builders, shapes, n_references=len(references))
 
     def time_networks(
         self, builders: Sequence[Build], input_shapes: Sequence[tuple[int, ...]], *, n_references: int = 0
@@ -138,12 +136,12 @@ class TimedDevice(Device):
         Returns
         -------
         DataFrame
-            The quantity, ``status``, ``min``, ``median``, ``p95``, ``dispersion_percent``, ``statistic``,
-            ``condition``, ``bursts`` (their number), ``runs`` (the value of every run, burst by burst),
-            ``references`` (of each reference beside every burst) and, where it is known, the machine: ``processor``,
-            ``cores`` and ``system``.
+            The quantity, ``status``, the statistics ``min``, ``median``, ``p95`` and ``dispersion_percent`` of all runs
+            as they were, ``statistic``, ``condition``, ``bursts`` (their number), ``runs`` (the value of every run,
+            burst by burst), ``references`` (of each reference beside every burst) and, where it is known, the machine:
+            ``processor``, ``cores`` and ``system``.
         """
-        outcomes: list[tuple[np.ndarray, np.ndarray] | str] = []
+        outcomes: list[Reading | str] = []
         with self.opened() as prepare:
             pairs = list(zip(builders, input_shapes, strict=True))
             references = [prepared(prepare, *pair) for pair in pairs[:n_references]]
@@ -154,19 +152,19 @@ class TimedDevice(Device):
         table = readings_table(outcomes, self.statistic, self.condition, self.measures)
         return table.assign(**(self.machine or {}))
 
-    def _timed(self, bursts: Sequence[Burst], references: Sequence[Burst]) -> list[tuple[np.ndarray, np.ndarray] | str]:
+    def _timed(self, bursts: Sequence[Burst], references: Sequence[Burst]) -> list[Reading | str]:
         """Return the outcomes of bursts; once more as many for those of which too few were quiet, where that counts."""
         timed = partial(
             time_in_turn, references=references, rounds=self.rounds, spread_s=self.spread_s, closing=self.closing
         )
         outcomes = timed(bursts)
-        readings = {i: Reading(*outcome) for i, outcome in enumerate(outcomes) if not isinstance(outcome, str)}
+        readings = {i: outcome for i, outcome in enumerate(outcomes) if not isinstance(outcome, str)}
         if not (references and readings and self.closing and self.condition == QUIET):
             return outcomes
         quiet = quiet_speed(np.concatenate([reading.references for reading in readings.values()]))
         disturbed = [i for i, reading in readings.items() if not reading.is_quiet(self.statistic, quiet)]
         for i, again in zip(disturbed, timed([bursts[i] for i in disturbed]), strict=True):
-            outcomes[i] = again if isinstance(again, str) else readings[i].followed_by(Reading(*again))
+            outcomes[i] = again if isinstance(again, str) else readings[i].followed_by(again)
         return outcomes
 
 
@@ -220,7 +218,7 @@ def time_in_turn(
     closing: bool = True,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[tuple[np.ndarray, np.ndarray] | str]:
+) -> list[Reading | str]:
     """Return the measurements of each burst in all rounds with those of the references beside, or why it failed.
 
     Parameters
@@ -239,15 +237,16 @@ def time_in_turn(
     Returns
     -------
     list, length n
-        For each burst the values of all runs, shape (rounds, n_runs), and the geometric means of the medians of each
-        reference before and after, shape (rounds, n_references); or the reason of its failure.
+        For each burst its reading, in which a reference has the geometric mean of its medians before and after; or the
+        reason of its failure.
     """
-    outcomes: list[list[Sequence[float]] | str] = [[] for _ in bursts]
+    runs: list[list[Sequence[float]]] = [[] for _ in bursts]
     passes: list[list[int]] = [[] for _ in bursts]
+    failures: dict[int, str] = {}
     beside = _References(references)
     start = clock()
     for beginning in track(np.linspace(0.0, spread_s, rounds, endpoint=False), "timing rounds", total=rounds):
-        running = [i for i, outcome in enumerate(outcomes) if not isinstance(outcome, str)]
+        running = [i for i in range(len(bursts)) if i not in failures]
         if not running:
             continue
         pause = max(0.0, start + beginning - clock())
@@ -257,15 +256,19 @@ def time_in_turn(
         for place, i in enumerate(running):
             if place % BETWEEN == 0:
                 beside.run()
-            outcomes[i] = _with_burst(cast(list, outcomes[i]), bursts[i])
-            passes[i].append(beside.n_passes - 1)
+            measured = _measured(bursts[i])
+            if isinstance(measured, str):
+                failures[i] = measured
+            else:
+                runs[i].append(measured)
+                passes[i].append(beside.n_passes - 1)
         if closing:
             beside.run()
     if not closing:
         beside.run()
     return [
-        outcome if isinstance(outcome, str) else (np.asarray(outcome, dtype=float), beside.around(numbers))
-        for outcome, numbers in zip(outcomes, passes, strict=True)
+        failures[i] if i in failures else Reading(np.asarray(runs[i], dtype=float), beside.around(passes[i]))
+        for i in range(len(bursts))
     ]
 
 
@@ -290,57 +293,60 @@ class _References:
         """Time every reference once."""
         medians = []
         for number, burst in enumerate(self._bursts):
-            outcome = "failed" if burst is None else _with_burst([], burst)
-            if isinstance(outcome, str):
+            measured = "failed" if burst is None else _measured(burst)
+            if isinstance(measured, str):
                 self._bursts[number] = None
-            medians.append(np.nan if isinstance(outcome, str) else float(np.median(outcome)))
+            medians.append(np.nan if isinstance(measured, str) else float(np.median(measured)))
         self._medians.append(medians)
 
     def around(self, numbers: Sequence[int]) -> np.ndarray:
         """Return the geometric means over the passes of these numbers and the next ones, (n, n_references)."""
         logs = np.log(np.asarray(self._medians, dtype=float).reshape(self.n_passes, -1))
-        before, after = logs[list(numbers)], logs[np.minimum(np.asarray(numbers, dtype=int) + 1, self.n_passes - 1)]
+        places = np.asarray(numbers, dtype=int)
+        before, after = logs[places], logs[np.minimum(places + 1, self.n_passes - 1)]
         return np.exp(np.where(np.isnan(after), before, (before + after) / 2))
 
 
-def _with_burst(times: list[Sequence[float]], burst: Burst) -> list[Sequence[float]] | str:
+def _measured(burst: Burst) -> Sequence[float] | str:
+    """Return the values of a burst, or why it failed."""
     try:
         measured = burst()
     except Exception as error:  # whatever a network or a runtime raises is the row's status
         return reason(error)
     if not (np.isfinite(measured) & (np.asarray(measured) > 0)).all():
         return f"expected positive finite values, got {measured}"
-    return [*times, measured]
+    return measured
 
 
 def readings_table(
-    outcomes: Sequence[tuple[np.ndarray, np.ndarray] | str],
-    statistic: str,
-    condition: str = QUIET,
-    quantity: str = LATENCY,
+    outcomes: Sequence[Reading | str], statistic: str, condition: str = QUIET, quantity: str = LATENCY
 ) -> pd.DataFrame:
     """Return the table of the outcomes of :func:`time_in_turn`; see :meth:`TimedDevice.time_networks`.
 
     The value of the quantity is in the condition as far as these outcomes tell it.
     """
-    names = [*STATISTICS, "dispersion_percent"]
+    names = ["min", "median", "p95", "dispersion_percent"]
     rows = [
-        dict.fromkeys(names, np.nan) | {"status": outcome, "bursts": 0, RUNS: [], REFERENCES: []}
+        {"status": outcome, "bursts": 0, RUNS: [], REFERENCES: []}
         if isinstance(outcome, str)
-        else dict(zip(names, _statistics(outcome[0]), strict=True))
-        | {"status": OK, "bursts": len(outcome[0]), RUNS: outcome[0].ravel(), REFERENCES: outcome[1].ravel()}
+        else {"status": OK, "bursts": len(outcome.runs), RUNS: outcome.runs.ravel()}
+        | {REFERENCES: outcome.references.ravel(), **_statistics(outcome.runs)}
         for outcome in outcomes
     ]
     table = pd.DataFrame(rows, columns=["status", *names, "bursts", RUNS, REFERENCES])
     table = table.astype(dict.fromkeys(names, float) | {"bursts": int})
     table.insert(0, quantity, np.nan)
     table = table.assign(statistic=statistic, condition=condition)
-    if not len(timed(table)):
-        return table
-    return table.assign(**{quantity: Condition.of([table]).values(table)})
+    if len(timed(table)):
+        table[quantity] = Condition.of([table]).values(table)
+    return table
 
 
-def _statistics(runs: np.ndarray) -> tuple[float, float, float, float]:
+def _statistics(runs: np.ndarray) -> dict[str, float]:
     medians = np.median(runs, axis=1)
-    dispersion_percent = 100.0 * medians.std() / medians.mean()
-    return float(medians.min()), float(np.median(runs)), float(np.percentile(runs, 95)), float(dispersion_percent)
+    return {
+        "min": medians.min(),
+        "median": np.median(runs),
+        "p95": np.percentile(runs, 95),
+        "dispersion_percent": 100.0 * medians.std() / medians.mean(),
+    }

@@ -11,6 +11,7 @@ from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.tables import write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
+from nagevo.measure.latency.condition import Reading
 from nagevo.measure.latency.timing import readings_table
 from nagevo.measure.measurements import EXTRA_ROUND
 from nagevo.measure.rounds import read_rounds
@@ -87,7 +88,7 @@ class Timed(Phone):
     def measure(self, space, choices):
         self.asked.append(choices)
         slow = 1.0 + (len(self.asked) % 2 == 0)
-        outcomes = [(np.full((20, 5), slow * ms), np.full((20, 2), slow)) for ms in latency_ms(choices).tolist()]
+        outcomes = [Reading(np.full((20, 5), slow * ms), np.full((20, 2), slow)) for ms in latency_ms(choices).tolist()]
         return readings_table(outcomes, "median", "quiet")
 
 

@@ -17,6 +17,7 @@ from nagevo.foundation.errors import ArchitectureError, DataError, DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.tables import write_table
 from nagevo.measure.latency.base import Device
+from nagevo.measure.latency.condition import Reading
 from nagevo.measure.latency.timing import TimedDevice, readings_table
 
 
@@ -47,7 +48,7 @@ class Board(Device):
     def measure(self, space, choices):
         values = self.slow * np.array(list(latencies(space.to_text(choices)).values()))
         references = np.tile([self.slow, 9.0 * self.slow], (4, 1))
-        return readings_table([(np.full((4, 5), value), references) for value in values], "median")
+        return readings_table([Reading(np.full((4, 5), value), references) for value in values], "median")
 
 
 def test_devices_added_by_generators_that_were_loaded_before_are_all_kept(bundle):

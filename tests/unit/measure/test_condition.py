@@ -32,7 +32,7 @@ def occasion(seed: int, slow, *, statistic="median", condition="quiet", noise=0.
     """Return the table of an occasion on which the machine was slower by the factors ``slow`` in its bursts."""
     rng, slow = np.random.default_rng(seed), np.broadcast_to(slow, BURSTS)[:, None]
     outcomes = [
-        (
+        Reading(
             ms * slow * np.exp(noise * rng.normal(size=(BURSTS, RUNS))),
             QUIET * slow * np.exp(0.01 * rng.normal(size=(BURSTS, 2))),
         )

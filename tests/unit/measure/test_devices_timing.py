@@ -7,6 +7,7 @@ import pytest
 
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.measure.latency import create_device, timing
+from nagevo.measure.latency.condition import Reading
 from nagevo.measure.latency.timing import TimedDevice, burst_of, readings_table, time_in_turn
 
 
@@ -53,7 +54,7 @@ def test_every_burst_runs_once_in_each_round_in_order():
     bursts = [lambda name=name: calls.append(name) or [1.0] for name in "abc"]
     outcomes = time_in_turn(bursts, rounds=3)
     assert "".join(calls) == "abcabcabc"
-    assert [runs.shape for runs, _ in outcomes] == [(3, 1)] * 3
+    assert [reading.runs.shape for reading in outcomes] == [(3, 1)] * 3
 
 
 def test_rounds_begin_evenly_over_the_spread():
@@ -87,8 +88,8 @@ def test_a_burst_that_fails_is_not_run_again_and_the_others_go_on():
         raise RuntimeError("device\n  was unplugged")
 
     good, bad = time_in_turn([lambda: [1.0, 2.0], failing], rounds=3)
-    assert good[0].tolist() == [[1.0, 2.0]] * 3
-    assert good[1].shape == (3, 0)
+    assert good.runs.tolist() == [[1.0, 2.0]] * 3
+    assert good.references.shape == (3, 0)
     assert bad == "RuntimeError: device was unplugged"
     assert calls == ["failing"]
 
@@ -113,7 +114,7 @@ def test_the_statistics_are_those_of_bursts_and_runs():
     # Medians of the bursts: 2 and 4, so min 2, mean 3, standard deviation 1. All runs: 1 2 3 4 4 10; median 3.5; the
     # 95th percentile lies at position 0.95 · 5 = 4.75: 4 + 0.75 · 6 = 8.5.
     times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
-    row = readings_table([(times, np.empty((2, 0)))], "median").iloc[0]
+    row = readings_table([Reading(times, np.empty((2, 0)))], "median").iloc[0]
     assert row["status"] == "ok"
     assert row["latency_ms"] == 3.5
     assert [row[c] for c in ("min", "median", "p95")] == pytest.approx([2.0, 3.5, 8.5])
@@ -123,7 +124,7 @@ def test_the_statistics_are_those_of_bursts_and_runs():
 @pytest.mark.parametrize(("statistic", "latency_ms"), [("min", 2.0), ("median", 3.5), ("p95", 8.5)])
 def test_the_statistic_says_which_is_the_latency(statistic, latency_ms):
     times = np.array([[1.0, 2.0, 3.0], [4.0, 4.0, 10.0]])
-    assert readings_table([(times, np.empty((2, 0)))], statistic)["latency_ms"].tolist() == [latency_ms]
+    assert readings_table([Reading(times, np.empty((2, 0)))], statistic)["latency_ms"].tolist() == [latency_ms]
 
 
 class Network:
@@ -178,28 +179,28 @@ def test_references_are_timed_before_every_few_networks_and_after_the_last():
     names = [f"n{i}" for i in range(timing.BETWEEN)]
     passes = ["small", "large"]
     assert calls == [*passes, *names, *passes, f"n{timing.BETWEEN}", *passes]
-    np.testing.assert_allclose([references for _, references in outcomes], [[[2.0, 8.0]]] * len(bursts))
+    np.testing.assert_allclose([reading.references for reading in outcomes], [[[2.0, 8.0]]] * len(bursts))
 
 
 def test_references_run_untimed_after_a_pause_and_are_timed_then():
     time, speeds = FakeTime(), iter([1.0, 1.0, 9.0, 1.0, 1.0])  # the first one after a pause is slow
     device = {"rounds": 2, "spread_s": 4.0, "clock": time.clock, "sleep": time.sleep}
-    ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [next(speeds)]], **device)
-    np.testing.assert_allclose(references, [[1.0], [1.0]])
+    (reading,) = time_in_turn([lambda: [1.0]], [lambda: [next(speeds)]], **device)
+    np.testing.assert_allclose(reading.references, [[1.0], [1.0]])
 
 
 def test_a_burst_lies_between_the_references_before_and_after():
     speeds = iter([1.0, 4.0])
-    ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [next(speeds)]], rounds=1)
-    np.testing.assert_allclose(references, [[2.0]])  # the geometric mean
+    (reading,) = time_in_turn([lambda: [1.0]], [lambda: [next(speeds)]], rounds=1)
+    np.testing.assert_allclose(reading.references, [[2.0]])  # the geometric mean
 
 
 def test_a_reference_that_fails_is_left_out():
     def failing():
         raise RuntimeError("too large")
 
-    ((_, references),) = time_in_turn([lambda: [1.0]], [lambda: [3.0], failing], rounds=2)
-    np.testing.assert_allclose(references, [[3.0, np.nan]] * 2)
+    (reading,) = time_in_turn([lambda: [1.0]], [lambda: [3.0], failing], rounds=2)
+    np.testing.assert_allclose(reading.references, [[3.0, np.nan]] * 2)
 
 
 @dataclass(frozen=True, kw_only=True)
