@@ -34,14 +34,9 @@ def reason(error: Exception) -> str:
 
 
 def outcomes(table: pd.DataFrame, column: str) -> np.ndarray:
-    """Return the status of each row of a device's or an evaluator's table, shape (n,); no number is never ``"ok"``.
+    """Return the status of each row of a device's or an evaluator's table, shape (n,).
 
-    Parameters
-    ----------
-    table : DataFrame
-        With ``status``.
-    column : str
-        Column of the numbers.
+    It is never ``"ok"`` where ``column``, that of the numbers, holds none.
     """
     status = table["status"].astype(str)
     return status.mask(table[column].isna() & (status == OK), "gave no number").to_numpy(dtype=object)
@@ -70,14 +65,7 @@ def failure_summary(reasons: np.ndarray, name: str) -> str:
 
 
 def refuse_all_failed(status: Sequence[str] | np.ndarray, name: str) -> None:
-    """Check that something was measured, if anything was tried.
-
-    Parameters
-    ----------
-    status : sequence of str
-        Status of each row.
-    name : str
-        The device, or :data:`ACCURACY`.
+    """Check that something was measured of a device, or of :data:`ACCURACY`, if anything was tried.
 
     Raises
     ------

@@ -190,7 +190,8 @@ class SupernetEvaluator(DatasetEvaluator):
                 return supernet(x, row, dropout=dropout).flatten(0, -2).float()
 
         def step(x: torch.Tensor, labels: torch.Tensor, rng: torch.Generator) -> None:
-            teacher, *students = self.drawn(_numpy_rng(rng))
+            seed = int(torch.randint(2**31, (), generator=rng))
+            teacher, *students = self.drawn(np.random.default_rng(seed))
             dropout = (True, *(False for _ in students))
             logits, *others = pool.map(partial(outputs, x), (teacher, *students), dropout)
             losses = [functional.cross_entropy(logits, labels.flatten(), label_smoothing=self.recipe.label_smoothing)]
@@ -233,9 +234,3 @@ def add_gradients(parameters: Sequence[nn.Parameter], gradients: Sequence[Sequen
     for parameter, parts in zip(parameters, zip(*gradients, strict=True), strict=True):
         present = [part for part in parts if part is not None]
         parameter.grad = torch.stack(present).sum(0) if present else None
-
-
-def _numpy_rng(rng: torch.Generator) -> np.random.Generator:
-    import torch
-
-    return np.random.default_rng(int(torch.randint(2**31, (), generator=rng)))

@@ -71,17 +71,7 @@ class Device(ABC):
 
 
 def known_values(values: np.ndarray, path: str | os.PathLike, quantity: str = LATENCY) -> pd.DataFrame:
-    """Return the table of a device that reads a file: rows with a status where the file has no usable number.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        NaN where the file has none.
-    path : path
-        Path of the file.
-    quantity : str
-        Quantity of the values.
-    """
+    """Return the table of a device that read ``values``, shape (n,), in a file: NaN where the file has none."""
     valid = np.isfinite(values) & (values > 0)
     status = np.select([valid, np.isnan(values)], [OK, f"{UNKNOWN}not in {path}"], "not a positive finite number")
     return pd.DataFrame({quantity: np.where(valid, values, np.nan), "status": status})

@@ -117,7 +117,8 @@ def timed_modules(network: nn.Module, *, gpu: bool) -> Iterator[Callable[[int], 
         rest = whole.ms - sum(layer.ms for layer in inner)
         return [*inner, Layer(OUTSIDE, "functions", whole.place, max(rest, 0.0))]
 
-    modules = _modules(network)
+    inner = {name: module for name, module in network.named_modules() if name and not any(module.children())}
+    modules = {NETWORK: network, **inner}
     handles = []
     for name, module in modules.items():
         begin = begun.setdefault(name, [])
@@ -128,12 +129,6 @@ def timed_modules(network: nn.Module, *, gpu: bool) -> Iterator[Callable[[int], 
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _modules(network: nn.Module) -> dict[str, nn.Module]:
-    """Return the network and its modules that hold no others, by name."""
-    inner = {name: module for name, module in network.named_modules() if name and not any(module.children())}
-    return {NETWORK: network, **inner}
 
 
 def _median_ms(times: Sequence[float], n_runs: int, warmup: int) -> float:

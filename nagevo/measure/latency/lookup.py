@@ -13,7 +13,7 @@ import pandas as pd
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.options import Option
 from nagevo.measure.latency.base import Device, known_values
-from nagevo.measure.latency.block_table import BlockTable, read_block_table
+from nagevo.measure.latency.block_table import read_block_table
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.mobilenetv3.space import MobileNetV3Space
 from nagevo.spaces.separable.layout import Block, Layout, reduced_size
@@ -48,29 +48,8 @@ class LookupDevice(Device):
             int | None, Option("Height and width of the images of the table; null for the space's.", "pixels", ge=1)
         ] = None,
     ):
-        self.paths = {int(pixels): Path(file) for pixels, file in path.items()} if isinstance(path, Mapping) else {}
-        self.path, self.resolution = None if isinstance(path, Mapping) else Path(path), resolution
-        self._means: dict[Path, BlockTable] = {}
+        self.path, self.resolution = path, resolution
         self._sums: tuple[SearchSpace, BlockSums] | None = None
-
-    def means(self, resolution: int) -> BlockTable:
-        """Return the latency in ms of each block by its name.
-
-        Raises
-        ------
-        ConfigError
-            If there is no table for the resolution.
-        """
-        path = self._table(resolution)
-        if path not in self._means:
-            self._means[path] = read_block_table(path)
-        return self._means[path]
-
-    def _table(self, resolution: int) -> Path:
-        if self.path is None and resolution not in self.paths:
-            known = ", ".join(map(str, self.paths))
-            raise ConfigError(f"backend lookup: path has tables for {known} pixels, but the space has {resolution}")
-        return self.path or self.paths[resolution]
 
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
         """Return the sum of block latencies of each architecture.
@@ -91,25 +70,32 @@ class LookupDevice(Device):
         if self._sums is None or self._sums[0] is not space:
             self._sums = space, self._sums_of(space)
         with np.errstate(over="ignore"):  # a sum beyond all numbers gets its status
-            latency_ms = self._sums[1].of(choices)
-        return known_values(latency_ms, self.path or next(iter(self.paths.values())))
+            return known_values(self._sums[1].of(choices), "the lookup table")
 
     def _sums_of(self, space: MobileNetV3Space) -> BlockSums:
         if self.resolution is not None:
-            space = self._at(space, self.resolution)
-        means = [self.means(resolution) for resolution in space.resolutions]
+            if len(space.resolutions) > 1:
+                raise ConfigError('backend lookup: resolution is for spaces of one; give path as {"160": …, "176": …}')
+            space = space.at(self.resolution)
+        paths = [self._path(resolution) for resolution in space.resolutions]
+        tables = {path: read_block_table(path) for path in dict.fromkeys(paths)}
         try:
-            return BlockSums(means, space)
+            return BlockSums([tables[path] for path in paths], space)
         except KeyError as error:
-            tables = ", ".join(str(self._table(resolution)) for resolution in space.resolutions)
             raise DataError(
-                f"lookup table {tables} has no entry {error.args[0]}: it is for another resolution or other widths"
+                f"lookup table {', '.join(map(str, paths))} has no entry {error.args[0]}: "
+                "it is for another resolution or other widths"
             ) from None
 
-    def _at(self, space: MobileNetV3Space, resolution: int) -> MobileNetV3Space:
-        if len(space.resolutions) > 1:
-            raise ConfigError('backend lookup: resolution is for spaces of one; give path as {"160": …, "176": …}')
-        return space.at(resolution)
+    def _path(self, resolution: int) -> Path:
+        """Return the path of the table for a resolution."""
+        if not isinstance(self.path, Mapping):
+            return Path(self.path)
+        paths = {int(pixels): Path(file) for pixels, file in self.path.items()}
+        if resolution not in paths:
+            known = ", ".join(map(str, paths))
+            raise ConfigError(f"backend lookup: path has tables for {known} pixels, but the space has {resolution}")
+        return paths[resolution]
 
 
 class BlockSums:

@@ -110,7 +110,9 @@ def measure_blocks(
         raise ConfigError(f"a lookup table needs the space mobilenetv3, whose blocks it names, got {space}")
     if space.rectangle is not None:
         raise ConfigError("a lookup table needs a resolution of one number: it holds blocks of square images")
-    choices = _whole_networks(space, calibration + checks, seed)
+    extremes, rng = space.extremes(), np.random.default_rng(seed)
+    drawn = space.sample_distinct(calibration + checks - len(extremes), rng=rng, exclude=extremes)
+    choices = np.concatenate([extremes, drawn])
     alone, whole_ms = _time(device, space, choices)
     n = len(space.resolutions)
     overhead_ms, blocks = float(alone["latency_ms"][OVERHEAD]), alone.drop(index=OVERHEAD)
@@ -142,13 +144,6 @@ def _time(device: TimedDevice, space: MobileNetV3Space, choices: np.ndarray) -> 
         raise DeviceError(f"{len(failed)} of {len(table)} measurements failed; {name}: {failed.iloc[0]}")
     alone = table.iloc[: len(of_parts)][["latency_ms", "dispersion_percent"]].set_index(pd.Index(of_parts))
     return alone, table["latency_ms"].to_numpy()[len(of_parts) :]
-
-
-def _whole_networks(space: MobileNetV3Space, n: int, seed: int) -> np.ndarray:
-    """Return the smallest, the largest and random architectures, shape (n, n_choices)."""
-    extremes = space.extremes()
-    drawn = space.sample_distinct(n - len(extremes), rng=np.random.default_rng(seed), exclude=extremes)
-    return np.concatenate([extremes, drawn])
 
 
 def parts(space: MobileNetV3Space) -> dict[str, Part]:

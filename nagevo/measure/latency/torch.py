@@ -65,7 +65,9 @@ class TorchDevice(LocalDevice):
 
         if self.processor == "cuda" and not torch.cuda.is_available():
             raise DeviceError("processor cuda: torch finds no GPU on this machine (torch.cuda.is_available() is False)")
-        counter = self._counter() if self.measures == ENERGY else None
+        counter: Counter | None = None
+        if self.measures == ENERGY:
+            counter = NVMLCounter() if self.processor == "cuda" else PowercapCounter()
         with torch_threads(self.threads), torch.inference_mode():
             yield partial(self._prepare, counter)
 
@@ -83,10 +85,6 @@ class TorchDevice(LocalDevice):
     @property
     def place(self) -> str:
         return self.processor
-
-    def _counter(self) -> Counter:
-        """Return the counter of the energy of the processor that runs the networks."""
-        return NVMLCounter() if self.processor == "cuda" else PowercapCounter()
 
     def _prepare(
         self, counter: Counter | None, network: nn.Module | Path | bytes, input_shape: tuple[int, ...]
