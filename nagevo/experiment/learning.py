@@ -133,11 +133,8 @@ def distill(
     former : Knowledge, optional
         That of a generator to begin with.
     """
-    quantities = {name: device.measures for name, device in experiment.devices.items()}
     pool = candidate_pool(predictor.space, members)
-    knowledge = learn_frontiers(
-        predictor, pool, experiment.generator, seed=experiment.seed, quantities=quantities, former=former
-    )
+    knowledge = learn_frontiers(predictor, pool, experiment.generator, seed=experiment.seed, former=former)
     measured = predictor.measurements
     n_cheap = 0 if measured.cheap is None else len(measured.cheap)
     description = describe(experiment, predictor.space, measured.n_evaluations, measured.conditions, n_cheap)

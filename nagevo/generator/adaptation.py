@@ -79,7 +79,6 @@ def adapted(knowledge: Knowledge, device: str, readings: Readings) -> Knowledge:
     return replace(
         knowledge,
         predictor=predictor,
-        quantities={**knowledge.quantities, device: readings.quantity},
         views={**knowledge.views, device: view},
         proposals={other: rows for other, rows in knowledge.proposals.items() if other != device},
         readings={**knowledge.readings, device: readings},
@@ -116,12 +115,7 @@ def meta_training_set(predictor: Predictor, n: int, *, seed: int) -> MetaTrainin
 def _evaluated(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the architectures whose accuracy was read and whose latency is known on a device, and both of these.
 
-    Returns
-    -------
-    choices : ndarray of int8, shape (n, n_choices)
-    known_ms : ndarray, shape (n_known, n)
-        NaN where a device failed.
-    accuracy : ndarray, shape (n,)
+    Latencies have the shape (n_known, n); NaN where a device failed.
     """
     measurements = predictor.measurements
     known_ms = np.array([measurements.values[device] for device in predictor.known])

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from nagevo.foundation.progress import track
-from nagevo.foundation.quantities import LATENCY
 from nagevo.generator.adaptation import choose_probes
 from nagevo.generator.conditions import DeviceView, limited
 from nagevo.generator.config import GeneratorConfig
@@ -60,13 +59,7 @@ def candidate_pool(space: SearchSpace, frontiers: np.ndarray) -> np.ndarray:
 
 
 def learn_frontiers(
-    predictor: Predictor,
-    pool: np.ndarray,
-    config: GeneratorConfig,
-    *,
-    seed: int,
-    quantities: Mapping[str, str] | None = None,
-    former: Knowledge | None = None,
+    predictor: Predictor, pool: np.ndarray, config: GeneratorConfig, *, seed: int, former: Knowledge | None = None
 ) -> Knowledge:
     """Return a generator's knowledge of the predictor's devices; its model is trained on synthetic devices as well.
 
@@ -78,8 +71,6 @@ def learn_frontiers(
         All of whose devices have surrogates of their own.
     pool : ndarray of int8, shape (n, n_choices)
         The :func:`candidate_pool` of all frontiers; targets are chosen from it and from what evolution adds.
-    quantities : mapping of str to str, optional
-        Quantity of each device; latencies by default.
     former : Knowledge, optional
         Where less was measured: its probes stay, its proposals are candidates again, frontiers are searched anew on the
         predictor's devices alone, and its model is trained on, in a part of the steps.
@@ -106,7 +97,6 @@ def learn_frontiers(
         decoder = distill(space, targets, config, seed=seed, start=start).decoder()
     knowledge = Knowledge(
         predictor,
-        dict(quantities or dict.fromkeys(predictor.known, LATENCY)),
         dict(zip(predictor.known, views, strict=False)),
         {},
         {},

@@ -402,16 +402,13 @@ class Generator:
 
     def _check_name(self, device: str) -> None:
         """Check that a device of this name can be adapted."""
-        if (
-            isinstance(device, str)
-            and device in self.candidates.devices
-            and not self.candidates.devices[device].adapted
-        ):
-            raise DeviceError(f'device "{device}" was measured in the experiment; give the new one another name')
         if not isinstance(device, str) or not NAME.fullmatch(device):
             raise DeviceError(
                 f'expected letters, digits, "_" and "-" as name of a device, at most 100 of them, got {device!r}'
             )
+        known = self.candidates.devices.get(device)
+        if known is not None and not known.adapted:
+            raise DeviceError(f'device "{device}" was measured in the experiment; give the new one another name')
 
     def with_device(self, device: str, readings: Readings) -> Generator:
         """Return the generator with a device that has exactly these readings; nothing is written."""
@@ -419,7 +416,7 @@ class Generator:
 
         self._check_name(device)
         knowledge = adapted(self.knowledge, device, readings)
-        candidates = knowledge.candidates(self.candidates, changed=[device])
+        candidates = knowledge.candidates(self.candidates, device)
         conditions = {name: told for name, told in self.description.get("conditions", {}).items() if name != device}
         if readings.condition is not None:
             conditions[device] = dict(readings.condition)
@@ -450,16 +447,5 @@ class Generator:
         return self.space.to_text(next_probes(self.knowledge, name, n, afresh=afresh))
 
     def network(self, architecture: str, *, untrained: bool = False) -> torch.nn.Module:
-        """Return the network of an architecture in evaluation mode, with the weights that it has in the experiment.
-
-        Parameters
-        ----------
-        untrained : bool
-            Whether it may have random weights, equal ones each time, where the experiment has none of it.
-
-        Raises
-        ------
-        ConfigError
-            If the experiment has no weights of it.
-        """
+        """Return the network of an architecture, as :meth:`nagevo.generator.answer.Answer.network` does."""
         return self.networks.network(architecture, untrained=untrained)

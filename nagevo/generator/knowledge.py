@@ -35,8 +35,6 @@ class Knowledge:
 
     Attributes
     ----------
-    quantities : mapping of str to str
-        Quantity of each device.
     views : mapping of str to DeviceView
     proposals : mapping of str to ndarray of int8, shape (n, n_choices)
         The architectures that the model decodes for a device, for evenly spaced budgets and for requests of several
@@ -54,7 +52,6 @@ class Knowledge:
     """
 
     predictor: Predictor
-    quantities: Mapping[str, str]
     views: Mapping[str, DeviceView]
     proposals: Mapping[str, np.ndarray]
     readings: Mapping[str, Readings]
@@ -74,7 +71,7 @@ class Knowledge:
         values = {ACCURACY: table.accuracy, **table.values}
         tried = {name: np.isfinite(values[name]) | table.failed(name) for name in table.failures}
         summaries = (failure_summary(reasons[tried[name]], name) for name, reasons in table.failures.items())
-        return [summary for summary in summaries if summary]
+        return list(filter(None, summaries))
 
     def known(self) -> np.ndarray:
         """Return the measured architectures and the proposals for the experiment's devices, shape (n, n_choices)."""
@@ -96,28 +93,25 @@ class Knowledge:
         proposals = {device: self.proposed(view) for device, view in missing.items()}
         return replace(self, proposals={**self.proposals, **proposals})
 
-    def candidates(self, earlier: Candidates | None = None, changed: Iterable[str] = ()) -> Candidates:
+    def candidates(self, earlier: Candidates | None = None, adapted: str | None = None) -> Candidates:
         """Return the table of all candidates.
 
         Parameters
         ----------
         earlier : Candidates, optional
-            The table before devices were adapted; what it says of the other devices stays as it is.
-        changed : iterable of str
-            The devices that were adapted since then.
+            The table before a device was adapted; what it says of the other devices stays as it is.
+        adapted : str, optional
+            The device that was adapted since then.
         """
-        changed = set(changed)
         choices = unique(np.concatenate([self.predictor.measurements.choices, *self.proposals.values()]))
         if earlier is None:
             return self._tabulated(choices, self.views)
         kept = earlier.rows(among(earlier.choices, choices))
-        same = [device for device in self.views if device not in changed]
+        same = [device for device in self.views if device != adapted]
         table = kept.with_devices({device: kept.devices[device] for device in same})
         table = table.extended(self._tabulated(without(choices, kept.choices), same))
         searched = self.predictor.rows(table.choices) >= 0
-        devices = {
-            device: table.devices[device] if device in same else self._on(device, table) for device in self.views
-        }
+        devices = {device: table.devices.get(device) or self._on(device, table) for device in self.views}
         return replace(table, searched=searched, devices=devices).with_networks(self.space)
 
     def _tabulated(self, choices: np.ndarray, devices: Iterable[str]) -> Candidates:
@@ -136,13 +130,13 @@ class Knowledge:
         repeats = Residuals(np.empty(0))
         if device in predictor.exact:
             verified = np.isfinite(measured)
-        elif self.predictor.measurements.again[device].shape[1]:
+        elif predictor.measurements.again[device].shape[1]:
             repeated = predictor.repeated(device)
             of_rows = np.append(repeated.expected, np.nan)[rows]
             verified, repeats = np.isfinite(of_rows), repeated.residuals
             expected, spread = np.where(verified, of_rows, expected), np.where(verified, 1.0, spread)
         return DeviceTable(
-            self.quantities[device],
+            predictor.measurements.quantities[device],
             device in predictor.exact,
             device not in predictor.known,
             float(predictor.highest_confidence(device)),
@@ -165,11 +159,8 @@ class Knowledge:
             tensors |= {f"view.{number}.{part}": array for part, array in vars(view).items()}
             tensors[f"proposals.{number}"] = self.proposals[device]
             if device in self.readings:
-                readings = self.readings[device]
-                tensors |= {
-                    f"readings.{number}.choices": readings.choices,
-                    f"readings.{number}.values": readings.values,
-                }
+                tensors[f"readings.{number}.choices"] = self.readings[device].choices
+                tensors[f"readings.{number}.values"] = self.readings[device].values
         save_file({name: np.ascontiguousarray(array) for name, array in tensors.items()}, folder / files.DEVICES)
         save_file(_arrays(self.predictor.measurements), folder / files.MEASUREMENTS)
         save_surrogates(folder / files.SURROGATES, self.predictor.surrogates)
@@ -194,32 +185,28 @@ class Knowledge:
         weights = bundle.arrays(files.MODEL)
         surrogates = bundle.path(files.SURROGATES)
         with bundle.reading("what new devices are adapted from"):
-            adapted = [device for device, facts in described.items() if facts["adapted"]]
-            exact = [device for device, facts in described.items() if facts["exact"]]
             measurements = _measurements(arrays, {device: facts["quantity"] for device, facts in described.items()})
             space.check(measurements.choices)
             measurements.check()
-            numbers = {device: number for number, device in enumerate(described)}
-            knowledge = cls(
-                Predictor.from_files(space, measurements, [surrogates], list(described), exact),
-                {device: facts["quantity"] for device, facts in described.items()},
-                {
-                    device: DeviceView(
-                        *(tensors[f"view.{n}.{part}"] for part in ("probe_latency_ms", "lower", "upper"))
-                    )
-                    for device, n in numbers.items()
-                },
-                {device: space.check(tensors[f"proposals.{n}"]) for device, n in numbers.items()},
-                {
-                    device: Readings(
-                        described[device]["quantity"],
-                        described[device]["exact"],
-                        space.check(tensors[f"readings.{numbers[device]}.choices"]),
-                        tensors[f"readings.{numbers[device]}.values"],
+            views, proposals, readings = {}, {}, {}
+            for number, (device, facts) in enumerate(described.items()):
+                parts = (tensors[f"view.{number}.{part}"] for part in ("probe_latency_ms", "lower", "upper"))
+                views[device] = DeviceView(*parts)
+                proposals[device] = space.check(tensors[f"proposals.{number}"])
+                if facts["adapted"]:
+                    readings[device] = Readings(
+                        facts["quantity"],
+                        facts["exact"],
+                        space.check(tensors[f"readings.{number}.choices"]),
+                        tensors[f"readings.{number}.values"],
                         bundle.manifest.get("conditions", {}).get(device),
                     )
-                    for device in adapted
-                },
+            exact = [device for device, facts in described.items() if facts["exact"]]
+            knowledge = cls(
+                Predictor.from_files(space, measurements, [surrogates], list(described), exact),
+                views,
+                proposals,
+                readings,
                 space.check(tensors["probes"]),
                 _whole(bundle.manifest, "seed", 0, 2**63),
                 _whole(bundle.manifest, "candidates", 1, MAX_CANDIDATES),

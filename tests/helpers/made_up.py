@@ -51,7 +51,8 @@ def measured(n: int, *devices: str) -> Measurements:
     latency_ms = {"exact": 1.0 + cost, "noisy": (0.5 + 0.2 * cost) * np.exp(rng.normal(0, 0.02, n))}
     latency_ms["meter"] = 2.0 + cost + 4.0 * np.array([0.0, 0.1, 0.3, 1.0, 2.0])[choices[:, :3]].sum(axis=1)
     accuracy = 90.0 - 60.0 * np.exp(-0.4 * cost)
-    return Measurements(choices, np.arange(n) * 3 // n, accuracy, {name: latency_ms[name] for name in devices})
+    values = {name: latency_ms[name] for name in devices}
+    return Measurements(choices, np.arange(n) * 3 // n, accuracy, values, {"meter": "energy_mj"})
 
 
 def learned(measurements: Measurements, folder: Path) -> Generator:

@@ -52,7 +52,7 @@ def generator() -> Generator:
     model = FrontierModel(space.n_options, 5, hidden=8)
     views = {"phone": DeviceView(latency_ms[:3], np.array([latency_ms.min()]), np.array([latency_ms.max()]))}
     predictor = Predictor(space, measurements, *surrogates)
-    knowledge = Knowledge(predictor, {"phone": "latency_ms"}, views, {}, {}, choices[:3], 0, 2, model.decoder())
+    knowledge = Knowledge(predictor, views, {}, {}, choices[:3], 0, 2, model.decoder())
     described = {"experiment": "tiny", "seed": 3, "space": {"name": "nasbench201"}, "accuracy": {}, "evaluations": 40}
     described["expected_gain"] = {"evaluations": 25, "devices": {"phone": 0.0123}}
     return Generator.of(knowledge.with_proposals(), described)
@@ -156,7 +156,8 @@ def test_the_errors_of_a_prediction_are_those_computed_by_hand():
 def test_the_picture_of_a_frontier_leaves_out_a_network_that_does_nothing():
     table = {"value": [0.1, 2.0, 3.0], "accuracy": [1.0, 60.0, 70.0]}
     offers = {"bound": [4.0, 2.5], "accuracy": [70.0, 60.0]}
-    shown = view({"best_measured": table, "frontier": table, "answers": [{"offers": offers}]})
+    again = {"measured": [None], "test_accuracy": [None]}
+    shown = view({"best_measured": table, "frontier": table, "answers": [{"offers": offers}], "again": again})
     assert shown["accuracy"][0] > 50
     assert shown["value"][0] == 0.0
     assert shown["value"][1] > 4.0
