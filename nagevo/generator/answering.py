@@ -34,10 +34,10 @@ class Answering:
     def table(self, device: str | None) -> tuple[str, DeviceTable]:
         """Return the name and the table of a device; None means the only one."""
         devices = self.candidates.devices
-        if device is None and len(devices) == 1:
-            return next(iter(devices.items()))
         if device is None:
-            raise BudgetError(f"expected the name of a device: choose one of {', '.join(devices)}")
+            if len(devices) > 1:
+                raise BudgetError(f"expected the name of a device: choose one of {', '.join(devices)}")
+            (device,) = devices
         if not isinstance(device, str) or device not in devices:
             raise BudgetError(unknown("device", device, devices))
         return device, devices[device]
@@ -113,32 +113,29 @@ class Answering:
         others = {self.quantities.device_of(full) for full in named} - {None, device}
         devices = (device, *sorted(filter(None, others)))
         self.check_confidence(confidence, devices)
-        ranking, candidates = self.ranking(devices, confidence), self.candidates
-        rows = ranking.rows
-        return _Ranked(
-            self,
-            device,
-            confidence,
-            named,
-            ranking,
-            [candidates.texts[row] for row in rows],
-            candidates.accuracy[rows].tolist(),
-            candidates.devices[device].expected[rows].tolist(),
-            candidates.evaluated[rows].tolist(),
-            candidates.resolution[rows].tolist(),
-            candidates.devices[device].measured[rows].tolist(),
-            candidates.devices[device].verified[rows].tolist(),
-            {full: ranking.bounds[full].tolist() for full in (self.quantities.on(device), *named)},
-        )
+        ranking, candidates, own = self.ranking(devices, confidence), self.candidates, self.quantities.on(device)
+        rows, table = ranking.rows, candidates.devices[device]
+        columns = {
+            "architecture": [candidates.texts[row] for row in rows],
+            "accuracy": candidates.accuracy[rows].tolist(),
+            "value": table.expected[rows].tolist(),
+            "bound": ranking.bounds[own].tolist(),
+            "measured": candidates.evaluated[rows].tolist(),
+            "verified": table.verified[rows].tolist(),
+            "resolution": [pixels or None for pixels in candidates.resolution[rows].tolist()],
+            "measured_value": table.measured[rows].tolist(),
+        }
+        shared = {
+            "device": device,
+            "quantity": table.quantity,
+            "confidence": confidence,
+            "experiment": self.networks.description["experiment"],
+            "networks": self.networks,
+        }
+        return _Ranked(own, named, ranking, {full: ranking.bounds[full].tolist() for full in named}, columns, shared)
 
     def _full_names(self, names: Iterable[str], device: str) -> dict[str, str]:
-        """Return the names of limits by their full names.
-
-        Raises
-        ------
-        BudgetError
-            If a name is unknown, or could mean several devices.
-        """
+        """Return the names of limits by their full names; none may be unknown, or mean several devices."""
         named = {self.quantities.full_name(name, device): name for name in names}
         short = self.quantities.of_device.values()
         for full, name in named.items():
@@ -153,56 +150,42 @@ class _Ranked:
 
     Attributes
     ----------
+    own : str
+        Full name of the limit on the device's quantity.
     named : dict of str to str
         Names of the limits in the requests, by their full names.
     bounds : dict of list of float
-        Bounds of the device's quantity and of each limit, by full name.
+        Bounds of each limit, by full name.
+    columns : dict of list
+        Attributes of the answers, by name.
+    shared : dict
+        Attributes that are the same for all answers.
     """
 
-    answering: Answering
-    device: str
-    confidence: float
+    own: str
     named: dict[str, str]
     ranking: Ranking
-    texts: list[str]
-    accuracy: list[float]
-    expected: list[float]
-    measured: list[bool]
-    resolution: list[int]
-    measured_value: list[float]
-    verified: list[bool]
     bounds: dict[str, list[float]]
+    columns: dict[str, list[Any]]
+    shared: dict[str, Any]
 
     def answers(self, limits: dict[str, float], n: int) -> list[Answer] | InfeasibleBudget:
         """Return up to n answers to one request, the most accurate first."""
         asked = {full: limits[name] for full, name in self.named.items()}
-        quantities, networks = self.answering.quantities, self.answering.networks
-        own = quantities.on(self.device)
-        budget = asked.get(own, math.inf)
+        budget = asked.get(self.own, math.inf)
         places = self.ranking.best(asked, n)
         if not places:
             binding, nearest = self.ranking.nearest(asked)
             nearest = {self.named[full]: limit for full, limit in nearest.items()}
-            minimum = self.ranking.minimum(own, asked)
-            return InfeasibleBudget(budget, minimum, self.device, limits, self.named[binding], nearest)
+            minimum = self.ranking.minimum(self.own, asked)
+            return InfeasibleBudget(budget, minimum, self.shared["device"], limits, self.named[binding], nearest)
         return [
             Answer(
                 budget=budget,
-                device=self.device,
-                architecture=self.texts[place],
-                accuracy=self.accuracy[place],
-                value=self.expected[place],
-                bound=self.bounds[own][place],
-                quantity=quantities.of_device[self.device],
-                confidence=self.confidence,
-                measured=self.measured[place],
-                verified=self.verified[place],
-                experiment=networks.description["experiment"],
-                resolution=self.resolution[place] or None,
                 limits=limits,
                 bounds={name: self.bounds[full][place] for full, name in self.named.items()},
-                networks=networks,
-                measured_value=self.measured_value[place],
+                **{name: column[place] for name, column in self.columns.items()},
+                **self.shared,
             )
             for place in places
         ]

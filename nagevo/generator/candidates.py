@@ -77,30 +77,26 @@ class DeviceTable:
             NaN where it is not known, or failed.
         failed : ndarray of bool, shape (n_measured,)
         """
-        known, columns = np.isfinite(values), {name: of.copy() for name, of in self.columns().items()}
+        known, columns = np.isfinite(values), {name: column.copy() for name, column in self.columns().items()}
         for name in ("expected", "measured"):
             columns[name][rows[known]] = values[known]
         columns["spread"][rows[known]], columns["verified"][rows[known]] = 0.0, True
         columns["excluded"][rows[failed]] = True
-        return self.with_columns(columns)
+        return replace(self, **columns)
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """Return the columns by name, in order."""
+    def columns(self) -> dict[str, Any]:
+        """Return the columns by name, in order: arrays of shape (n,)."""
         return {name: getattr(self, name) for name in COLUMNS}
-
-    def with_columns(self, columns: Mapping[str, np.ndarray]) -> DeviceTable:
-        """Return the table with other columns, of as many rows each."""
-        chosen: dict[str, Any] = {name: columns[name] for name in COLUMNS}
-        return replace(self, **chosen)
 
     def rows(self, rows: np.ndarray) -> DeviceTable:
         """Return the table of some candidates."""
-        return self.with_columns({name: values[rows] for name, values in self.columns().items()})
+        return replace(self, **{name: values[rows] for name, values in self.columns().items()})
 
     def extended(self, other: DeviceTable) -> DeviceTable:
         """Return the table with further candidates below."""
-        joined = {name: np.concatenate([values, getattr(other, name)]) for name, values in self.columns().items()}
-        return self.with_columns(joined)
+        below = other.columns()
+        joined: dict[str, Any] = {name: np.concatenate([of, below[name]]) for name, of in self.columns().items()}
+        return replace(self, **joined)
 
 
 COLUMNS = ("expected", "spread", "measured", "excluded", "proposed", "verified")
@@ -177,23 +173,20 @@ class Candidates:
     def rows(self, rows: np.ndarray) -> Candidates:
         """Return some of the candidates."""
         return Candidates(
-            self.choices[rows],
-            [self.texts[row] for row in np.arange(len(self))[rows]],
-            self.accuracy[rows],
-            self.evaluated[rows],
-            self.searched[rows],
-            self.network[rows],
-            self.resolution[rows],
-            {name: values[rows] for name, values in self.costs.items()},
-            {device: table.rows(rows) for device, table in self.devices.items()},
+            **{name: getattr(self, name)[rows] for name in ARRAYS},
+            texts=[self.texts[row] for row in np.arange(len(self))[rows]],
+            costs={name: values[rows] for name, values in self.costs.items()},
+            devices={device: table.rows(rows) for device, table in self.devices.items()},
         )
 
     def extended(self, other: Candidates) -> Candidates:
         """Return the table with further candidates, on the same devices, below."""
-        joined = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ARRAYS}
-        costs = {name: np.concatenate([values, other.costs[name]]) for name, values in self.costs.items()}
-        devices = {name: table.extended(other.devices[name]) for name, table in self.devices.items()}
-        return Candidates(**joined, texts=self.texts + other.texts, costs=costs, devices=devices)
+        return Candidates(
+            **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in ARRAYS},
+            texts=self.texts + other.texts,
+            costs={name: np.concatenate([values, other.costs[name]]) for name, values in self.costs.items()},
+            devices={name: table.extended(other.devices[name]) for name, table in self.devices.items()},
+        )
 
     def with_devices(self, devices: Mapping[str, DeviceTable]) -> Candidates:
         """Return the same candidates on other devices."""
@@ -243,17 +236,7 @@ class Candidates:
             devices[name] = DeviceTable(**values)
         texts = arrays["texts"].tobytes().decode().split("\n")
         costs = {name.removeprefix("cost."): values for name, values in arrays.items() if name.startswith("cost.")}
-        table = cls(
-            arrays["choices"],
-            texts,
-            arrays["accuracy"],
-            arrays["evaluated"],
-            arrays["searched"],
-            arrays["network"],
-            arrays["resolution"],
-            costs,
-            devices,
-        )
+        table = cls(**{name: arrays[name] for name in ARRAYS}, texts=texts, costs=costs, devices=devices)
         table._check()
         return table
 

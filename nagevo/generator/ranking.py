@@ -33,15 +33,9 @@ class Ranking:
 
     @classmethod
     def of(
-        cls,
-        accuracy: np.ndarray,
-        network: np.ndarray,
-        bounds: Mapping[str, np.ndarray],
-        first: str,
-        rows: np.ndarray | None = None,
+        cls, accuracy: np.ndarray, network: np.ndarray, bounds: Mapping[str, np.ndarray], first: str, rows: np.ndarray
     ) -> Ranking:
-        """Return the order of candidates, or of some rows of them; ties are broken by the limit ``first``."""
-        rows = np.arange(len(accuracy)) if rows is None else rows
+        """Return the order of some rows of candidates; ties are broken by the limit ``first``."""
         others = [values[rows] for name, values in bounds.items() if name != first]
         rows = rows[np.lexsort((*others[::-1], bounds[first][rows], -accuracy[rows]))]
         return cls(rows, network[rows], {name: values[rows] for name, values in bounds.items()})

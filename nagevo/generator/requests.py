@@ -101,10 +101,8 @@ class Quantities:
         """
         full = {name: self.full_name(name, device) for name in limits}
         smallest = tightest((full[name], limit) for name, limit in limits.items())
-        first: dict[str, str] = {}
-        for name in limits:
-            first.setdefault(full[name], name)
-        return {name: smallest[full_name] for full_name, name in first.items()}
+        first = {full_name: name for name, full_name in reversed(full.items())}
+        return {first[full_name]: limit for full_name, limit in smallest.items()}
 
     def device_of(self, limit: str) -> str | None:
         """Return the device that the full name of a limit names, or None where it names none."""

@@ -18,7 +18,7 @@ def ranking() -> Ranking:
         "parameters": np.array([10.0, 30.0, 20.0, 40.0]),
     }
     accuracy = np.array([60.0, 80.0, 80.0, 70.0])
-    return Ranking.of(accuracy, np.array([0, 1, 1, 2]), values, "latency_ms")
+    return Ranking.of(accuracy, np.array([0, 1, 1, 2]), values, "latency_ms", np.arange(4))
 
 
 def test_candidates_are_ordered_by_accuracy_and_then_by_latency(ranking):
