@@ -98,10 +98,8 @@ class Answer:
 
     def _state(self) -> dict[str, Any]:
         """Return statistic and condition of the device's measurements; None where it is not known to be timed."""
-        entry = self.networks.condition(self.device)
-        if entry is None:
-            return dict.fromkeys(("statistic", "condition", "machine", "disturbed", "slowdown"))
-        known = {key: entry[key] for key in ("statistic", "condition", "disturbed", "slowdown")}
+        entry = self.networks.condition(self.device) or {}
+        known = {key: entry.get(key) for key in ("statistic", "condition", "disturbed", "slowdown")}
         return known | {"machine": processor(entry)}
 
     @property
@@ -113,8 +111,7 @@ class Answer:
     @property
     def precision(self) -> str:
         """The type of numbers that the network computes in: ``fp32``, or ``int8``."""
-        space = self.networks.space
-        return str(space.precisions_of(space.from_text([self.architecture]))[0])
+        return "int8" if self.architecture.endswith("@int8") else "fp32"
 
     def describe(self) -> dict[str, object]:
         """Return the answer for JSON; ``budget`` is None if what the device measures is not limited."""
@@ -125,7 +122,7 @@ class Answer:
             "device": self.device,
             "architecture": self.architecture,
             "resolution": self.resolution,
-            "precision": "int8" if self.architecture.endswith("@int8") else "fp32",
+            "precision": self.precision,
             "accuracy": self.accuracy,
             self.quantity: self.value,
             f"{stem}_bound_{unit}": self.bound,
@@ -146,7 +143,7 @@ class Answer:
         Parameters
         ----------
         untrained : bool
-            Whether it may have random weights where the experiment has none of it.
+            Whether it may have random weights, equal ones each time, where the experiment has none of it.
 
         Raises
         ------

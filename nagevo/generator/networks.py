@@ -64,7 +64,7 @@ class Networks:
         return None if network is None else network.eval()
 
     def network(self, architecture: str, *, untrained: bool) -> torch.nn.Module:
-        """Return the network of an architecture; see :meth:`Generator.network`."""
+        """Return the network of an architecture; see :meth:`nagevo.generator.answer.Answer.network`."""
         import torch
 
         network = self.trained(architecture)

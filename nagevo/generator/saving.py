@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nagevo.generator import bundle as files
@@ -26,7 +25,8 @@ def save(
     with writing(folder, _manifest(knowledge, candidates, description)) as temporary:
         if knowledge is not None:
             knowledge.write_model(temporary)
-        _write_tables(temporary, knowledge, candidates)
+            knowledge.write(temporary)
+        candidates.write(temporary / files.ANSWERS)
         if weights is not None:
             shutil.copyfile(weights, temporary / files.WEIGHTS)
     return Bundle.read(folder)
@@ -43,14 +43,9 @@ def save_adapted(
         for name in bundle.manifest["files"]:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(bundle.place / name, temporary / name)
-        _write_tables(temporary, knowledge, candidates)
+        knowledge.write(temporary)
+        candidates.write(temporary / files.ANSWERS)
     return bundle.again()
-
-
-def _write_tables(folder: Path, knowledge: Knowledge | None, candidates: Candidates) -> None:
-    if knowledge is not None:
-        knowledge.write(folder)
-    candidates.write(folder / files.ANSWERS)
 
 
 def _manifest(knowledge: Knowledge | None, candidates: Candidates, description: Mapping[str, Any]) -> dict[str, Any]:

@@ -445,7 +445,7 @@ def test_the_command_prints_one_json_object_for_each_budget(bundle, generator, m
         "confidence": 0.9,
         "measured": answer.measured,
         "verified": math.isfinite(answer.measured_value),
-        **dict.fromkeys(("statistic", "condition", "machine", "disturbed", "slowdown")),
+        **dict.fromkeys(("statistic", "condition", "disturbed", "slowdown", "machine")),
         "resolution": answer.networks.space.input_shape[-1],
         "precision": "fp32",
     }
