@@ -21,12 +21,7 @@ METHODS = ("generator", "best_measured")
 
 
 def answers(generator: Generator, searched: Measurements, config: EvaluationConfig) -> pd.DataFrame:
-    """Return what each method answers to the budgets of each device.
-
-    Parameters
-    ----------
-    searched : Measurements
-        Measurements of the search.
+    """Return what each method answers to the budgets of each device that was measured in the search.
 
     Returns
     -------
@@ -40,19 +35,14 @@ def answers(generator: Generator, searched: Measurements, config: EvaluationConf
         if not len(known):
             raise DataError(f"no architecture has both an accuracy and a latency on {device}: nothing can be answered")
         asked = frontier.budgets(known.objectives(device), config.budgets)
+        generated = generator.answers(asked.tolist(), device=device, confidence=config.confidence)
+        given = [_generated(answer) for answer in generated], _looked_up(generator.space, known, device, asked)
         rows += [
-            {"device": device, "budget": budget, "method": "generator"} | _generated(result)
-            for budget, result in zip(asked, _ask(generator, asked, device, config), strict=True)
-        ]
-        rows += [
-            {"device": device, "budget": budget, "method": "best_measured"} | entry
-            for budget, entry in zip(asked, _looked_up(generator.space, known, device, asked), strict=True)
+            {"device": device, "budget": budget, "method": method} | entry
+            for method, entries in zip(METHODS, given, strict=True)
+            for budget, entry in zip(asked, entries, strict=True)
         ]
     return pd.DataFrame(rows)
-
-
-def _ask(generator: Generator, asked: np.ndarray, device: str, config: EvaluationConfig) -> list[Any]:
-    return generator.answers(asked, device=device, confidence=config.confidence)
 
 
 def _generated(result: Answer | InfeasibleBudget) -> dict[str, object]:
@@ -67,18 +57,17 @@ def _generated(result: Answer | InfeasibleBudget) -> dict[str, object]:
 
 
 def _looked_up(space: SearchSpace, table: Measurements, device: str, asked: np.ndarray) -> list[dict[str, object]]:
-    values = table.values[device]
-    texts = space.to_text(table.choices)
+    texts, accuracy, values = space.to_text(table.choices), table.accuracy, table.values[device]
     return [
         {"architecture": None}
         if row < 0
         else {
             "architecture": texts[row],
-            "accuracy": table.accuracy[row],
+            "accuracy": accuracy[row],
             "expected": values[row],
             "promised": values[row],
         }
-        for row in frontier.best_under(values, table.accuracy, asked)
+        for row in frontier.best_under(values, accuracy, asked)
     ]
 
 
@@ -112,20 +101,17 @@ def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, 
     The reference frontier of a device is that of all networks measured again on it: of the answers of all methods.
     """
     result: dict[str, dict[str, dict[str, float | None]]] = {}
-    for device in again["device"].unique():
-        rows = again[again["device"] == device]
-        objectives = {method: _objectives(rows[rows["method"] == method]) for method in METHODS}
-        best_known = np.concatenate(list(objectives.values()))
-        best_known = best_known[frontier.frontier(best_known)]
-        result[device] = {}
-        for method in METHODS:
-            budgets = rows.loc[rows["method"] == method, "budget"].to_numpy()
-            result[device][method] = frontier.answer_metrics(objectives[method], budgets, best_known, reference_point)
+    for device, rows in again.groupby("device", sort=False):
+        objectives = np.column_stack([100.0 - rows["test_accuracy"].to_numpy(float), rows["measured"].to_numpy(float)])
+        best_known = objectives[frontier.frontier(objectives)]
+        budgets, methods = rows["budget"].to_numpy(), rows["method"].to_numpy()
+        result[str(device)] = {
+            method: frontier.answer_metrics(
+                objectives[methods == method], budgets[methods == method], best_known, reference_point
+            )
+            for method in METHODS
+        }
     return result
-
-
-def _objectives(rows: pd.DataFrame) -> np.ndarray:
-    return np.column_stack([100.0 - rows["test_accuracy"].to_numpy(float), rows["measured"].to_numpy(float)])
 
 
 def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> dict[str, Any]:

@@ -32,11 +32,14 @@ def references(experiment: Experiment, space: SearchSpace, histories: Iterable[M
     """
     if is_enumerable(experiment, space):
         return true_frontiers(experiment, space)
-    known = best_known_frontiers(experiment.devices, histories)
-    for device, path in experiment.compare.reference.items():
-        objectives = np.concatenate([known[device], read_frontier(path)])
-        known[device] = objectives[frontier.frontier(objectives)]
-    return known
+    histories, result = list(histories), {}
+    for device in experiment.devices:
+        known = [history.objectives(device) for history in histories if device in history.values]
+        if device in experiment.compare.reference:
+            known.append(read_objectives(experiment.compare.reference[device]))
+        objectives = np.concatenate(known)
+        result[device] = objectives[frontier.frontier(objectives)]
+    return result
 
 
 def is_enumerable(experiment: Experiment, space: SearchSpace) -> bool:
@@ -80,18 +83,8 @@ def true_frontiers(experiment: Experiment, space: SearchSpace) -> dict[str, np.n
     return result
 
 
-def best_known_frontiers(devices: Iterable[str], histories: Iterable[Measurements]) -> dict[str, np.ndarray]:
-    """Return the objectives of the frontier of each device over all histories."""
-    histories = list(histories)
-    result = {}
-    for device in devices:
-        objectives = np.concatenate([h.objectives(device) for h in histories if device in h.values])
-        result[device] = objectives[frontier.frontier(objectives)]
-    return result
-
-
-def read_frontier(path: str) -> np.ndarray:
-    """Return the objectives of a frontier in a table with ``accuracy`` (percent) and one quantity of a device."""
+def read_objectives(path: str) -> np.ndarray:
+    """Return the objectives in a table with ``accuracy`` (percent) and one quantity of a device, shape (n, 2)."""
     table = read_table(path, ("accuracy",))
     where, quantity = f"table {path}", measured_quantity(table, f"table {path}")
     accuracy, values = (number_column(table, column, where) for column in ("accuracy", quantity))
@@ -99,8 +92,7 @@ def read_frontier(path: str) -> np.ndarray:
     refuse(table, quantity, ~((values > 0) & np.isfinite(values)), "a positive finite number", where)
     if not len(table):
         raise DataError(f"{where}: expected a frontier, got no rows")
-    objectives = np.column_stack([100.0 - accuracy, values])
-    return objectives[frontier.frontier(objectives)]
+    return np.column_stack([100.0 - accuracy, values])
 
 
 def search_metrics(

@@ -11,13 +11,7 @@ REMEDY_READ = "let more of its values be read (`extra_measurements` of the devic
 
 
 def verdicts(evaluation: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each device on which more budgets were broken than the asked confidence allows.
-
-    Parameters
-    ----------
-    evaluation : mapping
-        Content of ``evaluation.json``.
-    """
+    """Return a sentence for each device of an ``evaluation.json`` on which too many budgets were broken."""
     allowed = 100.0 * (1.0 - evaluation["confidence"])
     found = []
     for device, entry in evaluation["devices"].items():
