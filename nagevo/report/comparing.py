@@ -19,8 +19,6 @@ def compare_content(
 
     Parameters
     ----------
-    experiment : str
-        Its name.
     reference : str
         Name of the frontier that searches were compared with, as shown.
     units : collection of str

@@ -75,34 +75,32 @@ def content(
     delivered : mapping, optional
         Content of ``networks/index.json``.
     """
-    description = generator.description
-    devices = [
-        {
-            "name": device,
-            "backend": experiment.device(device).backend.name,
-            "quantity": {"name": generator.quantity(device), **asdict(QUANTITIES[generator.quantity(device)])},
-            "condition": _condition(generator.networks.condition(device)),
-            "condition_again": _condition(evaluation["devices"][device].get("condition")),
-            "limits": limits(generator, device),
-            "exact": generator.candidates.devices[device].exact,
-            "measured": _measured(searched.complete(device), device, generator.space),
-            "frontier": _columns(frontiers[device].rename(columns={generator.quantity(device): "value"})),
+    description, devices = generator.description, []
+    for name, evaluated in evaluation["devices"].items():
+        quantity, known = generator.quantity(name), searched.complete(name)
+        best = known.rows(frontier.frontier(known.objectives(name)))
+        device = {
+            "name": name,
+            "backend": experiment.device(name).backend.name,
+            "quantity": {"name": quantity, **asdict(QUANTITIES[quantity])},
+            "condition": _condition(generator.networks.condition(name)),
+            "condition_again": _condition(evaluated.get("condition")),
+            "limits": limits(generator, name),
+            "exact": generator.candidates.devices[name].exact,
+            "measured": _measured(known, name, generator.space),
+            "frontier": _columns(frontiers[name].rename(columns={quantity: "value"})),
             "answers": [
-                {"confidence": confidence, "offers": generator.offers(device=device, confidence=confidence)}
-                for confidence in confidences(generator, device, evaluation["confidence"])
+                {"confidence": confidence, "offers": generator.offers(device=name, confidence=confidence)}
+                for confidence in confidences(generator, name, evaluation["confidence"])
             ],
-            "best_measured": _best_measured(searched.complete(device), device, generator.space),
-            "hypervolume": hypervolume_curve(searched, device, cheap_cost(description)),
-            "evolution": _columns(logs[device][["generation", "hypervolume"]]),
-            "supernet": supernet,
-            "prediction": prediction(generator.predictor.latency_surrogates[device].left_out),
-            "metrics": evaluation["devices"][device]["metrics"],
-            "again": _columns(pd.DataFrame(evaluation["devices"][device]["answers"])),
+            "best_measured": _measured(best, name, generator.space),
+            "hypervolume": hypervolume_curve(searched, name, cheap_cost(description)),
+            "evolution": _columns(logs[name][["generation", "hypervolume"]]),
+            "prediction": prediction(generator.predictor.latency_surrogates[name].left_out),
+            "metrics": evaluated["metrics"],
+            "again": _columns(pd.DataFrame(evaluated["answers"])),
         }
-        for device in evaluation["devices"]
-    ]
-    for device in devices:
-        device["view"] = view(device)
+        devices.append(device | {"view": view(device)})
     return {
         "experiment": experiment.name,
         "seed": experiment.seed,
@@ -119,6 +117,7 @@ def content(
         "delivered": [] if delivered is None else delivered["networks"],
         "devices": devices,
         "networks": list(networks),
+        "supernet": supernet,
         "prediction": prediction(generator.predictor.accuracy_surrogate.left_out),
         "measurements": _columns(searched.rows(searched.round != EXTRA_ROUND).to_frame(generator.space)),
         "stages": _columns(stages),
@@ -203,14 +202,12 @@ def prediction(left_out: np.ndarray) -> dict[str, Any]:
 def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
     """Return the ranges of ``value`` and ``accuracy`` that show the frontier of a device and all its answers.
 
-    Members far below the rest of the frontier, such as networks that do nothing, are left outside.
-
-    Parameters
-    ----------
-    device : mapping
-        An entry of ``devices`` in the content.
+    Members far below the rest of the frontier, such as networks that do nothing, are left outside. ``device`` is an
+    entry of ``devices`` in the content.
     """
-    tables = [device["best_measured"], device["frontier"], _measured_again(device)]
+    again = zip(device["again"]["measured"], device["again"]["test_accuracy"], strict=True)
+    known = np.array([row for row in again if None not in row]).reshape(-1, 2)
+    tables = [device["best_measured"], device["frontier"], {"value": known[:, 0], "accuracy": known[:, 1]}]
     answers = [steps(entry["offers"]) for entry in device["answers"]]
     values = [*(table["value"] for table in tables), *(table["bound"] for table in answers)]
     accuracy = [table["accuracy"] for table in (*tables, *answers)]
@@ -218,14 +215,6 @@ def view(device: Mapping[str, Any]) -> dict[str, list[float]]:
         "value": np.maximum(_widened(np.concatenate(values)), 0.0).tolist(),
         "accuracy": _widened(_without_stragglers(np.concatenate(accuracy))),
     }
-
-
-def _measured_again(device: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Return value and accuracy of the answers that were measured again, as measured."""
-    again = device.get("again", {"measured": [], "test_accuracy": []})
-    rows = zip(again["measured"], again["test_accuracy"], strict=True)
-    known = [row for row in rows if None not in row]
-    return {"value": [value for value, _ in known], "accuracy": [accuracy for _, accuracy in known]}
 
 
 def _without_stragglers(values: np.ndarray) -> np.ndarray:
@@ -274,9 +263,8 @@ def _widened(values: np.ndarray) -> list[float]:
 
 def _described(space: SearchSpace, devices: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return by text the drawing and the costs of every architecture that a device is answered with."""
-    tables = [
-        table for device in devices for table in (device["best_measured"], *(e["offers"] for e in device["answers"]))
-    ]
+    tables = [device["best_measured"] for device in devices]
+    tables += [entry["offers"] for device in devices for entry in device["answers"]]
     texts = list(dict.fromkeys(text for table in tables for text in table["architecture"]))
     choices = space.from_text(texts)
     costs = space.needs(choices)
@@ -292,10 +280,6 @@ def _measured(table: Measurements, device: str, space: SearchSpace) -> dict[str,
         "accuracy": table.accuracy.tolist(),
         "value": table.values[device].tolist(),
     }
-
-
-def _best_measured(table: Measurements, device: str, space: SearchSpace) -> dict[str, list[Any]]:
-    return _measured(table.rows(frontier.frontier(table.objectives(device))), device, space)
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:

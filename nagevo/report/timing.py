@@ -47,13 +47,7 @@ def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataF
 
 
 def job_seconds(path: Path) -> float:
-    """Return the mean wall time of a job in s from its benchmark file, NaN where there is none.
-
-    Parameters
-    ----------
-    path : path
-        The benchmark file, whatever its suffix.
-    """
+    """Return the mean wall time of a job in s from its benchmark file, whatever the suffix; NaN where there is none."""
     path = path.with_suffix(".tsv")
     return float(read_table(path, ("s",))["s"].mean()) if path.exists() else float("nan")
 

@@ -279,6 +279,16 @@ def test_failed_measurements_are_told_above_what_was_measured_again(page, browse
     assert sentence in by_id(browser, "again-metrics").text
 
 
+def test_how_far_a_supernet_agrees_with_training_alone_is_told(page, browser, tmp_path):
+    sentence = "Supernet against training 12 networks alone: Kendall's tau 0.91."
+    html = page.read_text(encoding="utf-8")
+    assert html.count('"supernet":null') == 1
+    changed = tmp_path / "report.html"
+    changed.write_text(html.replace('"supernet":null', f'"supernet":{json.dumps(sentence)}'), encoding="utf-8")
+    browser.get(changed.as_uri())
+    assert sentence in by_id(browser, "predicted").text
+
+
 def test_layers_and_next_answers_of_a_delivered_network_are_told(page, browser, generator, tmp_path):
     device = generator.devices[0]
     answer = generator.steps(device=device)[1]  # one is faster, another more accurate
