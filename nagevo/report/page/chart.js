@@ -204,7 +204,7 @@ function dragToPick(plot, spec) {
 }
 
 /** Fill a figure with horizontal bars: rows of `{name, value, text}`. */
-function barChart(figure, { title, summary, rows, color = "generator" }) {
+function barChart(figure, { title, summary, rows }) {
   const plot = element("div", { class: "plot" });
   figure.replaceChildren(element("h3", {}, title), plot);
   const draw = () => {
@@ -215,7 +215,7 @@ function barChart(figure, { title, summary, rows, color = "generator" }) {
       const y = i * step, length = Math.max(1.5, (row.value / most) * (width - labels - 70));
       root.append(
         svg("text", { class: "label", x: labels - 8, y: y + 17, "text-anchor": "end" }, row.name),
-        svg("rect", { class: `bars c-${color}`, x: labels, y: y + 5, width: length, height: step - 9, rx: 2 }),
+        svg("rect", { class: "bars c-generator", x: labels, y: y + 5, width: length, height: step - 9, rx: 2 }),
         svg("text", { x: labels + length + 6, y: y + 17 }, row.text),
       );
     });

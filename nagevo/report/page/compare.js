@@ -70,13 +70,11 @@ function bestStrategies() {
 }
 
 function controls() {
-  const button = (type, name, label, checked, change) =>
-    element("label", {}, element("input", { type, name, value: label, checked, change }), element("span", {}, label));
-  byId("efforts").append(...data.efforts.map((effort) => button("radio", "effort", String(effort), effort === state.effort, () => {
+  byId("efforts").append(...data.efforts.map((effort) => option("radio", "effort", String(effort), effort === state.effort, () => {
     state.effort = effort;
     redraws.forEach((redraw) => redraw());
   })));
-  byId("strategies").append(...data.strategies.map((strategy) => button("checkbox", "strategy", strategy, state.strategies.has(strategy), (event) => {
+  byId("strategies").append(...data.strategies.map((strategy) => option("checkbox", "strategy", strategy, state.strategies.has(strategy), (event) => {
     if (event.target.checked) state.strategies.add(strategy);
     else state.strategies.delete(strategy);
     redraws.forEach((redraw) => redraw());

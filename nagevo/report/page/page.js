@@ -23,6 +23,11 @@ function filled(node, attributes, children) {
   return node;
 }
 
+/** Return a radio button or a checkbox with its label; `change` is called when it is pressed. */
+function option(type, name, label, checked, change) {
+  return element("label", {}, element("input", { type, name, value: label, checked, change }), element("span", {}, label));
+}
+
 /** Return a number with so many significant digits, without an exponent. */
 function significant(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";

@@ -49,11 +49,16 @@ function roundedUp(value, limit = Infinity) {
   return value;
 }
 
+/** Return the confidence with which a device is answered that is nearest to the asked one. */
+function nearestConfidence(device, asked) {
+  const distance = ({ confidence }) => Math.abs(confidence - asked);
+  return device.answers.reduce((a, b) => (distance(b) < distance(a) ? b : a)).confidence;
+}
+
 function chooseDevice(device) {
   state.device = device;
   const offered = device.answers.map(({ confidence }) => confidence);
-  const nearest = offered.reduce((a, b) => (Math.abs(b - state.confidence) < Math.abs(a - state.confidence) ? b : a));
-  state.confidence = nearest;
+  state.confidence = nearestConfidence(device, state.confidence);
   byId("unit").textContent = device.quantity.unit;
   byId("budget").setAttribute("aria-label", `Budget in ${device.quantity.unit}`);
   if (!limitOf()) state.limit = "none";
@@ -240,14 +245,17 @@ function brokenWithoutMargin(device) {
   return device.exact ? "" : `Of such answers, ${fixed(100 * rate, 0)} % broke their budget when they were measured again.`;
 }
 
-/** Return the answers of a method that were measured again, those that kept their budget or those that broke it. */
-function measuredAgainOf(device, method, broken) {
-  return rowsOf(device.again)
-    .filter((row) => row.method === method && row.measured !== null && row.test_accuracy !== null && row.measured > row.budget === broken)
-    .map((row) => ({
-      x: row.measured, y: row.test_accuracy,
-      title: `${METHODS[method].name} for ${own(row.budget, device)}, measured again: ${percent(row.test_accuracy)} on the test split, ${own(row.measured, device)}\n${row.architecture}`,
+/** Return the answers of each method that were measured again: those that kept their budget, then those that broke it. */
+function againSeries(device, x, y, look = {}) {
+  const known = rowsOf(device.again).filter((row) => row[x] !== null && row[y] !== null);
+  return Object.entries(METHODS).flatMap(([method, { name, ...usual }]) => {
+    const points = (broken) => known.filter((row) => row.method === method && row.measured > row.budget === broken).map((row) => ({
+      x: row[x], y: row[y],
+      title: `${name} for ${own(row.budget, device)}, measured again: ${percent(row.test_accuracy)} on the test split, ${own(row.measured, device)}\n${row.architecture}`,
     }));
+    const kept = { ...usual, ...look, name: `${name.toLowerCase()}, measured again`, kind: "points", rows: points(false) }, broken = points(true);
+    return broken.length ? [kept, { ...kept, name: `${name.toLowerCase()}, budget broken`, shape: "cross", hollow: true, rows: broken }] : [kept];
+  });
 }
 
 function frontierSpec(device, confidence, cost, most) {
@@ -270,11 +278,7 @@ function frontierSpec(device, confidence, cost, most) {
       { name: "predicted frontier", kind: "points", color: "predicted", shape: "diamond", hollow: true, size: 3.4, rows: points(device.frontier) },
       { name: "best measured network, no margin", kind: "steps", color: "best-measured", rows: points(device.best_measured), until: ranges.x[1] },
       { name: "generator’s answer to each budget", kind: "steps", color: "generator", rows: bounds, until: ranges.x[1] },
-      ...["best_measured", "generator"].flatMap((method) => {
-        const { name, color, shape } = METHODS[method], broken = measuredAgainOf(device, method, true);
-        const kept = { name: `${name.toLowerCase()}, measured again`, kind: "points", color, shape, size: 3.6, rows: measuredAgainOf(device, method, false) };
-        return broken.length ? [kept, { ...kept, name: `${name.toLowerCase()}, budget broken`, shape: "cross", hollow: true, rows: broken }] : [kept];
-      }),
+      ...againSeries(device, "measured", "test_accuracy", { hollow: false, size: 3.6 }),
     ],
   };
 }
@@ -289,10 +293,7 @@ function frontierSummary(device, confidence, steps) {
 
 /** Fill a fieldset with one radio button for each value. */
 function segments(id, name, values, label, choose) {
-  byId(id).replaceChildren(...values.map((value) => {
-    const input = element("input", { type: "radio", name, value: label(value), checked: value === state[name], change: () => choose(value) });
-    return element("label", {}, input, element("span", {}, label(value)));
-  }));
+  byId(id).replaceChildren(...values.map((value) => option("radio", name, label(value), value === state[name], () => choose(value))));
 }
 
 function jump(direction) {
@@ -316,7 +317,7 @@ function ask() {
   if (data.devices.length > 1) {
     byId("all-devices").before(element("h3", {}, "All devices"));
     byId("all-devices").append(...data.devices.map((device) => {
-      const confidence = device.answers.reduce((a, b) => (Math.abs(b.confidence - data.confidence) < Math.abs(a.confidence - data.confidence) ? b : a)).confidence;
+      const confidence = nearestConfidence(device, data.confidence);
       return chartFigure({ ...frontierSpec(device, confidence), text: `Answers at confidence ${confidence}.` });
     }));
   }
@@ -346,19 +347,9 @@ function measuredAgain() {
   byId("again-charts").append(...data.devices.flatMap((device) => [againLatency(device), againAccuracy(device)]).map(chartFigure));
 }
 
-function againSeries(device, column) {
-  const rows = rowsOf(device.again).filter((row) => row[column] !== null);
-  return Object.entries(METHODS).flatMap(([method, { name, ...look }]) => {
-    const points = (broken) => rows.filter((row) => row.method === method && row.measured > row.budget === broken).map((row) => ({
-      x: row.budget, y: row[column], title: `${name}, budget ${own(row.budget, device)}: ${percent(row.test_accuracy)}, ${own(row.measured, device)}\n${row.architecture}`,
-    }));
-    const kept = { ...look, name: name.toLowerCase(), kind: "points", rows: points(false) }, broken = points(true);
-    return broken.length ? [kept, { ...kept, name: `${kept.name}, budget broken`, shape: "cross", hollow: true, rows: broken }] : [kept];
-  });
-}
 
 function againLatency(device) {
-  const series = againSeries(device, "measured"), all = series.flatMap((one) => one.rows);
+  const series = againSeries(device, "budget", "measured"), all = series.flatMap((one) => one.rows);
   return {
     title: `Does the budget hold on ${device.name}?`,
     text: `Above the dashed line the network is slower than its budget: a broken promise, drawn as a cross.${device.condition_again ? ` The machine was ${device.condition_again.state}.` : ""}`,
@@ -369,7 +360,7 @@ function againLatency(device) {
 }
 
 function againAccuracy(device) {
-  const series = againSeries(device, "test_accuracy"), all = series.flatMap((one) => one.rows);
+  const series = againSeries(device, "budget", "test_accuracy"), all = series.flatMap((one) => one.rows);
   return {
     title: `What is it worth on ${device.name}?`,
     text: "Test accuracy of the network that each method gives for the budget.",
