@@ -10,9 +10,10 @@ import pandas as pd
 
 from nagevo.foundation.tables import read_table
 
+COLUMNS = ("s", "cpu_time", "max_rss")
+"""Columns of a benchmark file: wall time and processor time in s, and the largest memory in MB."""
 OTHERS = ("compare", "report")
 """Names of folders and files that are no stages on the way to the generator."""
-COLUMNS = ("stage", "jobs", "wall_s", "cpu_s", "memory_mb")
 
 
 def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataFrame:
@@ -34,16 +35,14 @@ def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataF
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
         relative = path.relative_to(folder)
-        if relative.with_suffix("").parts[0] in OTHERS:
-            continue
-        repeats = read_table(path, ("s", "cpu_time", "max_rss"))
-        name = stage_name(relative, devices)
-        rows.append((name, *(repeats[column].mean() for column in ("s", "cpu_time", "max_rss"))))
+        if relative.with_suffix("").parts[0] not in OTHERS:
+            means = read_table(path, COLUMNS)[list(COLUMNS)].mean()
+            rows.append((stage_name(relative, devices), *means))
     jobs = pd.DataFrame(rows, columns=["stage", "wall_s", "cpu_s", "memory_mb"])
     summed = jobs.groupby("stage", as_index=False).agg(
         jobs=("wall_s", "size"), wall_s=("wall_s", "sum"), cpu_s=("cpu_s", "sum"), memory_mb=("memory_mb", "max")
     )
-    return summed.sort_values(["wall_s", "stage"], ascending=[False, True], ignore_index=True)[list(COLUMNS)]
+    return summed.sort_values(["wall_s", "stage"], ascending=[False, True], ignore_index=True)
 
 
 def job_seconds(path: Path) -> float:
