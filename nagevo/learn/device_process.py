@@ -16,7 +16,7 @@ from itertools import product
 
 import numpy as np
 
-from nagevo.learn.gaussian import GaussianProcess, Kernel
+from nagevo.learn.gaussian import GaussianProcess, Kernel, in_parts
 from nagevo.learn.regression import feature_scale
 
 OVERHEAD = 0.5
@@ -141,6 +141,10 @@ class DeviceProcess:
 
     def predict(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the latency in ms and the relative standard deviation of a measurement, both of shape (n,)."""
+        latency_ms, std = in_parts(self._predicted, described)
+        return latency_ms, std
+
+    def _predicted(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         inputs = self.basis.inputs(described)
         mean, variance = self.process.mean_and_variance(inputs)
         relative = np.maximum(inputs[:, 0] + mean, self.floor_ms / self.speed_ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,7 +27,7 @@ SurrogateName = Literal["mix", "evidence", "pairs", "xgboost"]
 """``mix``: Gaussian processes with a length for each feature and boosted trees; ``pairs``: a Gaussian process of all
 pairs of choices; ``evidence``: all of these; ``xgboost``: boosted trees alone."""
 
-Fit = tuple[Regression, np.ndarray, np.ndarray]
+Fit = tuple[Regression | trees.Boosters, np.ndarray, np.ndarray]
 """A member, its cross-validated predictions and their standard deviations."""
 
 N_FOLDS = 5
@@ -116,10 +116,12 @@ def _fitted_accuracy(
         fits.append(trees.fit(features, target, folds, seed=seed))
     members, out_of_fold, deviations = zip(*fits, strict=True)
     shares = best_shares(np.array(out_of_fold), target)
-    predicted, std = shares @ np.array(out_of_fold), std_shares(members, shares) @ np.array(deviations)
+    weights = std_shares(members, shares)
+    predicted, std = shares @ np.array(out_of_fold), weights @ np.array(deviations)
     std_factor = float(np.quantile(np.abs(target - predicted) / std, WITHIN_ONE_STD))
     left_out = np.array([accuracy, scale.restored(predicted)])
-    return AccuracySurrogate(scale, members, shares, std_factor, left_out)
+    counts = (shares > 0) | (weights > 0)
+    return AccuracySurrogate(scale, _counting(members, counts), shares[counts], std_factor, left_out)
 
 
 def fit_latency(
@@ -162,7 +164,7 @@ def fit_latency(
     rows = _representative(len(latency_ms), seed)
     features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
     folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
-    members: list[Member] = []
+    members: list[Member | trees.Boosters] = []
     out_of_fold = []
     if surrogate != "xgboost":  # the latency itself adds up over layers
         fit = regression.fit_pairs if surrogate == "pairs" else regression.fit_smooth
@@ -182,8 +184,8 @@ def fit_latency(
     known = np.isfinite(accuracy).any()
     weights = chosen_weights(np.column_stack([-accuracy, predicted])) if known else None
     return LatencySurrogate(
-        tuple(members),
-        shares,
+        _counting(members, shares > 0),
+        shares[shares > 0],
         floor,
         Residuals.of(logarithm - predicted, occasions, weights),
         np.array([latency_ms, np.exp(predicted)]),
@@ -248,6 +250,12 @@ def best_shares(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
     grid = np.array([row for row in product(range(SHARE_STEPS + 1), repeat=len(members)) if sum(row) == SHARE_STEPS])
     shares = grid / SHARE_STEPS  # (n_mixes, n_members)
     return shares[np.abs(shares @ members - truth).mean(axis=1).argmin()]
+
+
+def _counting(members: Sequence[Any], counts: np.ndarray) -> tuple[Any, ...]:
+    """Return the members that count for something, trees as arrays."""
+    counting = [member for member, used in zip(members, counts, strict=True) if used]
+    return tuple(member.trees() if isinstance(member, trees.Boosters) else member for member in counting)
 
 
 def _representative(n: int, seed: int) -> np.ndarray:

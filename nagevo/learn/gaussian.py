@@ -9,14 +9,15 @@ predictions, here for whole folds).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 JITTER = 1e-6
 ROWS_AT_ONCE = 512
-"""Number of rows whose kernels are computed at a time, so that they fit the processor's cache."""
+"""Number of rows that are predicted at a time, so that they and their kernels fit the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,13 @@ class GaussianProcess:
     def mean(self, rows: np.ndarray) -> np.ndarray:
         """Return the mean at each row, shape (n_rows,)."""
         slopes = self.kernel.linear * (self.weights @ self.points)
-        curved = [self.kernel.beyond_linear(part, self.points) @ self.weights for part in _parts(rows)]
-        return rows @ slopes + np.concatenate(curved)
+        return rows @ slopes + self.kernel.beyond_linear(rows, self.points) @ self.weights
 
     def mean_and_variance(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and variance of the function at each row, noise left aside, both of shape (n_rows,)."""
-        mean, explained = [], []
-        for part in _parts(rows):
-            kernel = self.kernel.between(part, self.points)
-            mean.append(kernel @ self.weights)
-            explained.append(((kernel @ self.whitener.T) ** 2).sum(axis=1))
-        return np.concatenate(mean), np.maximum(self.kernel.of(rows) - np.concatenate(explained), 0.0)
+        kernel = self.kernel.between(rows, self.points)
+        explained = ((kernel @ self.whitener.T) ** 2).sum(axis=1)
+        return kernel @ self.weights, np.maximum(self.kernel.of(rows) - explained, 0.0)
 
     def left_out(self, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return each value's residual when its fold is left out, and the standard deviation that is expected of it.
@@ -148,11 +145,14 @@ def matern(squared: np.ndarray) -> np.ndarray:
     return (1 + root + root**2 / 3) * np.exp(-root)
 
 
-def matern_slope(squared: np.ndarray) -> np.ndarray:
-    """Return the derivative of :func:`matern` by the squared distance."""
+def matern_and_slope(squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return :func:`matern` and its derivative by the squared distance."""
     root = np.sqrt(5 * squared)
-    return -5 / 6 * (1 + root) * np.exp(-root)
+    decay = np.exp(-root)
+    return (1 + root + root**2 / 3) * decay, -5 / 6 * (1 + root) * decay
 
 
-def _parts(rows: np.ndarray) -> list[np.ndarray]:
-    return np.array_split(rows, max(1, -(-len(rows) // ROWS_AT_ONCE)))
+def in_parts(predict: Callable[[np.ndarray], ArrayLike], rows: np.ndarray) -> np.ndarray:
+    """Return what a function predicts of rows, shape (…, n_rows), of :data:`ROWS_AT_ONCE` at a time."""
+    parts = np.array_split(rows, max(1, -(-len(rows) // ROWS_AT_ONCE)))
+    return np.concatenate([np.asarray(predict(part)) for part in parts], axis=-1)

@@ -17,7 +17,15 @@ from functools import partial
 
 import numpy as np
 
-from nagevo.learn.gaussian import JITTER, GaussianProcess, Kernel, distances, inverse_of_lower, matern, matern_slope
+from nagevo.learn.gaussian import (
+    JITTER,
+    GaussianProcess,
+    Kernel,
+    distances,
+    in_parts,
+    inverse_of_lower,
+    matern_and_slope,
+)
 
 LINEAR, VARIANCE, NOISE, LENGTHS = 0, 1, 2, slice(3, None)
 """Positions of the hyperparameters, all as logarithms: variance of the linear part, of the smooth part and of the noise
@@ -58,7 +66,8 @@ class ProcessRegression:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Return the mean at each row, shape (n_rows,)."""
-        return self.target_center + self.target_spread * self.process.mean(self.scaled(features))
+        mean = in_parts(lambda part: self.process.mean(self.scaled(part)), features)
+        return self.target_center + self.target_spread * mean
 
     def predict_with_std(self, features: np.ndarray, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean at each row, and the standard deviation of a measurement there or of the function itself.
@@ -69,7 +78,7 @@ class ProcessRegression:
         noise : bool
             Whether the deviation is that of a measurement, with its noise.
         """
-        mean, variance = self.process.mean_and_variance(self.scaled(features))
+        mean, variance = in_parts(lambda part: self.process.mean_and_variance(self.scaled(part)), features)
         std = np.sqrt(variance + noise * self.noise)
         return self.target_center + self.target_spread * mean, self.target_spread * std
 
@@ -320,14 +329,17 @@ def loss(
     products = linear * points @ points.T
     scaled = points / np.exp(hyperparameters[LENGTHS])
     squared = distances(scaled, scaled)
-    smooth = variance * matern(squared)
-    factor = np.linalg.cholesky(products + smooth + np.diag(noise + known + JITTER))
+    correlation, slope = matern_and_slope(squared)
+    smooth = variance * correlation
+    covariance = products + smooth
+    covariance[np.diag_indices(len(target))] += noise + known + JITTER
+    factor = np.linalg.cholesky(covariance)
     whitener = inverse_of_lower(factor)
     precision = whitener.T @ whitener
     weights = precision @ target
     # d loss / d parameter = trace((precision − weights weightsᵀ) · d kernel / d parameter) / 2
     sensitivity = precision - np.outer(weights, weights)
-    by_distance = sensitivity * variance * matern_slope(squared)
+    by_distance = sensitivity * variance * slope
     # the squared distance changes with a length as −2 (difference along the feature)²; summed over all pairs:
     by_length = -4 * (by_distance.sum(axis=1) @ scaled**2 - ((by_distance @ scaled) * scaled).sum(axis=0))
     by_variance = [(sensitivity * part).sum() for part in (products, smooth)]

@@ -43,7 +43,7 @@ Member = ProcessRegression | BoostedTrees | LogOf
 
 def mixed(shares: np.ndarray, members: Sequence[Member], features: np.ndarray) -> np.ndarray:
     """Return the mean of the members' predictions, weighted by their shares, shape (n,)."""
-    parts = (share * member.predict(features) for share, member in zip(shares, members, strict=True) if share)
+    parts = (share * member.predict(features) for share, member in zip(shares, members, strict=True))
     return sum(parts, start=np.zeros(len(features)))
 
 
@@ -146,7 +146,7 @@ class AccuracySurrogate:
             if weight:
                 predicted, deviation = member.predict_with_std(features, noise=noise)
                 mean, std = mean + share * predicted, std + weight * deviation
-            elif share:
+            else:
                 mean = mean + share * member.predict(features)
         accuracy = self.scale.restored(mean)
         return accuracy, self.std_factor * std * self.scale.slope(accuracy)

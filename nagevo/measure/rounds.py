@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from nagevo.foundation.quantities import column_name, measured_quantity
 from nagevo.foundation.tables import number_column, read_table, require
 from nagevo.measure.latency.condition import conditions, restated
@@ -69,8 +71,9 @@ def join_rounds(
     joined = join_shards(shards)
     round_of = {text: number for number, batch in enumerate(proposals) for text in batch}
     extra = joined.index[~joined.index.isin(list(round_of))]
-    frame = joined.reindex(pd.Index([*extra, *round_of], name="architecture"))
-    frame.insert(0, "round", [EXTRA_ROUND] * len(extra) + list(round_of.values()))
+    frame = joined.reindex(extra.append(pd.Index(list(round_of), dtype=extra.dtype)).rename("architecture"))
+    rounds = np.array(list(round_of.values()), dtype=int)
+    frame.insert(0, "round", np.concatenate([np.full(len(extra), EXTRA_ROUND), rounds]))
     first = frame[frame["round"] == 0]
     for column in frame.columns[frame.columns.str.startswith(FAILURE)]:
         refuse_all_failed(first[column].fillna("").replace("", OK).tolist(), column.removeprefix(FAILURE))
@@ -97,11 +100,12 @@ def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     shards = restated(shards)
     columns: dict[str, list[pd.Series]] = {}
+    failures: dict[str, list[pd.Series]] = {}
 
     def add(name: str, value_column: str, rows: pd.DataFrame) -> None:
-        columns.setdefault(value_column, []).append(rows[value_column.removesuffix(f"_{name}")])
-        failures = reasons(rows, value_column.removesuffix(f"_{name}"))
-        columns.setdefault(FAILURE + name, []).append(pd.Series(failures, index=rows.index))
+        column = value_column.removesuffix(f"_{name}")
+        columns.setdefault(value_column, []).append(rows[column])
+        failures.setdefault(name, []).append(pd.Series(reasons(rows, column), index=rows.index, dtype=object))
 
     for path, shard in shards.items():
         require(shard, ("architecture", "status"), f"table {path}")
@@ -116,9 +120,8 @@ def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         require(table, ("device",), f"table {path}")
         for device, rows in table.groupby("device"):
             add(str(device), column_name(quantity, str(device)), rows)
+    columns |= {FAILURE + name: parts for name, parts in failures.items() if any((part != "").any() for part in parts)}
     joined = {name: pd.concat(parts) for name, parts in columns.items()}
     joined = {name: column[~column.index.duplicated(keep="last")] for name, column in joined.items()}
     architectures = pd.concat([column.index.to_series() for column in joined.values()] or [pd.Series(dtype=str)])
-    frame = pd.DataFrame(joined, index=pd.Index(architectures.unique(), name="architecture"))
-    fine = [name for name in map(str, frame) if name.startswith(FAILURE) and not (frame[name].fillna("") != "").any()]
-    return frame.drop(columns=fine)
+    return pd.DataFrame(joined, index=pd.Index(architectures.unique(), name="architecture"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from nagevo.spaces.base import unique, without
 REFERENCE_POINT = (1.1, 1.1)
 """Reference point of the hypervolume, on the scale of the frontier."""
 RECOMPUTED = 200
-"""Number of expected improvements, the largest ones, that are recomputed after each choice."""
+"""Number of expected improvements, the largest ones, that are computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,30 @@ class Frontier:
         latency : ndarray, shape (n,)
             In ms.
         """
-        error, latency = (error - self.low[0]) / self.span[0], (latency - self.low[1]) / self.span[1]
-        std = np.maximum(std / self.span[0], 1e-9)
-        best = np.concatenate([[1.1], np.minimum(self.error, 1.1)])  # error to beat, step by step
+        error, std, latency = self._scaled(error, std, latency)
         begins = np.concatenate([[-np.inf], self.latency])
         ends = np.concatenate([self.latency, [1.1]])
         widths = np.maximum(np.minimum(ends, 1.1) - np.maximum(begins, latency[:, None]), 0.0)  # (n, n_steps)
-        ahead = (best - error[:, None]) / std[:, None]
-        gains = std[:, None] * (ahead * _cdf(ahead) + np.exp(-(ahead**2) / 2) / np.sqrt(2 * np.pi))
-        return (widths * gains).sum(axis=1)
+        return (widths * _expected_gain(self._to_beat, error[:, None], std[:, None])).sum(axis=1)
+
+    def most_improvement(self, error: np.ndarray, std: np.ndarray, latency: np.ndarray) -> np.ndarray:
+        """Return a bound above :meth:`expected_improvement` that takes little time, shape (n,).
+
+        It takes the error to beat at an architecture's own latency for that at all higher ones, which is less.
+        """
+        error, std, latency = self._scaled(error, std, latency)
+        to_beat = self._to_beat[np.searchsorted(self.latency, latency, side="right")]
+        return np.maximum(1.1 - latency, 0.0) * _expected_gain(to_beat, error, std) * (1 + 1e-9)
+
+    @property
+    def _to_beat(self) -> np.ndarray:
+        """The error to beat step by step of the latency, shape (n + 1,)."""
+        return np.concatenate([[1.1], np.minimum(self.error, 1.1)])
+
+    def _scaled(self, error: np.ndarray, std: np.ndarray, latency: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return error, standard deviation and latency on the scale of the frontier."""
+        std = np.maximum(std / self.span[0], 1e-9)
+        return (error - self.low[0]) / self.span[0], std, (latency - self.low[1]) / self.span[1]
 
 
 def best_batch(
@@ -115,24 +130,26 @@ def best_batch(
     hopeless = np.asarray(~searched.any(axis=0))
     chosen: list[int] = []
 
-    def gains(rows: np.ndarray) -> np.ndarray:
-        """Return the expected improvement of some rows; -1 for those that no device is searched for."""
+    def gains(improvement: Callable[..., np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """Return the improvement of some rows by a method of Frontier; -1 where no device is searched for."""
         parts = zip(grown, searched[:, rows], latency[:, rows], strict=True)
-        expected = [counts * f.expected_improvement(error[rows], std[rows], values) for f, counts, values in parts]
-        return np.where(np.isin(rows, chosen), -np.inf, np.where(hopeless[rows], -1.0, np.sum(expected, axis=0)))
+        expected = [counts * improvement(f, error[rows], std[rows], values) for f, counts, values in parts]
+        return np.where(hopeless[rows], -1.0, np.sum(expected, axis=0))
 
-    every = np.arange(len(error))
-    gain, expected = gains(every), 0.0
+    gain, expected = gains(Frontier.most_improvement, np.arange(len(error))), 0.0
+    n_top = min(RECOMPUTED, len(error))
     for _ in range(min(n, len(error))):
+        others, largest = np.inf, -np.inf
+        while largest < others:  # a gain never grows as the frontier does: smaller ones need not be recomputed
+            top = np.argpartition(gain, -n_top)[-n_top:]
+            others = gain[top].min()
+            gain[top] = gains(Frontier.expected_improvement, top)
+            gain[chosen] = -np.inf
+            largest = gain[top].max()
         best = int(gain.argmax())
         chosen.append(best)
         expected += max(float(gain[best]), 0.0)
         grown = [f.extended(error[best], values[best]) for f, values in zip(grown, latency, strict=True)]
-        # A gain never grows as the frontier does: what is below the best recomputed gain stays below it.
-        top, rest = np.split(np.argsort(-gain, kind="stable"), [RECOMPUTED])
-        gain[top] = gains(top)
-        if gain[rest].max(initial=-np.inf) > gain[top].max():
-            gain = gains(every)
     return np.array(chosen, dtype=int), expected
 
 
@@ -157,8 +174,9 @@ def expected_share(predictor: Predictor, device: str, choices: np.ndarray, n: in
     return gain / front.hypervolume
 
 
-def _cdf(x: np.ndarray) -> np.ndarray:
-    """Return the standard normal distribution function."""
+def _expected_gain(to_beat: np.ndarray, error: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return by how much a normal error is expected to be below the one to beat, where it is."""
     from scipy.special import ndtr
 
-    return ndtr(x)
+    ahead = (to_beat - error) / std
+    return std * (ahead * ndtr(ahead) + np.exp(-(ahead**2) / 2) / np.sqrt(2 * np.pi))

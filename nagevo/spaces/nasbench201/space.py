@@ -7,6 +7,7 @@ Dong, Yang 2020, "NAS-Bench-201: Extending the Scope of Reproducible Neural Arch
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -114,17 +115,20 @@ class NASBench201Space(SearchSpace):
             live paths compute each of 40 words (40); how many paths are live, the least and the most convolutions on
             one, and the most 3×3 convolutions (4); logarithms to base 10 of parameters and multiply–accumulates (2).
         """
-        cells = self.normal(choices)
-        costs = self.costs(cells)
+        return self._features[numbers(self.normal(choices))]
+
+    @cached_property
+    def _features(self) -> np.ndarray:
+        """Features of all cells: a search reads those of thousands of cells in each round."""
+        cells = all_cells()
         columns = [
-            super().features(cells),
+            (cells[:, :, None] == np.arange(len(OPERATIONS))).reshape(len(cells), -1),
             _counts(cells),
             _counts(pruned(cells)),
-            path_features()[numbers(cells)],
-            np.log10(costs["parameters"])[:, None],
-            np.log10(costs["macs"])[:, None],
+            path_features(),
+            *(np.log10(cost) for cost in self.costs(cells).values()),
         ]
-        return np.concatenate(columns, axis=1).astype(np.float32)
+        return np.column_stack(columns).astype(np.float32)
 
     def network(self, choices: np.ndarray) -> NASBench201Network:
         """Return the untrained network of one cell; edges that do nothing are not built."""

@@ -43,9 +43,11 @@ def test_sums_over_the_choices_are_learned(accuracy_surrogate, latency_surrogate
     assert np.abs(latency_surrogate.predict(OTHERS) / latency_ms(OTHER_CHOICES) - 1).mean() < 0.03
 
 
-def test_a_mix_lies_between_its_members(latency_surrogate):
-    mixed = latency_surrogate.predict(OTHERS)
-    members = np.exp([member.predict(OTHERS) for member in latency_surrogate.members])
+def test_a_mix_lies_between_its_members():
+    noise = np.exp(np.random.default_rng(1).normal(scale=0.1, size=len(CHOICES)))
+    fitted = fit_latency(FEATURES, latency_ms(CHOICES) * noise)
+    mixed = fitted.predict(OTHERS)
+    members = np.exp([member.predict(OTHERS) for member in fitted.members])
     assert members.shape == (3, len(OTHERS))
     assert (members.min(axis=0) <= mixed * (1 + 1e-9)).all()
     assert (mixed <= members.max(axis=0) * (1 + 1e-9)).all()
@@ -399,9 +401,10 @@ def test_percent_are_a_scale_that_changes_nothing():
 
 
 def test_evidence_mixes_all_predictors_and_is_read_as_written(tmp_path):
-    fitted = fit_accuracy(FEATURES, accuracy(CHOICES), surrogate="evidence")
+    noisy = accuracy(CHOICES) + np.random.default_rng(1).normal(scale=3.0, size=len(CHOICES))
+    fitted = fit_accuracy(FEATURES, noisy, surrogate="evidence")
     assert len(fitted.members) == 3
-    assert np.abs(fitted.predict(OTHERS) - accuracy(OTHER_CHOICES)).mean() < 1.0  # of a range of 38
+    assert np.abs(fitted.predict(OTHERS) - accuracy(OTHER_CHOICES)).mean() < 2.0  # of a range of 38
     save_surrogates(tmp_path / "one.safetensors", {"accuracy": fitted})
     read = load_surrogates(tmp_path / "one.safetensors")["accuracy"]
     np.testing.assert_array_equal(read.lower_bound(OTHERS), fitted.lower_bound(OTHERS))

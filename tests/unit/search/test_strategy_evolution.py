@@ -192,6 +192,21 @@ def test_the_best_batch_counts_nothing_twice_and_searches_where_it_may():
     assert expected == pytest.approx(gain([15.0, 3.0]), abs=1e-6)
 
 
+def test_the_best_batch_is_that_of_improvements_that_are_all_computed():
+    rng = np.random.default_rng(0)
+    error, std, latency = rng.normal(30, 5, 700), rng.uniform(1, 5, 700), rng.uniform(0, 6, (2, 700))
+    start = [Frontier.of(np.column_stack([error + 5.0, values + 0.5])[:20]) for values in latency]
+    chosen, _ = best_batch(start, error, std, latency, 10)
+    fronts, new = start, np.ones(len(error))
+    for row in chosen:
+        parts = [front.expected_improvement(error, std, values) for front, values in zip(fronts, latency, strict=True)]
+        bounds = [front.most_improvement(error, std, values) for front, values in zip(fronts, latency, strict=True)]
+        assert (np.array(parts) <= np.array(bounds)).all()
+        assert row == (new * np.sum(parts, axis=0)).argmax()
+        new[row] = 0.0
+        fronts = [front.extended(error[row], values[row]) for front, values in zip(fronts, latency, strict=True)]
+
+
 def test_a_space_that_was_evaluated_whole_has_nothing_left_to_gain():
     choices = SPACE.enumerate()
     every = measure(choices)
