@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 class SearchSpace(ABC):
     """A categorical space of architectures.
 
-    A subclass sets :attr:`n_options`, and defines the text form and :meth:`canonical`; a space whose architectures
-    can be built also defines :meth:`network`, :attr:`input_shape` and :meth:`costs`.
+    A subclass sets :attr:`n_options` and defines the text form; where some combinations mean the same network, also
+    :meth:`canonical` and :attr:`size`. A space whose architectures can be built also defines :meth:`network`,
+    :attr:`input_shape` and :meth:`costs`.
 
     Attributes
     ----------
@@ -60,13 +62,13 @@ class SearchSpace(ABC):
         return len(self.n_options)
 
     @property
-    @abstractmethod
     def size(self) -> int:
-        """Number of distinct architectures in normal form."""
+        """Number of distinct architectures in normal form: all combinations, by default."""
+        return prod(self.n_options)
 
-    @abstractmethod
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         """Return the representative of each architecture: equal rows if and only if they mean the same network."""
+        return choices.astype(np.int8)
 
     def normal(self, choices: np.ndarray) -> np.ndarray:
         """Return the form in which architectures are proposed, measured and counted: equal rows are measured once.

@@ -71,13 +71,6 @@ class CatalogSpace(SearchSpace):
             raise ConfigError(f"space: expected 2 to {MOST_NETWORKS} networks, got {len(self.names)}")
         self.n_options = (len(self.names),)
 
-    @property
-    def size(self) -> int:
-        return len(self.names)
-
-    def canonical(self, choices: np.ndarray) -> np.ndarray:
-        return choices.astype(np.int8)
-
     def to_text(self, choices: np.ndarray) -> list[str]:
         return [self.names[option] for option in choices[:, 0]]
 

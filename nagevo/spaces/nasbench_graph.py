@@ -21,7 +21,7 @@ from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace
 
 Operation = Literal["skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat"]
-OPERATIONS: tuple[Operation, ...] = ("skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat")
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 """From the cheapest to the most expensive on most of the datasets."""
 NO_MESSAGES = ("skip", "fc")
 """Operations that do not use the neighbors of a vertex."""

@@ -90,18 +90,9 @@ class Conv1dSpace(SearchSpace):
             raise ConfigError(f"space.length: expected {least} or more, the product of strides, got {self.length}")
 
     @property
-    def size(self) -> int:
-        """Number of architectures: all combinations differ."""
-        return prod(self.n_options)
-
-    @property
     def input_shape(self) -> tuple[int, int]:
         """Shape (channels, length) of a window."""
         return self.channels, self.length
-
-    def canonical(self, choices: np.ndarray) -> np.ndarray:
-        """Return the architectures as they are: each combination of choices is another network."""
-        return choices.astype(np.int8)
 
     def values(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return depth, kernel, width and stride of each stage: int64, each of shape (n, stages)."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nagevo.spaces.dag.cell import OPERATIONS, STAGES
+from nagevo.spaces.dag.space import OPERATIONS, STAGES
 
 
 def operation(name: str, in_width: int, out_width: int) -> nn.Sequential:

@@ -51,7 +51,6 @@ class MobileNetV3SmallSpace(SearchSpace):
 
     n_options = (len(WIDTHS),)
     choice_names = ("width multiplier",)
-    size = len(WIDTHS)
 
     def __init__(
         self,
@@ -78,9 +77,6 @@ class MobileNetV3SmallSpace(SearchSpace):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         return self.channels, *self.sides
-
-    def canonical(self, choices: np.ndarray) -> np.ndarray:
-        return choices.astype(np.int8)
 
     def to_text(self, choices: np.ndarray) -> list[str]:
         return [f"{WIDTHS[index]:.2f}" for (index,) in choices]

@@ -10,17 +10,20 @@ follow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import numpy as np
 
 from nagevo.foundation.options import Option
 from nagevo.spaces.graph import GraphSpace, node_operations
-from nagevo.spaces.rnn_dag.cell import ACTIVATIONS
 
 if TYPE_CHECKING:
     from nagevo.spaces.rnn_dag.network import RNNDAGNetwork
     from nagevo.spaces.rnn_dag.supernet import RNNDAGSupernet
+
+Activation = Literal["tanh", "relu", "sigmoid", "identity"]
+ACTIVATIONS = get_args(Activation)
+"""Functions that a node may apply to what its edges bring."""
 
 
 class RNNDAGSpace(GraphSpace):
@@ -43,7 +46,7 @@ class RNNDAGSpace(GraphSpace):
         *,
         nodes: Annotated[int, Option("Nodes of a graph, the input among them.", ge=2)] = 6,
         activations: Annotated[
-            Sequence[Literal["tanh", "relu", "sigmoid", "identity"]] | None,
+            Sequence[Activation] | None,
             Option("Activation of each node but the input; null for equal numbers of all, shuffled."),
         ] = None,
         activation_seed: Annotated[int, Option("Seed of the shuffle of `activations`.", ge=0)] = 0,
