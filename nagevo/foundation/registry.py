@@ -50,8 +50,39 @@ class Kind(Mapping[str, str]):
         return len(self.builtin)
 
     def resolve(self, name: str) -> Any:
-        """Return the class or function called ``name``; see :func:`resolve`."""
-        return resolve(self.what, name, self.builtin, self.base)
+        """Return the class or function called ``name``: a built-in name, or ``package.module:Class``.
+
+        Names come from bundles too, whose authors must not get to call anything that is installed: hence ``base``.
+
+        Raises
+        ------
+        ConfigError
+            If the name is neither, the class cannot be imported, or it is not a subclass of ``base``.
+        MissingDependency
+            If the class needs an optional package that is not installed, or its own module is not on the path.
+        """
+        target = _TARGET.fullmatch(self.get(name, name)) if isinstance(name, str) else None
+        if target is None:
+            own = "package.module:function" if self.base is object else "package.module:Class"
+            raise ConfigError(unknown(self.what, name, [*self, own]))
+        module, attribute = target.groups()
+        user = f'{self.what} "{name}"'
+        try:
+            with optional_packages(user):
+                found = getattr(importlib.import_module(module), attribute)
+        except MissingDependency:
+            raise
+        except ModuleNotFoundError as error:
+            if error.name and f"{module}.".startswith(f"{error.name}."):
+                raise MissingDependency(f"{user}: put the module {error.name} on PYTHONPATH") from None
+            raise ConfigError(f"{user} cannot be imported: {error}") from None
+        except AttributeError:
+            raise ConfigError(f"{user} cannot be imported: {module} has no {attribute}") from None
+        except (ImportError, SyntaxError) as error:
+            raise ConfigError(f"{user} cannot be imported: {error}") from None
+        if self.base is not object and not (isinstance(found, type) and issubclass(found, self.base)):
+            raise ConfigError(f"{user} is not a subclass of {self.base.__module__}.{self.base.__name__}")
+        return found
 
     def create(self, name: str, *provided: Any, **options: Any) -> Any:
         """Return the component called ``name`` with its options, of which those that nagevo provides are not checked.
@@ -104,51 +135,6 @@ class Kind(Mapping[str, str]):
             yield from self.signature(name).paths(section)
         except MissingDependency:
             return
-
-
-def resolve(what: str, name: str, builtin: Mapping[str, str], base: type = object) -> Any:
-    """Return the class called ``name``.
-
-    Parameters
-    ----------
-    what : str
-        Name of the kind of component in errors (``"strategy"``).
-    name : str
-        A key of ``builtin``, or ``package.module:Class``.
-    builtin : mapping of str to str
-        From name to ``package.module:Class``.
-    base : type
-        The class has to be a subclass of it. Names come from bundles too, whose authors must not get to call anything
-        that is installed.
-
-    Raises
-    ------
-    ConfigError
-        If the name is neither, the class cannot be imported, or it is not a subclass of ``base``.
-    MissingDependency
-        If the class needs an optional package that is not installed, or its own module is not on the path.
-    """
-    target = _TARGET.fullmatch(builtin.get(name, name)) if isinstance(name, str) else None
-    if target is None:
-        own = "package.module:function" if base is object else "package.module:Class"
-        raise ConfigError(unknown(what, name, [*builtin, own]))
-    module, attribute = target.groups()
-    try:
-        with optional_packages(f'{what} "{name}"'):
-            found = getattr(importlib.import_module(module), attribute)
-    except MissingDependency:
-        raise
-    except ModuleNotFoundError as error:
-        if error.name and f"{module}.".startswith(f"{error.name}."):
-            raise MissingDependency(f'{what} "{name}": put the module {error.name} on PYTHONPATH') from None
-        raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
-    except AttributeError:
-        raise ConfigError(f'{what} "{name}" cannot be imported: {module} has no {attribute}') from None
-    except (ImportError, SyntaxError) as error:
-        raise ConfigError(f'{what} "{name}" cannot be imported: {error}') from None
-    if base is not object and not (isinstance(found, type) and issubclass(found, base)):
-        raise ConfigError(f'{what} "{name}" is not a subclass of {base.__module__}.{base.__name__}')
-    return found
 
 
 def create(user: str, function: Callable, *args: Any, **options: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from nagevo.foundation.errors import ConfigError, optional_packages
 from nagevo.foundation.files import one_line
 from nagevo.foundation.options import EMPTY, Option
-from nagevo.foundation.registry import resolve
+from nagevo.foundation.registry import Kind
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.memory import PEAK, WEIGHTS
 
@@ -103,8 +103,7 @@ class CatalogSpace(SearchSpace):
         name = self.names[int(choices[0])]
         if self.build is None:
             raise ConfigError(f"{name} is an ONNX file, no torch network; devices onnxruntime and command run it")
-        network = resolve("space.build", self.build, {})(name, **self.options)
-        return network.eval()
+        return Kind("space.build", {}).resolve(self.build)(name, **self.options).eval()
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return the features that surrogates are fitted to.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, partial
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 
 from nagevo.foundation.errors import ConfigError, DataError
+from nagevo.foundation.files import one_line
 from nagevo.foundation.options import EMPTY, Option
-from nagevo.foundation.registry import resolve
+from nagevo.foundation.registry import Kind
 from nagevo.spaces.base import SearchSpace
 from nagevo.spaces.memory import PEAK, WEIGHTS, Memory
 
@@ -27,6 +28,21 @@ if TYPE_CHECKING:
 
 LARGEST_COMPONENT = 20
 """Maximum number of blocks whose combinations are counted one by one."""
+
+
+class ShareChoice(NamedTuple):
+    """A choice of the share of their units that some parts keep.
+
+    Attributes
+    ----------
+    options : tuple of float
+        In increasing order.
+    parts : list of (Part, tuple of int)
+        Each with how many of its units it keeps at each option.
+    """
+
+    options: tuple[float, ...]
+    parts: list[tuple[Part, tuple[int, ...]]]
 
 
 class SlimmedSpace(SearchSpace):
@@ -96,7 +112,7 @@ class SlimmedSpace(SearchSpace):
 
         from nagevo.spaces.weights import read_state
 
-        build = resolve("space.model", self.model, {})
+        build = Kind("space.model", {}).resolve(self.model)
         with torch.random.fork_rng():
             torch.manual_seed(0)
             try:
@@ -109,7 +125,7 @@ class SlimmedSpace(SearchSpace):
             try:
                 network.load_state_dict(read_state(self.weights))
             except RuntimeError as error:
-                reason = " ".join(str(error).split())[:200]
+                reason = one_line(error)[:200]
                 raise DataError(f"weights {self.weights} are not those of {self.model}: {reason}") from None
         return network.eval()
 
@@ -149,35 +165,34 @@ class SlimmedSpace(SearchSpace):
         return self._shape[0], size, size
 
     @cached_property
-    def _tied(self) -> list[list[tuple[Part, tuple[int, ...]]]]:
-        """For each choice of a share, its parts with the units that each option keeps."""
-        parts = self.structure.parts
-        for key in (_itself, _width_and_positions, _positions):
+    def _choices(self) -> list[ShareChoice]:
+        """The choices of shares; of shares that keep as many units, only the largest is an option."""
+        keys: tuple[Callable[[Part], Any], ...] = (
+            lambda part: part.name,
+            lambda part: (part.is_attention, part.size, part.positions),
+            lambda part: (part.is_attention, part.positions),
+        )
+        for key in keys:
             tied: dict[Any, list[Part]] = {}
-            for part in parts:
+            for part in self.structure.parts:
                 tied.setdefault(key(part), []).append(part)
             if len(tied) + len(self._blocks) <= self.most_choices:
                 break
-        choices = [[(part, self._kept(part)) for part in members] for members in tied.values()]
-        return [members for members in choices if any(len(set(kept)) > 1 for _, kept in members)]
-
-    @cached_property
-    def _options(self) -> list[tuple[float, ...]]:
-        """The shares of each choice, without those that keep as many units as a larger share."""
         found = []
-        for members in self._tied:
-            rows = list(zip(*(kept for _, kept in members), strict=True))
-            last = {row: share for row, share in zip(rows, self.shares, strict=True)}
-            found.append(tuple(sorted(last.values())))
+        for parts in tied.values():
+            kept = {share: tuple(self._kept(part, share) for part in parts) for share in self.shares}
+            options = tuple(sorted({units: share for share, units in kept.items()}.values()))
+            if len(options) > 1:
+                units = zip(*(kept[share] for share in options), strict=True)
+                found.append(ShareChoice(options, list(zip(parts, units, strict=True))))
         return found
 
-    def _kept(self, part: Part) -> tuple[int, ...]:
-        """Return how many units of a part each share keeps."""
+    def _kept(self, part: Part, share: float) -> int:
+        """Return how many units of a part a share keeps."""
+        if share == 1:
+            return part.size
         multiple = 1 if part.is_attention else max(1, self.round_to // part.channels_per_unit)
-        return tuple(
-            part.size if share == 1 else min(part.size, max(multiple, round(share * part.size / multiple) * multiple))
-            for share in self.shares
-        )
+        return min(part.size, max(multiple, round(share * part.size / multiple) * multiple))
 
     @cached_property
     def _blocks(self) -> list[tuple[str, ...]]:
@@ -189,11 +204,10 @@ class SlimmedSpace(SearchSpace):
     @cached_property
     def _inside(self) -> list[frozenset[int]]:
         """For each choice of a share, the choices of blocks that hold all its parts; empty where a part is outside."""
-        found = []
-        for members in self._tied:
-            holders = [self._block_of(part) for part, _ in members]
-            inside = frozenset(holder for holder in holders if holder is not None)
-            found.append(frozenset() if None in holders else inside)
+        found: list[frozenset[int]] = []
+        for choice in self._choices:
+            holders = {self._block_of(part) for part, _ in choice.parts}
+            found.append(frozenset(number for number in holders if number is not None and None not in holders))
         return found
 
     def _block_of(self, part: Part) -> int | None:
@@ -207,70 +221,65 @@ class SlimmedSpace(SearchSpace):
     def n_options(self) -> tuple[int, ...]:  # type: ignore[override]
         """Number of options of each choice."""
         resolutions = [len(self.resolutions)] if len(self.resolutions) > 1 else []
-        return (*map(len, self._options), *(2 for _ in self._blocks), *resolutions)
+        return (*(len(choice.options) for choice in self._choices), *(2 for _ in self._blocks), *resolutions)
 
     @cached_property
     def choice_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """Meaning of each choice, for people."""
-        shares = [f"share of {', '.join(part.name for part, _ in members)}" for members in self._tied]
+        shares = [f"share of {', '.join(part.name for part, _ in choice.parts)}" for choice in self._choices]
         blocks = [f"whether {', '.join(names)} stays" for names in self._blocks]
         return (*shares, *blocks, *(["resolution"] if len(self.resolutions) > 1 else []))
 
     @cached_property
     def _ends(self) -> tuple[int, int]:
         """Where the choices of shares and those of blocks end."""
-        return len(self._tied), len(self._tied) + len(self._blocks)
+        return len(self._choices), len(self._choices) + len(self._blocks)
 
     @property
     def size(self) -> int:
         """Number of architectures: shares in blocks that are all left out do not count."""
-        component = list(range(len(self._blocks)))
-
-        def find(block: int) -> int:
-            return block if component[block] == block else find(component[block])
-
-        for blocks in self._inside:
-            for block in blocks:
-                component[find(block)] = find(min(blocks))
-        outside = prod(len(o) for o, inside in zip(self._options, self._inside, strict=True) if not inside)
-        total = outside * max(1, len(self.resolutions))
-        for root in sorted({find(block) for block in component}):
-            total *= self._count([block for block in range(len(component)) if find(block) == root])
-        return total
+        components: list[frozenset[int]] = []  # blocks that share choices, directly or through others
+        for blocks in (*(frozenset([number]) for number in range(len(self._blocks))), *filter(None, self._inside)):
+            meeting = [each for each in components if each & blocks]
+            components = [*(each for each in components if each not in meeting), blocks.union(*meeting)]
+        pairs = zip(self._choices, self._inside, strict=True)
+        outside = prod(len(choice.options) for choice, inside in pairs if not inside)
+        return outside * max(1, len(self.resolutions)) * prod(self._count(sorted(each)) for each in components)
 
     def _count(self, blocks: Sequence[int]) -> int:
         """Return the number of combinations of some blocks and of the shares within them."""
-        inner = [
-            (len(options), frozenset(inside))
-            for options, inside in zip(self._options, self._inside, strict=True)
-            if inside and inside <= set(blocks)
-        ]
         if len(blocks) > LARGEST_COMPONENT:
             raise ConfigError(
                 f"space.most_choices: expected a smaller number: as it is, {len(blocks)} blocks share choices of widths"
             )
         stays = (np.arange(2 ** len(blocks))[:, None] >> np.arange(len(blocks))) & 1 > 0
         counts = np.ones(len(stays), dtype=object)
-        for n, inside in inner:
-            active = stays[:, [blocks.index(block) for block in sorted(inside)]].any(axis=1)
-            counts = np.where(active, counts * n, counts)
+        for choice, inside in zip(self._choices, self._inside, strict=True):
+            if inside and inside <= set(blocks):
+                active = stays[:, [blocks.index(block) for block in inside]].any(axis=1)
+                counts = np.where(active, counts * len(choice.options), counts)
         return int(counts.sum())
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         """Return the architectures with the shares within blocks that are left out set to 0."""
-        first, _ = self._ends
         canonical = choices.astype(np.int8, copy=True)
+        canonical[self._gone(choices)] = 0
+        return canonical
+
+    def _gone(self, choices: np.ndarray) -> np.ndarray:
+        """Return which choices are shares within blocks that are all left out: bool, shape (n, n_choices)."""
+        first, _ = self._ends
+        gone = np.zeros(choices.shape, dtype=bool)
         for column, inside in enumerate(self._inside):
             if inside:
-                gone = ~(choices[:, [first + block for block in sorted(inside)]] > 0).any(axis=1)
-                canonical[gone, column] = 0
-        return canonical
+                gone[:, column] = ~choices[:, [first + block for block in inside]].any(axis=1)
+        return gone
 
     def to_text(self, choices: np.ndarray) -> list[str]:
         first, second = self._ends
         texts = []
         for row in choices.tolist():
-            shares = ",".join(f"{self._options[i][option]:g}" for i, option in enumerate(row[:first]))
+            shares = ",".join(f"{self._choices[i].options[option]:g}" for i, option in enumerate(row[:first]))
             blocks = ",".join(map(str, row[first:second]))
             size = "" if second == len(row) else self.resolutions[row[-1]]
             suffix = f"@r{size}" if size and size != self.resolutions[-1] else ""
@@ -280,10 +289,9 @@ class SlimmedSpace(SearchSpace):
     def words(self, choices: np.ndarray) -> list[str]:
         first, second = self._ends
         row = choices.tolist()
-        shares = [f"{options[option]:g}" for options, option in zip(self._options, row, strict=False)]
-        gone = [bool(inside) and not any(row[first + block] for block in inside) for inside in self._inside]
+        shares = [f"{choice.options[option]:g}" for choice, option in zip(self._choices, row, strict=False)]
         return [
-            *("–" if out else share for out, share in zip(gone, shares, strict=True)),
+            *("–" if gone else share for gone, share in zip(self._gone(choices[None])[0], shares, strict=False)),
             *("yes" if stays else "no" for stays in row[first:second]),
             *(f"{self.resolutions[option]} pixels" for option in row[second:]),
         ]
@@ -300,10 +308,10 @@ class SlimmedSpace(SearchSpace):
                 f"expected {first} shares and {second - first} blocks, got {len(shares)} and {len(blocks)}"
             )
         row = []
-        for share, options in zip(shares, self._options, strict=True):
-            if share not in options:
-                raise ValueError(f"expected a share of {', '.join(f'{o:g}' for o in options)}, got {share:g}")
-            row.append(options.index(share))
+        for share, choice in zip(shares, self._choices, strict=True):
+            if share not in choice.options:
+                raise ValueError(f"expected a share of {', '.join(f'{o:g}' for o in choice.options)}, got {share:g}")
+            row.append(choice.options.index(share))
         row += blocks
         if len(self.resolutions) > 1:
             size = int(match[3]) if match[3] else self.resolutions[-1]
@@ -332,10 +340,10 @@ class SlimmedSpace(SearchSpace):
     def cuts(self, choices: np.ndarray) -> list[Cut]:
         """Return the indices that one architecture removes from each part; ``choices`` has shape (n_choices,)."""
         return [
-            part.cut(kept[self.shares.index(options[option])])
-            for members, options, option in zip(self._tied, self._options, choices.tolist(), strict=False)
-            for part, kept in members
-            if kept[self.shares.index(options[option])] < part.size
+            part.cut(kept[option])
+            for choice, option in zip(self._choices, choices.tolist(), strict=False)
+            for part, kept in choice.parts
+            if kept[option] < part.size
         ]
 
     def left_out(self, choices: np.ndarray) -> Collection[str]:
@@ -361,11 +369,8 @@ class SlimmedSpace(SearchSpace):
 
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return ``parameters`` and ``macs`` (of convolutions, linear layers and attention): int64, shape (n,)."""
-        first, second = self._ends
         choices = self.canonical(choices)
-        stays = {name: choices[:, first + number] > 0 for number, names in enumerate(self._blocks) for name in names}
-        kept = self._kept_lengths(choices)
-        resolution = choices[:, -1] if second < self.n_choices else np.zeros(len(choices), dtype=int)
+        stays, kept, resolution = self._stays(choices), self._kept_lengths(choices), self._resolution(choices)
         parameters = np.zeros(len(choices), dtype=np.int64)
         macs = np.zeros(len(choices), dtype=np.int64)
         for weight in self._weights:
@@ -384,23 +389,18 @@ class SlimmedSpace(SearchSpace):
         from nagevo.spaces.traced import replay
 
         choices = self.canonical(choices)
-        first, second = self._ends
         precision = np.broadcast_to(np.asarray(precision), (len(choices),))
-        chosen = choices[:, -1] if second < self.n_choices else np.zeros(len(choices), dtype=int)
-        full, scaled, variants = self._traces
+        chosen, (full, scaled, variants) = self._resolution(choices), self._traces
         found = {name: np.zeros(len(choices)) for name in (PEAK, WEIGHTS)}
         for resolution in np.unique(chosen):
             rows = chosen == resolution
-            stays = {
-                name: choices[rows, first + number] > 0 for number, names in enumerate(self._blocks) for name in names
-            }
             try:
-                traced = full.less(list(zip(variants, choices[rows, :first].T, strict=True)), scaled[resolution])
+                traced = full.less(list(zip(variants, choices[rows].T, strict=False)), scaled[resolution])
             except ValueError:
                 costs = super().memory(choices[rows], precision[rows])
             else:
                 memory = Memory(int(rows.sum()), precision[rows])
-                replay(memory, traced, partial(_present, stays))
+                replay(memory, traced, partial(_present, self._stays(choices[rows])))
                 costs = memory.costs()
             for name, values in costs.items():
                 found[name][rows] = values
@@ -412,22 +412,35 @@ class SlimmedSpace(SearchSpace):
         from nagevo.spaces.traced import trace
 
         largest = np.asarray(self.n_options, dtype=np.int8) - 1
-        shapes: list[tuple[int, ...]] = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
-        scaled = [trace(self.structure.network, shape) for shape in shapes]
+        scaled = [trace(self.structure.network, shape) for shape in self._shapes]
         variants = []
-        for column, options in enumerate(self._options):
-            rows = np.repeat(largest[None], len(options), axis=0)
-            rows[:, column] = np.arange(len(options))
+        for column, choice in enumerate(self._choices):
+            rows = np.repeat(largest[None], len(choice.options), axis=0)
+            rows[:, column] = np.arange(len(choice.options))
             variants.append([trace(self.network(row), self._shape) for row in rows])
         return scaled[-1], scaled, variants
+
+    @property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        """Shape of an input at each resolution."""
+        return [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
+
+    def _resolution(self, choices: np.ndarray) -> np.ndarray:
+        """Return the place of each architecture's resolution among the resolutions, shape (n,)."""
+        return choices[:, -1] if len(self.resolutions) > 1 else np.zeros(len(choices), dtype=int)
+
+    def _stays(self, choices: np.ndarray) -> dict[str, np.ndarray]:
+        """Return by block which architectures keep it: bool, shape (n,)."""
+        first, _ = self._ends
+        return {name: choices[:, first + number] > 0 for number, names in enumerate(self._blocks) for name in names}
 
     def _kept_lengths(self, choices: np.ndarray) -> dict[Axis, np.ndarray]:
         """Return the length of each axis that a choice shortens, shape (n,)."""
         full = {axis: size for weight in self._weights for axis, size in zip(weight.axes, weight.sizes, strict=True)}
         lengths: dict[Axis, np.ndarray] = {}
-        for members, options, column in zip(self._tied, self._options, choices.T, strict=False):
-            for part, kept in members:
-                per_option = [part.cut(kept[self.shares.index(share)]) for share in options]
+        for choice, column in zip(self._choices, choices.T, strict=False):
+            for part, kept in choice.parts:
+                per_option = [part.cut(n) for n in kept]
                 for axis in part.units:
                     if axis in full:
                         lost = np.array([len(cut[axis]) for cut in per_option])
@@ -439,8 +452,7 @@ class SlimmedSpace(SearchSpace):
         """The tensors whose sizes add up to the costs."""
         from nagevo.spaces.slimmed.costs import weights
 
-        shapes: list[tuple[int, ...]] = [(self._shape[0], size, size) for size in self.resolutions] or [self._shape]
-        return weights(self.structure.network, shapes)
+        return weights(self.structure.network, self._shapes)
 
     def __str__(self) -> str:
         return f"the slimmer versions of {self.model}"
@@ -452,15 +464,3 @@ def _present(stays: Mapping[str, np.ndarray], operation: Operation) -> bool | np
         if operation.module == block or operation.module.startswith(f"{block}."):
             return present
     return True
-
-
-def _itself(part: Part) -> str:
-    return part.name
-
-
-def _width_and_positions(part: Part) -> tuple[bool, int, int]:
-    return part.is_attention, part.size, part.positions
-
-
-def _positions(part: Part) -> tuple[bool, int]:
-    return part.is_attention, part.positions

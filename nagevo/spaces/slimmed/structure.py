@@ -20,6 +20,7 @@ import torch_pruning
 from torch import nn
 from torch_pruning.pruner.importance import GroupMagnitudeImportance
 
+from nagevo.foundation.files import one_line
 from nagevo.spaces.slimmed.costs import ForwardPass, forward_pass, positions
 from nagevo.spaces.slimmed.cutting import Attention, Axis, Cut, Part, Structure, attention_of, slimmer, union
 
@@ -101,7 +102,7 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: ForwardPass, whole: 
             graph = torch_pruning.DependencyGraph().build_dependency(network, inputs, verbose=False)
             groups = list(graph.get_all_groups())
     except Exception as error:  # torch-pruning fails in many ways on what it does not know
-        whole.append(f"the channels of all layers: torch-pruning cannot trace the network ({_first_line(error)})")
+        whole.append(f"the channels of all layers: torch-pruning cannot trace the network ({one_line(error)[:120]})")
         return
     order = {name: number for number, name in enumerate(names.values())}
     joined = _joined_by_grouped_convolutions(groups)
@@ -121,23 +122,23 @@ def _parts(network: nn.Module, inputs: torch.Tensor, trace: ForwardPass, whole: 
 
 def _joined_by_grouped_convolutions(groups: Sequence[Any]) -> list[list[Any]]:
     """Return the groups, those together whose channels meet in one grouped convolution: its groups go as a whole."""
-    owner: dict[nn.Module, int] = {}
-    parent = list(range(len(groups)))
+    joined: list[tuple[set[nn.Conv1d | nn.Conv2d], list[Any]]] = []
+    for group in groups:
+        convolutions, members, apart = _grouped_convolutions(group), [group], []
+        for others, their_members in joined:
+            if others & convolutions:
+                convolutions, members = convolutions | others, their_members + members
+            else:
+                apart.append((others, their_members))
+        joined = [*apart, (convolutions, members)]
+    return [members for _, members in joined]
 
-    def find(number: int) -> int:
-        while parent[number] != number:
-            number = parent[number]
-        return number
 
-    for number, group in enumerate(groups):
-        for item in group:
-            module = item.dep.target.module
-            if isinstance(module, nn.Conv1d | nn.Conv2d) and 1 < module.groups < module.out_channels:
-                parent[find(number)] = find(owner.setdefault(module, number))
-    together: dict[int, list] = {}
-    for number, group in enumerate(groups):
-        together.setdefault(find(number), []).append(group)
-    return list(together.values())
+def _grouped_convolutions(group: Any) -> set[nn.Conv1d | nn.Conv2d]:
+    """Return the grouped convolutions, other than depthwise ones, that a group of the dependency graph reaches."""
+    modules = {item.dep.target.module for item in group}
+    convolutions = {module for module in modules if isinstance(module, nn.Conv1d | nn.Conv2d)}
+    return {module for module in convolutions if 1 < module.groups < module.out_channels}
 
 
 def _part(
@@ -155,13 +156,7 @@ def _part(
         If a layer of it cannot be sliced.
     """
     channels = [len(group[0].idxs) for group in groups]
-    grouped = {
-        item.dep.target.module.groups
-        for group in groups
-        for item in group
-        if isinstance(item.dep.target.module, nn.Conv1d | nn.Conv2d)
-        and 1 < item.dep.target.module.groups < item.dep.target.module.out_channels
-    }
+    grouped = {module.groups for group in groups for module in _grouped_convolutions(group)}
     if len(grouped) > 1:
         raise ValueError(f"grouped convolutions with {' and '.join(map(str, sorted(grouped)))} groups meet there")
     size = grouped.pop() if grouped else channels[0]
@@ -274,7 +269,7 @@ def _difference(structure: Structure, cuts: Sequence[Cut], inputs: torch.Tensor)
                 tensors[name].index_fill_(dim, torch.from_numpy(indices), 0.0)
             expected, got = zeroed(inputs), slimmer(structure, cuts)(inputs)
     except Exception as error:  # reshapes with fixed sizes, traces that torch-pruning took wrongly, and the like
-        return f"without some of them the network does not run ({_first_line(error)})"
+        return f"without some of them the network does not run ({one_line(error)[:120]})"
     if got.shape != expected.shape:
         return "they are the network's outputs"
     if not bool(((got - expected).abs() <= TOLERANCE * expected.abs().max()).all()):
@@ -309,7 +304,3 @@ def _residual_blocks(network: nn.Module, trace: ForwardPass) -> Iterator[str]:
             found.append(name)
     order = [name for name, _ in network.named_modules()]
     yield from sorted(found, key=order.index)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
