@@ -127,11 +127,6 @@ def holds(answers: np.ndarray, budgets: np.ndarray) -> np.ndarray:
     return np.isfinite(answers).all(axis=1) & (answers[:, VALUE] <= budgets)
 
 
-def violates(answers: np.ndarray, budgets: np.ndarray) -> np.ndarray:
-    """Return which answers are slower than their budget, shape (n_budgets,); a refusal is not one of them."""
-    return np.isfinite(answers).all(axis=1) & (answers[:, VALUE] > budgets)
-
-
 def regret(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Return how many points of accuracy each answer stays below the best that holds its budget.
 
@@ -153,64 +148,44 @@ def regret(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> np.nda
     return np.where(holds(answers, budgets), answers[:, ERROR], members[0, ERROR]) - best
 
 
-def violation_rate(answers: np.ndarray, budgets: np.ndarray) -> float:
-    """Return the share of the answers that are slower than their budget; refusals are no answers."""
-    answered = np.isfinite(answers).all(axis=1)
-    return float(violates(answers, budgets).sum() / max(answered.sum(), 1))
-
-
-def overshoot_percent(answers: np.ndarray, budgets: np.ndarray) -> float:
-    """Return by how many percent the answers that violate their budget exceed it, on average; 0 where none does."""
-    mask = violates(answers, budgets)
-    return float(100.0 * (answers[mask, VALUE] / budgets[mask] - 1.0).mean()) if mask.any() else 0.0
-
-
-def budget_use(answers: np.ndarray, budgets: np.ndarray) -> float:
-    """Return the mean share of its budget that an answer uses, over the answers that hold; 0 where none does."""
-    mask = holds(answers, budgets)
-    return float((answers[mask, VALUE] / budgets[mask]).mean()) if mask.any() else 0.0
-
-
-def refusals(answers: np.ndarray, budgets: np.ndarray, true: np.ndarray) -> tuple[float, float]:
-    """Return the share of infeasible budgets that were refused and of feasible ones that were answered.
-
-    A budget is infeasible below the latency of the fastest member of the true frontier. The share is 1 if there are
-    none.
-    """
-    feasible = budgets >= true[:, VALUE].min(initial=np.inf)
-    refused = ~np.isfinite(answers).all(axis=1)
-    return _share(refused[~feasible]), _share(~refused[feasible])
-
-
-def _share(mask: np.ndarray) -> float:
-    return float(mask.mean()) if len(mask) else 1.0
-
-
 def answer_metrics(
     answers: np.ndarray, budgets: np.ndarray, true: np.ndarray, reference_point: Sequence[float] = REFERENCE_POINT
 ) -> dict[str, float | None]:
-    """Return every metric of the answers to some budgets; those of feasible budgets are None if there are none.
+    """Return every metric of the answers to some budgets.
 
     Parameters
     ----------
     answers : ndarray, shape (n_budgets, 2)
         True objectives of what was answered to each budget; a row of NaN is a refusal.
     budgets : ndarray, shape (n_budgets,)
-        Infeasible ones count among the refusals and, where they were answered, among the violations.
+        Those below the latency of the fastest member of the true frontier are infeasible.
     true : ndarray, shape (n, 2)
+
+    Returns
+    -------
+    dict of str to float or None
+        ``hypervolume_ratio``, ``mean_regret``, ``max_regret``: of feasible budgets; None if there are none.
+        ``violation_rate``: share of the answers that are slower than their budget; refusals are no answers.
+        ``overshoot_percent``: by how many percent these exceed it, on average; 0 where there are none.
+        ``budget_use``: mean share of its budget that an answer uses, of those that hold it; 0 where none does.
+        ``infeasible_refused``, ``feasible_answered``: shares of the budgets of either kind; 1 if there are none.
     """
-    infeasible_refused, feasible_answered = refusals(answers, budgets, true)
+    answered, holding = np.isfinite(answers).all(axis=1), holds(answers, budgets)
+    violating, use = answered & ~holding, answers[:, VALUE] / budgets
     feasible = budgets >= true[:, VALUE].min(initial=np.inf)
-    kept, points = answers[feasible], np.empty(0)
-    if feasible.any():
-        points = regret(kept, budgets[feasible], true)
+    any_feasible, kept = feasible.any(), answers[feasible]
+    points = regret(kept, budgets[feasible], true) if any_feasible else np.empty(0)
     return {
-        "hypervolume_ratio": hypervolume_ratio(kept, true, reference_point) if len(kept) else None,
-        "mean_regret": float(points.mean()) if len(points) else None,
-        "max_regret": float(points.max()) if len(points) else None,
-        "violation_rate": violation_rate(answers, budgets),
-        "overshoot_percent": overshoot_percent(answers, budgets),
-        "budget_use": budget_use(answers, budgets),
-        "infeasible_refused": infeasible_refused,
-        "feasible_answered": feasible_answered,
+        "hypervolume_ratio": hypervolume_ratio(kept, true, reference_point) if any_feasible else None,
+        "mean_regret": float(points.mean()) if any_feasible else None,
+        "max_regret": float(points.max()) if any_feasible else None,
+        "violation_rate": float(violating.sum() / max(answered.sum(), 1)),
+        "overshoot_percent": 100.0 * _mean(use[violating] - 1.0, if_empty=0.0),
+        "budget_use": _mean(use[holding], if_empty=0.0),
+        "infeasible_refused": _mean(~answered[~feasible], if_empty=1.0),
+        "feasible_answered": _mean(answered[feasible], if_empty=1.0),
     }
+
+
+def _mean(values: np.ndarray, *, if_empty: float) -> float:
+    return float(values.mean()) if len(values) else if_empty
