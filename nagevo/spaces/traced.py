@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from nagevo.spaces.memory import Memory
+from nagevo.spaces.memory import Memory, filters
 
 CONVOLUTION, PRODUCTS = "convolution", ("addmm", "mm", "linear")
 NORMALIZATIONS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm")
@@ -148,10 +148,10 @@ def replay(
     """
     operations, n = traced.operations, len(traced.inputs)
     readers = Counter(place for operation in operations for place in operation.reads) + Counter(traced.outputs)
-    folded = {
-        operation.reads[0] - n
-        for operation in operations
-        if operation.name in NORMALIZATIONS and _folds(operation.reads[0] - n, operations, readers[operation.reads[0]])
+    folded = {  # normalizations become a part of a convolution that they alone read
+        place - n
+        for place in (operation.reads[0] for operation in operations if operation.name in NORMALIZATIONS)
+        if place >= n and operations[place - n].name == CONVOLUTION and readers[place] == 1
     }
     values = [memory.input(numbers, tokens=tokens) for numbers, tokens in traced.inputs]
     for number, operation in enumerate(operations):
@@ -175,26 +175,18 @@ def replay(
         memory.output(values[place], traced.numbers(place))
 
 
-def _folds(before: int, operations: Sequence[Operation], readers: int) -> bool:
-    """Return whether a normalization becomes a part of the operation before it: a convolution that it alone reads."""
-    return before >= 0 and operations[before].name == CONVOLUTION and readers == 1
-
-
 def _tensors(operation: Operation, *, bias: bool) -> dict[str, Any]:
     """Return what an operation holds, as :meth:`Memory.add` takes it; ``bias``: it gets one from a normalization."""
     shapes = operation.shapes
     if operation.name == CONVOLUTION and shapes:
-        return _filters(shapes[0], shapes[0][0], bias or len(shapes) > 1)
+        outputs, inputs, *kernel = shapes[0]
+        return filters(inputs, outputs, prod(kernel), bias=bias or len(shapes) > 1)
     if operation.name in PRODUCTS and shapes and len(shapes[-1]) == 2:
-        return _filters(shapes[-1], shapes[-1][1], len(shapes) > 1)
+        return filters(*shapes[-1], bias=len(shapes) > 1)
     if operation.name in NORMALIZATIONS:
         return {"weights": shapes[0][0], "others": 12 * shapes[0][0]}
     several = [prod(shape) for shape in shapes if np.max(prod(shape)) > 1]
     return {"weights": sum(several)} if several else {}
-
-
-def _filters(weight: tuple[Any, ...], outputs: Any, bias: bool) -> dict[str, Any]:
-    return {"weights": prod(weight), "filters": outputs, "biases": outputs if bias else 0}
 
 
 def trace(network: nn.Module, input_shape: tuple[int, ...]) -> Trace:

@@ -124,10 +124,3 @@ class NASBench201Network(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         x = self.body(self.stem(images))  # (batch, 4 · width, height / 4, width / 4)
         return self.classifier(self.final(x))  # (batch, classes)
-
-
-def cell_network(choices: np.ndarray, *, width: int, cells: int, channels: int, classes: int) -> NASBench201Network:
-    """Return the network whose cells are all the given one; ``choices`` has shape (6,), dead edges removed."""
-    return NASBench201Network(
-        lambda cell_width: Cell(choices, cell_width), width=width, cells=cells, channels=channels, classes=classes
-    )

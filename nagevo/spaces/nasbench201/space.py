@@ -132,10 +132,11 @@ class NASBench201Space(SearchSpace):
 
     def network(self, choices: np.ndarray) -> NASBench201Network:
         """Return the untrained network of one cell; edges that do nothing are not built."""
-        from nagevo.spaces.nasbench201.network import cell_network
+        from nagevo.spaces.nasbench201.network import Cell, NASBench201Network
 
-        return cell_network(
-            pruned(choices[None])[0],
+        live = pruned(choices[None])[0]
+        return NASBench201Network(
+            lambda width: Cell(live, width),
             width=self.width,
             cells=self.cells,
             channels=self.channels,
