@@ -6,15 +6,15 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from nagevo.deploy.model_card import model_card
-from nagevo.foundation.errors import DataError, NagevoError
-from nagevo.foundation.files import one_line, read_json, write_json
+from nagevo.foundation.errors import DataError
+from nagevo.foundation.files import content_of, read_json, write_json
 from nagevo.foundation.writing import FILES, check_onnx_name, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
 
@@ -86,7 +86,7 @@ class Deployment:
 
         description = read_json(Path(folder) / DESCRIPTION)
         tensors, _ = load_tensors(Path(folder) / WEIGHTS)
-        try:
+        with content_of(Path(folder) / DESCRIPTION, "the description of a network that nagevo wrote"):
             if description.pop(FILES)[WEIGHTS] != checksum(Path(folder) / WEIGHTS):
                 raise DataError(f"folder {folder}: {DESCRIPTION} describes other weights than {WEIGHTS} holds")
             space = SPACES.create(**description["space"])
@@ -97,11 +97,6 @@ class Deployment:
             network.load_state_dict(tensors)
             model_card(description, {})
             quantized = (Path(folder) / ONNX).read_bytes() if description.get("precision") == "int8" else None
-        except NagevoError:
-            raise
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
-            raise DataError(f"folder {folder} does not hold a network that nagevo wrote: {reason}") from None
         return cls(network.eval(), description, quantized)
 
     @property
@@ -146,26 +141,22 @@ class Deployment:
         dict of str to float
             By file, the largest difference of an output from torch's, in float32.
         """
+        from nagevo.deploy.export import export_openvino, exported_accuracy, run_onnx, run_openvino
+
         with replacing_folder(folder, DESCRIPTION) as temporary:
             self._write(temporary)
             differences = {ONNX: self.export_onnx(temporary / ONNX, batch=batch)}
-            exported = self if examples is None else self._read(temporary / ONNX, examples)
-            write_json(exported.description, temporary / DESCRIPTION)
+            description = dict(self.description)
+            if examples is not None:
+                exported = exported_accuracy(run_onnx(temporary / ONNX), self.network, examples)
+                description["accuracy"] = {**description["accuracy"], "exported": exported}
+            write_json(description, temporary / DESCRIPTION)
             if openvino:
-                differences[OPENVINO] = self._export_openvino(temporary, batch)
+                export_openvino(temporary / ONNX, temporary / OPENVINO)
+                differences[OPENVINO] = self._difference(run_openvino(temporary / OPENVINO), OPENVINO, batch)
             state_shape = getattr(self.network, "state_shape", None)
-            (temporary / CARD).write_text(model_card(exported.description, differences, state_shape, batch))
+            (temporary / CARD).write_text(model_card(description, differences, state_shape, batch))
         return differences
-
-    def _read(self, onnx: Path, examples: Examples) -> Deployment:
-        """Return this with the accuracy of an ONNX file on the examples of the test split."""
-        from nagevo.deploy.export import exported_accuracy, run_onnx
-
-        accuracy = {
-            **self.description["accuracy"],
-            "exported": exported_accuracy(run_onnx(onnx), self.network, examples),
-        }
-        return replace(self, description={**self.description, "accuracy": accuracy})
 
     def export_onnx(self, path: str | os.PathLike, *, batch: int | None = 1) -> float:
         """Write the network as ONNX, run it, and return the largest difference of an output from torch's.
@@ -197,12 +188,6 @@ class Deployment:
         return difference_from_torch(
             run, self.network, self.input_shape, name, batch=3 if batch is None else batch, tolerance=tolerance
         )
-
-    def _export_openvino(self, folder: Path, batch: int | None) -> float:
-        from nagevo.deploy.export import export_openvino, run_openvino
-
-        export_openvino(folder / ONNX, folder / OPENVINO)
-        return self._difference(run_openvino(folder / OPENVINO), OPENVINO, batch)
 
     def _write(self, folder: Path) -> None:
         save_tensors(self.network.state_dict(), {"architecture": self.description["architecture"]}, folder / WEIGHTS)

@@ -63,7 +63,7 @@ def export_onnx(
     """
     check_installed("onnxscript")
     input_names, output_names = _names(network)
-    with _quiet():
+    with quiet("torch.onnx"):
         program: Any = torch.onnx.export(
             network.eval(),
             tuple(inputs_for(network, input_shape, batch or ANY_BATCH).values()),
@@ -174,28 +174,23 @@ def difference_from_torch(
     inputs = tuple(inputs_for(network, input_shape, batch, rng=torch.Generator().manual_seed(0)).values())
     with torch.inference_mode():
         outputs = network.eval()(*inputs)
-    difference = 0.0
-    for output, got in zip(_several(outputs), run(*[each.numpy() for each in inputs]), strict=True):
-        difference = max(difference, _difference(output.numpy(), got, name, tolerance))
-    return difference
-
-
-def _several(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)
-
-
-def _difference(expected: np.ndarray, got: np.ndarray, name: str, tolerance: float) -> float:
-    if not np.isfinite(expected).all():
-        raise ExportError("the network's own outputs are not finite: its weights are damaged or diverged in training")
-    if got.shape != expected.shape:
-        raise ExportError(f"{name} is not exported: its output has the shape {got.shape}, torch's {expected.shape}")
-    difference = float(np.abs(got - expected).max())
-    allowed = tolerance * max(1.0, float(np.abs(expected).max()))
-    if not difference <= allowed:  # NaN too
-        raise ExportError(
-            f"{name} is not exported: an output differs from torch's by {difference:.3g}, more than {allowed:.1g}"
-        )
-    return difference
+    several = outputs if isinstance(outputs, tuple) else (outputs,)
+    largest = 0.0
+    for expected, got in zip([each.numpy() for each in several], run(*[each.numpy() for each in inputs]), strict=True):
+        if not np.isfinite(expected).all():
+            raise ExportError(
+                "the network's own outputs are not finite: its weights are damaged or diverged in training"
+            )
+        if got.shape != expected.shape:
+            raise ExportError(f"{name} is not exported: its output has the shape {got.shape}, torch's {expected.shape}")
+        difference = float(np.abs(got - expected).max())
+        allowed = tolerance * max(1.0, float(np.abs(expected).max()))
+        if not difference <= allowed:  # NaN too
+            raise ExportError(
+                f"{name} is not exported: an output differs from torch's by {difference:.3g}, more than {allowed:.1g}"
+            )
+        largest = max(largest, difference)
+    return largest
 
 
 def exported_accuracy(run: Run, network: nn.Module, examples: Examples) -> float:
@@ -238,7 +233,7 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
     """
     buffer = io.BytesIO()
     input_names, output_names = _names(network)
-    with _quiet(), torch.no_grad():
+    with quiet("torch.onnx"), torch.no_grad():
         torch.onnx.export(
             network.eval(),
             tuple(inputs_for(network, input_shape, batch or ANY_BATCH).values()),
@@ -263,9 +258,9 @@ def _forget_sources(model: onnx_ir.Model) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporters' warnings, about themselves and about packages that are not needed, to themselves."""
-    logger = logging.getLogger("torch.onnx")
+def quiet(logger_name: str | None = None) -> Iterator[None]:
+    """Keep the warnings of an exporter, about itself and about packages that are not needed, and its advice, silent."""
+    logger = logging.getLogger(logger_name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

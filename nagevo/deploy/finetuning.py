@@ -80,10 +80,9 @@ def finetune(
     check_folder(folder, DESCRIPTION)
     before = accuracy(begun.runnable, trainer.examples("test", begun.input_shape))
     with torch_threads(threads):
-        scores, test = _trained(begun, trainer, recipe, folder)
+        scores, test, training = _trained(begun, trainer, recipe, folder)
     accuracies = {"test": test, "test_before": before}
     accuracies |= {"validation": max(scores), "validation_before": scores[0]}
-    training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
     return _written(begun, trainer, folder, accuracies, finetuning=training)
 
 
@@ -133,16 +132,15 @@ def train_from_scratch(
     recipe = replace(given, epochs=epochs, warmup_epochs=warmup_epochs, learning_rate=learning_rate)
     check_folder(folder, DESCRIPTION)
     with torch_threads(threads):
-        scores, test = _trained(begun, trainer, recipe, folder)
-    training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
+        scores, test, training = _trained(begun, trainer, recipe, folder)
     accuracies = {"test": test, "validation": max(scores)}
     return _written(begun, trainer, folder, accuracies, trained=True, training=training, **trainer.preprocessing())
 
 
 def _trained(
     begun: Deployment, trainer: Trainer, recipe: Recipe, folder: str | os.PathLike
-) -> tuple[list[float], float]:
-    """Train a network in place; return its validation accuracies before and after each epoch, and its test accuracy."""
+) -> tuple[list[float], float, dict[str, Any]]:
+    """Train a network in place; return its validation accuracies by epoch, its test accuracy and how it was trained."""
     folder = Path(os.path.realpath(folder))
     network, shape = begun.network, begun.input_shape
     validation = trainer.examples("validation", shape)
@@ -164,7 +162,8 @@ def _trained(
     )
     test = accuracy(network.eval(), trainer.examples("test", shape))
     network.cpu()
-    return scores, test
+    training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
+    return scores, test, training
 
 
 def _written(

@@ -10,20 +10,18 @@ so that the accuracy of a file would depend on where it runs.
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import nn
 
-from nagevo.deploy.export import INPUT_NAME, onnx_for_timing
+from nagevo.deploy.export import INPUT_NAME, onnx_for_timing, quiet
 from nagevo.foundation.errors import optional_packages
 from nagevo.training.loop import fold
 
@@ -70,7 +68,7 @@ def quantized(network: nn.Module, input_shape: tuple[int, ...], inputs: np.ndarr
             batch = next(self._batches, None)
             return None if batch is None else {INPUT_NAME: batch}
 
-    with tempfile.TemporaryDirectory(prefix="nagevo-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="nagevo-") as folder, quiet():
         given, prepared, result = (Path(folder) / name for name in ("given.onnx", "prepared.onnx", "result.onnx"))
         given.write_bytes(onnx_for_timing(network, input_shape, batch=None))
         quant_pre_process(given, prepared, skip_symbolic_shape=True)
@@ -143,15 +141,3 @@ class Int8Network:
         """Return the logits of a batch."""
         (logits,) = self._session.run(None, {INPUT_NAME: np.ascontiguousarray(inputs.numpy())})
         return torch.from_numpy(logits)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the advice of the quantizer to itself."""
-    logger: Any = logging.getLogger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

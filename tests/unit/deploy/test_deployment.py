@@ -267,7 +267,7 @@ def test_a_folder_that_holds_no_network_is_one_clear_line(tuned, tmp_path):
         Deployment.load(tmp_path)
     (tmp_path / "network.json").write_text("{}")
     (tmp_path / "weights.safetensors").write_bytes((tuned[0] / "weights.safetensors").read_bytes())
-    with pytest.raises(DataError, match="does not hold a network that nagevo wrote"):
+    with pytest.raises(DataError, match="is not the description of a network that nagevo wrote"):
         Deployment.load(tmp_path)
 
 
