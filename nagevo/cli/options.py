@@ -22,11 +22,11 @@ def writable(path: Path | None) -> Path | None:
 
 def writable_table(path: Path | None) -> Path | None:
     """Refuse a table that cannot be written, or whose ending is not that of a table."""
-    from nagevo.foundation.tables import check_table_name
+    from nagevo.foundation.tables import table_ending
 
     writable(path)
     if path is not None:
-        check_table_name(path)
+        table_ending(path)
     return path
 
 

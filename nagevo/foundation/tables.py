@@ -36,14 +36,21 @@ _NAME = re.compile(r"[+-]?(0[0-9]+|[0-9]{19,})")
 _DECIMAL_COMMA = re.compile(r"[+-]?([0-9]+|[0-9]*,[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
-def check_table_name(path: str | os.PathLike) -> None:
-    """Check that the ending of a file's name says how a table is stored there.
+def table_ending(path: str | os.PathLike) -> tuple[str, bool]:
+    """Return the ending of a table's name in small letters, and whether the file is gzipped.
 
     Raises
     ------
     DataError
+        If it does not say how a table is stored there.
     """
-    _ending(Path(path))
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    zipped = suffixes[-1:] == [".gz"]
+    ending = (suffixes[:-1] if zipped else suffixes)[-1:] or [""]
+    if ending[0] not in SEPARATORS and (zipped or ending[0] not in PARQUET):
+        names = ", ".join([PARQUET[0], *SEPARATORS, ".csv.gz"])
+        raise DataError(f"table {path}: expected a name that ends in one of {names}")
+    return ending[0], zipped
 
 
 def write_table(frame: pd.DataFrame, path: str | os.PathLike) -> None:
@@ -54,7 +61,7 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike) -> None:
     DataError
         If the ending of the name is another.
     """
-    ending, zipped = _ending(Path(path))
+    ending, zipped = table_ending(path)
     with replacing(path) as temporary:
         if ending in SEPARATORS:
             content = frame.to_csv(None, index=False, sep=SEPARATORS[ending], lineterminator="\n").encode()
@@ -77,7 +84,7 @@ def read_table(path: str | os.PathLike, columns: Sequence[str] = ()) -> pd.DataF
         If the file is absent or is not a table, lacks a column, names one twice, or has a row of another length.
     """
     path = Path(path)
-    ending, _ = _ending(path)
+    ending, _ = table_ending(path)
     if not path.is_file():
         raise DataError(f"table {path} {'is a folder' if path.is_dir() else 'does not exist'}")
     try:
@@ -169,17 +176,6 @@ def row_name(row: object) -> str:
     'row 1'
     """
     return f"row {row + 1}" if isinstance(row, Integral) else f"row {row}"
-
-
-def _ending(path: Path) -> tuple[str, bool]:
-    """Return the ending of a table's name in small letters, and whether the file is gzipped."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    zipped = suffixes[-1:] == [".gz"]
-    ending = (suffixes[:-1] if zipped else suffixes)[-1:] or [""]
-    if ending[0] not in SEPARATORS and (zipped or ending[0] not in PARQUET):
-        names = ", ".join([PARQUET[0], *SEPARATORS, ".csv.gz"])
-        raise DataError(f"table {path}: expected a name that ends in one of {names}")
-    return ending[0], zipped
 
 
 def _from_parquet(content: bytes, path: Path) -> pd.DataFrame:

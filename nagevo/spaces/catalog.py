@@ -119,8 +119,8 @@ class CatalogSpace(SearchSpace):
 
     def costs(self, choices: np.ndarray) -> dict[str, np.ndarray]:
         """Return the ``parameters`` (weights, of files everything that they hold): int64, shape (n,)."""
-        facts = [self._facts[self.names[option]] for option in range(len(self.names))]
-        return {"parameters": np.array([parameters for _, parameters in facts], dtype=np.int64)[choices[:, 0]]}
+        parameters = np.array([parameters for _, parameters in self._facts.values()], dtype=np.int64)
+        return {"parameters": parameters[choices[:, 0]]}
 
     def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
         if self.files is None:

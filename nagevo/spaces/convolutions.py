@@ -28,13 +28,12 @@ def safe_gradients(network: nn.Module) -> Iterator[None]:
     ]
     for module in convolutions:
         module.weight.data = module.weight.data.clone(memory_format=torch.contiguous_format)
-    handles = [module.register_forward_pre_hook(_channel_by_channel) for module in convolutions]
+    handles = [
+        module.register_forward_pre_hook(lambda _, inputs: tuple(each.contiguous() for each in inputs))
+        for module in convolutions
+    ]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _channel_by_channel(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    return tuple(each.contiguous() for each in inputs)

@@ -103,3 +103,13 @@ def node_operations(
     if len(given) != n:
         raise ConfigError(f"space.{key}: expected {n} names, one for each node but the input, got {len(given)}")
     return tuple(given)
+
+
+def sources_of(reads: np.ndarray) -> dict[int, list[int]]:
+    """Return the nodes that each node reads, of those that read any."""
+    return {node: np.flatnonzero(row).tolist() for node, row in enumerate(reads) if row.any()}
+
+
+def leaves_of(reads: np.ndarray) -> list[int]:
+    """Return the nodes, node 0 and those that read others, that no other node reads."""
+    return [node for node in (0, *sources_of(reads)) if not reads[:, node].any()]

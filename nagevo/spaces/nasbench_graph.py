@@ -78,28 +78,21 @@ class NASBenchGraphSpace(SearchSpace):
 
     def canonical(self, choices: np.ndarray) -> np.ndarray:
         """Return the architectures as the package regularizes them; each is looked at once."""
-        numbers = self._numbers(self._repaired(choices))
+        existing = choices.astype(np.int8)
+        if "skip" in self.operations:  # one cheap operation where there are skip connections only
+            existing[(choices[:, N_LINKS:] == 0).all(axis=1), -1] = 1
+        numbers = self._numbers(existing)
         new = np.unique(numbers[self._canonical_numbers[numbers] < 0])
         if len(new):
-            self._canonical_numbers[new] = self._numbers(self._regularized(self._rows(new)))
+            keys = [package().Arch(link, operations).valid_hash() for link, operations in self._parts(self._rows(new))]
+            self._canonical_numbers[new] = self._numbers(self._decoded(np.array(keys))[0])
         return self._rows(self._canonical_numbers[numbers])
-
-    def _repaired(self, choices: np.ndarray) -> np.ndarray:
-        """Return the architectures with one cheap operation where there are skip connections only."""
-        repaired = choices.astype(np.int8)
-        if "skip" in self.operations:
-            repaired[(choices[:, N_LINKS:] == 0).all(axis=1), -1] = 1
-        return repaired
 
     def _numbers(self, choices: np.ndarray) -> np.ndarray:
         return np.ravel_multi_index(choices.T.astype(int), self.n_options)
 
     def _rows(self, numbers: np.ndarray) -> np.ndarray:
         return np.stack(np.unravel_index(numbers, self.n_options), axis=1).astype(np.int8)
-
-    def _regularized(self, choices: np.ndarray) -> np.ndarray:
-        keys = [package().Arch(link, operations).valid_hash() for link, operations in self._parts(choices)]
-        return self._decoded(np.array(keys))[0]
 
     def _decoded(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the architectures that the package knows by these numbers, and which of them this space has."""

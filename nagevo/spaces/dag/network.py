@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from nagevo.spaces.dag.space import OPERATIONS, STAGES
+from nagevo.spaces.graph import leaves_of, sources_of
 
 
 def operation(name: str, in_width: int, out_width: int) -> nn.Sequential:
@@ -31,8 +32,7 @@ class DAGCell(nn.Module):
 
     def __init__(self, reads: np.ndarray, operations: Sequence[str], in_width: int, width: int):
         super().__init__()
-        self.sources = {node: np.flatnonzero(row).tolist() for node, row in enumerate(reads) if row.any()}
-        self.outputs = [node for node in (0, *self.sources) if not reads[:, node].any()]
+        self.sources, self.outputs = sources_of(reads), leaves_of(reads)
         widths = [in_width, *[width] * len(operations)]
         self.nodes = nn.ModuleDict(
             {

@@ -355,16 +355,13 @@ class MobileNetV3Space(SearchSpace):
         """
         n_widths = len(self.elastic.multipliers)
         for i, resolution in enumerate(self.resolutions):
-            sizes = self._stage_sizes(resolution)
+            strides = self.stem_stride, *self.strides
+            sizes: tuple[Any, ...] = reduced_sizes(self.rectangle or resolution, strides)  # of stages 1, 2, …; the end
             for slot, before, own, k, e in np.ndindex(N_SLOTS, n_widths, n_widths, len(KERNELS), len(EXPANSIONS)):
                 stage, layer = divmod(slot, SLOTS)
                 if before == own or (self.elastic.by_stage and layer == 0 and stage > 0):
                     size = sizes[stage + 1 if layer else stage]
                     yield (i, slot, before, own, k, e), resolution, self._block(stage, layer, before, own, k, e), size
-
-    def _stage_sizes(self, resolution: int) -> tuple[Any, ...]:
-        """Return the height at the input of the first stage and at the output of each, length 6."""
-        return reduced_sizes(self.rectangle or resolution, (self.stem_stride, *self.strides))
 
     def table_of_slots(self, value: Callable[[int, Block, Any], float], dtype: type = float) -> np.ndarray:
         """Return a value of each block that a slot can hold.

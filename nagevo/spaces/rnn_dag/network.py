@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nagevo.spaces.graph import leaves_of, sources_of
+
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "relu": torch.relu,
@@ -99,13 +101,3 @@ class RNNDAGNetwork(nn.Module):
         if len(leaves) == 1:
             return values[leaves[0]]
         return torch.stack([values[leaf] for leaf in leaves]).mean(0)
-
-
-def sources_of(reads: np.ndarray) -> dict[int, list[int]]:
-    """Return the nodes that each node reads, of those that read any."""
-    return {node: np.flatnonzero(row).tolist() for node, row in enumerate(reads) if row.any()}
-
-
-def leaves_of(reads: np.ndarray) -> list[int]:
-    """Return the nodes, node 0 and those that read others, that no other node reads."""
-    return [node for node in (0, *sources_of(reads)) if not reads[:, node].any()]

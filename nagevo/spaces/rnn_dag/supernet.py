@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from torch import Tensor, nn
 
-from nagevo.spaces.rnn_dag.network import RNNDAGNetwork, leaves_of, sources_of
+from nagevo.spaces.graph import leaves_of, sources_of
+from nagevo.spaces.rnn_dag.network import RNNDAGNetwork
 
 
 class RNNDAGSupernet(nn.Module):

@@ -89,16 +89,15 @@ def slimmer(structure: Structure, cuts: Iterable[Cut], left_out: Collection[str]
     network = deepcopy(structure.network)
     removed = union(cuts)
     for name in left_out:
-        _replace(network, name, nn.Identity())
+        _set(network, name, nn.Identity())
     parameters = dict(network.named_parameters())
     tensors = parameters | dict(network.named_buffers())
     kept = kept_indices(tensors, removed)
     for name in dict.fromkeys(name for name, _ in kept):
-        module, _, attribute = name.rpartition(".")
         tensor = sliced(tensors[name].detach(), name, kept)
         if name in parameters:
             tensor = nn.Parameter(tensor, requires_grad=tensors[name].requires_grad)
-        setattr(network.get_submodule(module), attribute, tensor)
+        _set(network, name, tensor)
     modules = dict(structure.network.named_modules())
     for name, module in network.named_modules():
         if name not in left_out:
@@ -169,6 +168,7 @@ def _set_widths(module: Any, original: Any) -> None:
             module.attn_dim = width
 
 
-def _replace(network: nn.Module, name: str, replacement: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(network.get_submodule(parent), child, replacement)
+def _set(network: nn.Module, name: str, value: nn.Module | torch.Tensor) -> None:
+    """Replace a module, a parameter or a buffer of a network."""
+    parent, _, own_name = name.rpartition(".")
+    setattr(network.get_submodule(parent), own_name, value)

@@ -47,25 +47,25 @@ class SlimmedSupernet(nn.Module):
 
     def forward(self, x: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
         version = self._versions(choices.tobytes())
-        tensors = {name: sliced(tensor, name, version.kept) for name, tensor in self._tensors(version).items()}
         with version.lock:
             for module in version.network.modules():
                 module.training = self.training and (dropout or not _drops(module))
             with safe_gradients(version.network):
-                return functional_call(version.network, tensors, (x,))
+                return functional_call(version.network, self._slices(version), (x,))
 
     def subnetwork(self, choices: np.ndarray) -> nn.Module:
         """Return one architecture as a plain network with a copy of its weights."""
         version = self._versions(choices.tobytes())
         network = deepcopy(version.network)
-        tensors = {name: sliced(tensor, name, version.kept) for name, tensor in self._tensors(version).items()}
-        network.load_state_dict({name: tensor.detach() for name, tensor in tensors.items()}, strict=False)
+        tensors = {name: tensor.detach() for name, tensor in self._slices(version).items()}
+        network.load_state_dict(tensors, strict=False)
         return network.eval()
 
-    def _tensors(self, version: _Version) -> Mapping[str, torch.Tensor]:
-        """Return the parameters, and copies of the buffers, that a version has; its own slices follow from them."""
+    def _slices(self, version: _Version) -> dict[str, torch.Tensor]:
+        """Return a version's slices of the parameters, and of copies of the buffers."""
         parameters, buffers = dict(self.network.named_parameters()), dict(self.network.named_buffers())
-        return {name: parameters[name] if name in parameters else buffers[name].clone() for name in version.names}
+        whole = {name: parameters[name] if name in parameters else buffers[name].clone() for name in version.names}
+        return {name: sliced(tensor, name, version.kept) for name, tensor in whole.items()}
 
     def _make_version(self, key: bytes) -> _Version:
         choices = np.frombuffer(key, dtype=np.int8)

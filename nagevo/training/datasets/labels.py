@@ -50,7 +50,10 @@ def classify(
     """
     if classes is not None and len(set(classes)) < len(classes):
         raise ConfigError(f"dataset.classes: expected different names, got {', '.join(map(str, classes))}")
-    labels: dict[str, list[Any]] = {pool: _plain(values, f"{where}, split {pool}") for pool, values in stored.items()}
+    labels: dict[str, list[Any]] = {}
+    for pool, values in stored.items():
+        of_pool = f"{where}, split {pool}"
+        labels[pool] = [_label(value, row, of_pool) for row, value in enumerate(values, start=1)]
     for pool, values in labels.items():
         hidden = names is not None or (pool != "train" and set(values) == {-1} and -1 not in set(labels["train"]))
         labels[pool] = [None if hidden and value == -1 else value for value in values]
@@ -74,12 +77,8 @@ def classify(
     return tuple(ours), indices
 
 
-def _plain(values: Iterable, where: str) -> list[int | str | bool | None]:
-    """Return each label as text, whole number, boolean, or None where it is missing."""
-    return [_label(value, row, where) for row, value in enumerate(values, start=1)]
-
-
 def _label(value: object, row: int, where: str) -> int | str | bool | None:
+    """Return a label as text, whole number, boolean, or None where it is missing."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple) and len(value) == 1:

@@ -8,16 +8,13 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.files import one_line
 from nagevo.training.datasets.base import SPLITS, split_called
-
-if TYPE_CHECKING:
-    pass
 
 
 class ParquetTable:
