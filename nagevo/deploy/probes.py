@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from nagevo.deploy.models import built, model_for_timing
 from nagevo.foundation.errors import ExportError
 from nagevo.foundation.files import one_line
 from nagevo.foundation.progress import track
@@ -48,7 +47,8 @@ def export_probes(space: SearchSpace, choices: np.ndarray, folder: str | os.Path
         for number, (text, row) in enumerate(zip(space.to_text(choices), track(choices, "exporting"), strict=True)):
             name, status = f"{number:0{digits}d}.onnx", None
             try:
-                _write(space, row, new / name)
+                model = model_for_timing(built(space, row), space.input_shape_of(row), 1)
+                (new / name).write_bytes(model)
             except Exception as error:  # whatever a network or an exporter raises is the row's status
                 name, status = "", one_line(error)[:200]
             rows.append({"file": name, "architecture": text, LATENCY: None, "status": status})
@@ -57,14 +57,3 @@ def export_probes(space: SearchSpace, choices: np.ndarray, folder: str | os.Path
             raise ExportError(f"none of {len(index)} networks can be exported, the first: {index['status'].iloc[0]}")
         write_table(index, new / INDEX)
     return index
-
-
-def _write(space: SearchSpace, choices: np.ndarray, path: Path) -> None:
-    file = space.onnx_file(choices)
-    if file is not None:
-        shutil.copyfile(file, path)
-        return
-    from nagevo.deploy.quantization import in_precision, model_for_timing
-
-    shape, (precision,) = space.input_shape_of(choices), space.precisions_of(choices[None])
-    path.write_bytes(model_for_timing(in_precision(space.network(choices), shape, precision), shape, 1))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ from torch import nn
 
 from nagevo.deploy.export import INPUT_NAME, onnx_for_timing, quiet
 from nagevo.foundation.errors import optional_packages
-from nagevo.training.loop import fold
 
 if TYPE_CHECKING:
     from nagevo.training.examples import Examples
@@ -103,21 +101,6 @@ def with_batch(model: bytes, batch: int | None, metadata: Mapping[str, str] | No
         loaded.metadata_props.add(key=key, value=text)
     serialized: bytes = loaded.SerializeToString(deterministic=True)
     return serialized
-
-
-def in_precision(network: nn.Module, input_shape: tuple[int, ...], precision: str) -> nn.Module | bytes:
-    """Return the network itself, or its model in int8 with made-up ranges, which runs as long as with true ones."""
-    return quantized(network, input_shape) if precision == "int8" else network
-
-
-def model_for_timing(network: nn.Module | Path | bytes, input_shape: tuple[int, ...], batch: int) -> bytes:
-    """Return the ONNX model that a device runs: of a network, of a file, or of a model in int8 that takes any batch."""
-    if isinstance(network, Path):
-        return network.read_bytes()
-    if isinstance(network, bytes):
-        return with_batch(network, batch)
-    folded = fold(deepcopy(network).eval())  # as runtimes do, but a fifth less to export
-    return onnx_for_timing(folded, input_shape, batch=batch)
 
 
 def inputs_of(examples: Examples) -> np.ndarray:

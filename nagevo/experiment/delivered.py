@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nagevo.deploy.config import DELIVERED, INDEX
+from nagevo.deploy.models import built
 from nagevo.foundation.errors import ConfigError, DataError, unknown
 from nagevo.foundation.files import content_of, read_json
 from nagevo.measure.latency import BACKENDS
 from nagevo.measure.latency.command import CommandDevice
 from nagevo.measure.latency.condition import Condition, conditions, judged, restated
-from nagevo.measure.latency.timing import Build, TimedDevice, built
+from nagevo.measure.latency.timing import Build, TimedDevice
 from nagevo.measure.status import refuse_all_failed
 from nagevo.spaces import SPACES
 

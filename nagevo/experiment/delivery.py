@@ -16,7 +16,7 @@ import numpy as np
 from nagevo.deploy.config import INDEX, LISTING, REFERENCES, USUAL, DeployConfig
 from nagevo.deploy.deployment import DESCRIPTION, ONNX, Deployment
 from nagevo.deploy.finetuning import finetune, train_from_scratch
-from nagevo.deploy.quantization import model_for_timing
+from nagevo.deploy.models import model_for_timing
 from nagevo.experiment.config import DeviceConfig
 from nagevo.experiment.delivered import judgment, values_in_condition
 from nagevo.experiment.measuring import profile

@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from nagevo.deploy.models import model_for_timing
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.options import Option
 from nagevo.foundation.quantities import LATENCY, QUANTITIES, Quantity
@@ -87,8 +88,6 @@ class CommandDevice(TimedDevice):
     def _prepare(self, names: Iterator[Path], network: nn.Module | Path | bytes, input_shape: tuple[int, ...]) -> Burst:
         if isinstance(network, Path):
             return lambda: [self.call(network)]
-        from nagevo.deploy.quantization import model_for_timing
-
         path = next(names)
         path.write_bytes(model_for_timing(network, input_shape, self.batch))
         return lambda: [self.call(path)]

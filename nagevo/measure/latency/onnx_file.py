@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nagevo.deploy.models import built
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import FILE_SIZE
 from nagevo.measure.latency.base import Device
-from nagevo.measure.latency.timing import built
 from nagevo.measure.status import OK
 from nagevo.spaces.base import SearchSpace
 

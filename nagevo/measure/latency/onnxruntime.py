@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from nagevo.deploy.models import built, model_for_timing
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
 from nagevo.foundation.quantities import ENERGY
 from nagevo.measure.latency.energy import Counter, LocalDevice, PowercapCounter
 from nagevo.measure.latency.layers import PROFILED_RUNS, Layer, onnxruntime_layers
-from nagevo.measure.latency.timing import Burst, Prepare, built
+from nagevo.measure.latency.timing import Burst, Prepare
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,12 +98,7 @@ class ONNXRuntimeDevice(LocalDevice):
             options.enable_profiling, options.profile_file_prefix = True, str(profile)
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3  # errors only
-        if isinstance(network, Path):  # needs no torch
-            model = network.read_bytes()
-        else:
-            from nagevo.deploy.quantization import model_for_timing
-
-            model = model_for_timing(network, input_shape, self.batch)
+        model = model_for_timing(network, input_shape, self.batch)
         session = onnxruntime.InferenceSession(model, options, providers=[self.provider])
         if session.get_providers()[0] != self.provider:
             raise DeviceError(f"provider {self.provider} cannot be loaded here; onnxruntime fell back to another")

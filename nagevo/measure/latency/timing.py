@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from nagevo.deploy.models import built
 from nagevo.foundation.machine import QUIET, describe_machine
 from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
@@ -166,16 +167,6 @@ class TimedDevice(Device):
         for i, again in zip(disturbed, timed([bursts[i] for i in disturbed]), strict=True):
             outcomes[i] = again if isinstance(again, str) else readings[i].followed_by(again)
         return outcomes
-
-
-def built(space: SearchSpace, choices: np.ndarray) -> nn.Module | Path | bytes:
-    """Return the network of an architecture, the ONNX file that it is, or its ONNX model in int8 for any batch."""
-    file, (precision,) = space.onnx_file(choices), space.precisions_of(choices[None])
-    if file is not None or precision == "fp32":
-        return file or space.network(choices)
-    from nagevo.deploy.quantization import in_precision
-
-    return in_precision(space.network(choices), space.input_shape_of(choices), precision)
 
 
 def prepared(prepare: Prepare, build: Build, shape: tuple[int, ...]) -> Burst:

@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from nagevo.deploy.models import built
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import Option
 from nagevo.foundation.quantities import ENERGY
 from nagevo.measure.latency.energy import Counter, LocalDevice, NVMLCounter, PowercapCounter
 from nagevo.measure.latency.layers import PROFILED_RUNS, Layer, timed_modules
-from nagevo.measure.latency.timing import Burst, Prepare, built
+from nagevo.measure.latency.timing import Burst, Prepare
 from nagevo.training.accelerator import torch_threads
 
 if TYPE_CHECKING:
