@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from nagevo.spaces.dag.space import OPERATIONS, STAGES
+from nagevo.spaces.dag.cell import OPERATIONS, STAGES
 from nagevo.spaces.graph import leaves_of, sources_of
 
 

@@ -9,23 +9,18 @@ operation each, which stays; the edges between them are searched.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from nagevo.foundation.options import Option
+from nagevo.spaces.dag.cell import OPERATIONS, STAGES, Operation
 from nagevo.spaces.graph import GraphSpace, node_operations
 from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
 from nagevo.spaces.memory import NOTHING, Memory, filters
 
 if TYPE_CHECKING:
     from nagevo.spaces.dag.network import DAGNetwork
-
-Operation = Literal["separable_3x3", "conv_1x1"]
-OPERATIONS = get_args(Operation)
-"""Operations that a node may apply to the maps that it reads."""
-STAGES = 3
-"""Each with twice the channels and half the height and width of the one before."""
 
 
 class DAGSpace(GraphSpace):
