@@ -224,12 +224,8 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
 
     Parameters
     ----------
-    network : Module
-        Exported in eval mode.
-    input_shape : tuple of int
-        Shape of the input without the batch.
-    batch : int or None
-        The batch that the model takes; None for any.
+    network, input_shape, batch
+        As :func:`export_onnx`.
     """
     buffer = io.BytesIO()
     input_names, output_names = _names(network)

@@ -95,35 +95,19 @@ def train_from_scratch(
     learning_rate: float | None = None,
     threads: int = 2,
 ) -> Deployment:
-    """Train a network from its random weights on the training examples, and write it.
-
-    The network keeps the weights with the best validation accuracy. Training that was interrupted resumes, with the
-    same arguments, where it was.
+    """Train a network from its random weights on the training examples, and write it, else as :func:`finetune` does.
 
     Parameters
     ----------
-    begun : Deployment
-        The untrained network.
-    trainer : Trainer
-        The dataset and the recipe.
-    folder : path
-        Where weights and description are written, whole or not at all.
     epochs : int, optional
         The recipe's by default; a warm-up takes at most a tenth of them.
     learning_rate : float, optional
         The recipe's by default.
-    threads : int
-        Of torch.
 
     Returns
     -------
     Deployment
         Whose ``description`` has the accuracies in percent, ``test`` and ``validation``, and their ``standard_errors``.
-
-    Raises
-    ------
-    DataError
-        If the dataset cannot be read.
     """
     given = trainer.recipe
     epochs = given.epochs if epochs is None else epochs

@@ -23,12 +23,8 @@ class MixtureNetwork(nn.Module):
 
     Parameters
     ----------
-    width : int
-        Channels of the first stage.
-    cells : int
-        Cells of each stage.
-    channels, classes : int
-        Channels of the images, and outputs.
+    width, cells, channels, classes
+        As :class:`NASBench201Network`.
     exclude_zero : bool
         Whether the operation ``none`` is left out of the candidates.
     """

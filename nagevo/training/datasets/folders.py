@@ -31,11 +31,6 @@ class Folder:
     folders: dict[str, Folder] = field(default_factory=dict)
     metadata: Path | None = None
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is no image at any depth."""
-        return not (self.images or self.folders)
-
 
 def read_folders(
     root: Path, splits: Mapping[str, str] | None, label_column: str
@@ -81,7 +76,7 @@ def _walked(path: Path, others: Counter[str], around: tuple[Path, ...] = ()) -> 
             if Path(entry.path).resolve() in around:
                 continue  # a link to a folder that it lies in
             inner = _walked(Path(entry.path), others, around)
-            if not inner.empty or inner.metadata:
+            if inner.images or inner.folders or inner.metadata:
                 folder.folders[entry.name] = inner
         elif ENDINGS.fullmatch(Path(entry.name).suffix):
             folder.images.append(Path(entry.path))

@@ -32,7 +32,17 @@ def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int)
     """
     labeled = {name: _labeled(pool.labels) for name, pool in source.pools.items()}
     for name, kept in labeled.items():
-        _report_unlabeled(source, name, len(kept))
+        n = len(source.pools[name])
+        if not len(kept):
+            log.warning(
+                "dataset %s: the examples of split %s have no labels; training examples take their place",
+                *(source.name, name),
+            )
+        elif len(kept) < n:
+            log.warning(
+                "dataset %s: %d of %d examples of split %s have no label and are left out",
+                *(source.name, n - len(kept), n, name),
+            )
     homes = {split: split if len(labeled.get(split, ())) else "train" for split in SPLITS}
     rows: dict[str, tuple[str, np.ndarray]] = {}
     for name in dict.fromkeys(homes.values()):
@@ -46,23 +56,6 @@ def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int)
 def _labeled(labels: np.ndarray) -> np.ndarray:
     """Return the rows that have a label, or a label for each of their tokens."""
     return np.flatnonzero((labels != UNLABELED).reshape(len(labels), -1).all(axis=1))
-
-
-def _report_unlabeled(source: Source, name: str, n_labeled: int) -> None:
-    """Log how many examples of a pool have no label."""
-    n = len(source.pools[name])
-    if not n_labeled:
-        log.warning(
-            "dataset %s: the examples of split %s have no labels; training examples take their place", source.name, name
-        )
-    elif n_labeled < n:
-        log.warning(
-            "dataset %s: %d of %d examples of split %s have no label and are left out",
-            source.name,
-            n - n_labeled,
-            n,
-            name,
-        )
 
 
 def _counts(sizes: Mapping[str, float | None], *, own: str, n: int) -> dict[str, int]:
