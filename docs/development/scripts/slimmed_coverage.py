@@ -21,8 +21,8 @@ import torch
 from torch import nn
 
 from nagevo.deploy.export import difference_from_torch, export_onnx, run_onnx
-from nagevo.spaces.slimmed.cutting import Structure, slimmer, union
-from nagevo.spaces.slimmed.structure import TOLERANCE, find_structure
+from nagevo.spaces.slimmed.cutting import slimmer, union
+from nagevo.spaces.slimmed.structure import TOLERANCE, Structure, find_structure
 
 NAMES = [
     "resnet18",
@@ -63,7 +63,7 @@ FIXED_SIZE = ("swin", "levit", "mixer", "mobilevit", "edgenext")
 
 def zeroed(structure: Structure, cuts: list) -> nn.Module:
     """Return the original network with everything that the cuts take away set to zero."""
-    network = slimmer(structure, [])
+    network = slimmer(structure.network, [])
     tensors = dict(network.named_parameters()) | dict(network.named_buffers())
     with torch.no_grad():
         for (name, dim), indices in union(cuts).items():
@@ -91,13 +91,14 @@ def row(name: str) -> str:
     structure = find_structure(network, (3, size, size))
     seconds, worst = time.perf_counter() - begun, 0.0
     with torch.no_grad():
-        assert torch.equal(slimmer(structure, [])(images), network(images)), "the whole version differs"
+        assert torch.equal(slimmer(structure.network, [])(images), network(images)), "the whole version differs"
         for _ in range(2):
             cuts = [part.cut(max(1, int(part.size * rng.choice([0.25, 0.5, 0.75])))) for part in structure.parts]
-            expected, got = zeroed(structure, cuts)(images), slimmer(structure, cuts)(images)
+            expected, got = zeroed(structure, cuts)(images), slimmer(structure.network, cuts)(images)
             worst = max(worst, float((expected - got).abs().max() / expected.abs().max()))
         assert worst <= TOLERANCE, "a slimmer version differs"
-    smallest = slimmer(structure, [part.cut(max(1, part.size // 4)) for part in structure.parts], structure.blocks)
+    quarters = [part.cut(max(1, part.size // 4)) for part in structure.parts]
+    smallest = slimmer(structure.network, quarters, structure.blocks)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, f"{name}.onnx")
         export_onnx(smallest, (3, size, size), file)

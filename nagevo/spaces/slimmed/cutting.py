@@ -63,42 +63,20 @@ class Part:
         return {axis: np.flatnonzero(np.isin(units, removed)) for axis, units in self.units.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Structure:
-    """A network in evaluation mode and the parts of it that can be removed, each checked.
-
-    Attributes
-    ----------
-    blocks : tuple of str
-        Names of the residual blocks that can be left out, in the order in which they run.
-    whole : tuple of str
-        One sentence for each layer or block that is left as it is, with the reason.
-    classes : int
-        Outputs of the network.
-    """
-
-    network: nn.Module
-    parts: tuple[Part, ...]
-    blocks: tuple[str, ...]
-    whole: tuple[str, ...]
-    classes: int
-
-
-def slimmer(structure: Structure, cuts: Iterable[Cut], left_out: Collection[str] = ()) -> nn.Module:
-    """Return a plain copy of the network without the cut indices and without some of its blocks."""
-    network = deepcopy(structure.network)
-    removed = union(cuts)
+def slimmer(whole: nn.Module, cuts: Iterable[Cut], left_out: Collection[str] = ()) -> nn.Module:
+    """Return a plain copy of a network without the cut indices and without some of its blocks."""
+    network = deepcopy(whole)
     for name in left_out:
         _set(network, name, nn.Identity())
     parameters = dict(network.named_parameters())
     tensors = parameters | dict(network.named_buffers())
-    kept = kept_indices(tensors, removed)
+    kept = kept_indices(tensors, union(cuts))
     for name in dict.fromkeys(name for name, _ in kept):
         tensor = sliced(tensors[name].detach(), name, kept)
         if name in parameters:
             tensor = nn.Parameter(tensor, requires_grad=tensors[name].requires_grad)
         _set(network, name, tensor)
-    modules = dict(structure.network.named_modules())
+    modules = dict(whole.named_modules())
     for name, module in network.named_modules():
         if name not in left_out:
             _set_widths(module, modules[name])

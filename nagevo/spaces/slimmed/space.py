@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from nagevo.spaces.slimmed.costs import Weight
-    from nagevo.spaces.slimmed.cutting import Axis, Cut, Part, Structure
+    from nagevo.spaces.slimmed.cutting import Axis, Cut, Part
+    from nagevo.spaces.slimmed.structure import Structure
     from nagevo.spaces.slimmed.supernet import SlimmedSupernet
     from nagevo.spaces.traced import Operation, Trace
 
@@ -360,7 +361,7 @@ class SlimmedSpace(SearchSpace):
         """Return a plain smaller network with the user's weights sliced; the largest one is the user's, bit by bit."""
         from nagevo.spaces.slimmed.cutting import slimmer
 
-        return slimmer(self.structure, self.cuts(choices), self.left_out(choices))
+        return slimmer(self.structure.network, self.cuts(choices), self.left_out(choices))
 
     def supernet(self, **options: Any) -> SlimmedSupernet:
         from nagevo.spaces.slimmed.supernet import SlimmedSupernet

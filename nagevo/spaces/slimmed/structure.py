@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,31 @@ from torch_pruning.pruner.importance import GroupMagnitudeImportance
 
 from nagevo.foundation.files import one_line
 from nagevo.spaces.slimmed.costs import ForwardPass, forward_pass, positions
-from nagevo.spaces.slimmed.cutting import Attention, Axis, Cut, Part, Structure, attention_of, slimmer, union
+from nagevo.spaces.slimmed.cutting import Attention, Axis, Cut, Part, attention_of, slimmer, union
 
 TOLERANCE = 1e-4
 """Largest difference, over the largest output, of a sliced network from the original with the same channels at zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """A network in evaluation mode and the parts of it that can be removed, each checked.
+
+    Attributes
+    ----------
+    blocks : tuple of str
+        Names of the residual blocks that can be left out, in the order in which they run.
+    whole : tuple of str
+        One sentence for each layer or block that is left as it is, with the reason.
+    classes : int
+        Outputs of the network.
+    """
+
+    network: nn.Module
+    parts: tuple[Part, ...]
+    blocks: tuple[str, ...]
+    whole: tuple[str, ...]
+    classes: int
 
 
 def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
@@ -239,12 +261,11 @@ def _heads(name: str, module: Attention, trace: ForwardPass) -> Part:
 
 def _checked(network: nn.Module, inputs: torch.Tensor, parts: Sequence[Part], whole: list[str]) -> list[Part]:
     """Return the parts whose removal, each with all others, leaves the network right."""
-    structure = Structure(network, (), (), (), 0)
     accepted: list[Part] = []
 
     def take(candidates: Sequence[Part]) -> None:
         """Accept candidates that are right together with all accepted ones; where they are not, try their halves."""
-        reason = _difference(structure, [part.cut(part.size // 2) for part in (*accepted, *candidates)], inputs)
+        reason = _difference(network, [part.cut(part.size // 2) for part in (*accepted, *candidates)], inputs)
         if reason is None:
             accepted.extend(candidates)
         elif len(candidates) == 1:
@@ -259,15 +280,15 @@ def _checked(network: nn.Module, inputs: torch.Tensor, parts: Sequence[Part], wh
     return accepted
 
 
-def _difference(structure: Structure, cuts: Sequence[Cut], inputs: torch.Tensor) -> str | None:
+def _difference(network: nn.Module, cuts: Sequence[Cut], inputs: torch.Tensor) -> str | None:
     """Return why a sliced network is wrong, or None where it equals the original with the same channels at zero."""
-    zeroed = deepcopy(structure.network)
+    zeroed = deepcopy(network)
     tensors = dict(zeroed.named_parameters()) | dict(zeroed.named_buffers())
     try:
         with torch.no_grad():
             for (name, dim), indices in union(cuts).items():
                 tensors[name].index_fill_(dim, torch.from_numpy(indices), 0.0)
-            expected, got = zeroed(inputs), slimmer(structure, cuts)(inputs)
+            expected, got = zeroed(inputs), slimmer(network, cuts)(inputs)
     except Exception as error:  # reshapes with fixed sizes, traces that torch-pruning took wrongly, and the like
         return f"without some of them the network does not run ({one_line(error)[:120]})"
     if got.shape != expected.shape:

@@ -187,7 +187,7 @@ def test_groups_of_a_grouped_convolution_go_as_a_whole():
     structure = find_structure(Grouped(), (3, 8, 8))
     part = next(part for part in structure.parts if part.name == "a")
     assert part.size == 4
-    network = slimmer(structure, [part.cut(1)])
+    network = slimmer(structure.network, [part.cut(1)])
     assert (network.a.out_channels, network.b.groups, network.b.out_channels, network.c.in_channels) == (4, 1, 4, 4)
 
 
@@ -220,5 +220,5 @@ class Transformer(nn.Module):
 def test_attention_loses_whole_heads():
     structure = find_structure(Transformer(), (5, 6))
     part = next(part for part in structure.parts if part.is_attention)
-    network = slimmer(structure, [part.cut(3)])
+    network = slimmer(structure.network, [part.cut(3)])
     assert (part.size, network.attention.num_heads, network.attention.qkv.out_features) == (4, 3, 18)
