@@ -204,10 +204,11 @@ class Dataset:
         """
         for name, (pool, rows) in self.rows.items():
             failures = {}
-            for place, row in enumerate(rows.tolist()):
-                failures[place] = self._asked.failure(self.source.pools[pool].inputs, row)
-                if not failures[place]:
+            for place in range(len(rows)):
+                _, failed = self._asked.read(self.source.pools[pool].inputs, rows[[place]], "Reading")
+                if not failed:
                     break
+                failures[place] = failed[0]
             else:
                 self._report_failures(name, len(rows), failures)
 

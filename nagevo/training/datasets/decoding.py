@@ -52,32 +52,15 @@ def decoded(
     pixels, failures = np.zeros((len(rows), *shape), dtype=np.uint8), {}
     places = np.argsort(rows, kind="stable").tolist()  # as they lie on disk
     for place in track(places, description) if len(rows) > PROGRESS_FROM else places:
-        row = int(rows[place])
+        image, row = None, int(rows[place])
         try:
-            pixels[place] = decode(images[row], shape, crop)
+            image = images[row]
+            pixels[place] = decode(image, shape, crop)
         except Exception as error:  # Pillow raises many kinds for a damaged file
-            failures[place] = _failure(images, row, error)
+            name = image if isinstance(image, str | Path) else f"image {row}"
+            reason = "it is not an image" if isinstance(error, UnidentifiedImageError) else one_line(error)
+            failures[place] = f"{name}: {reason}"
     return pixels, failures
-
-
-def failure_of(images: Sequence, row: int, shape: tuple[int, ...], crop: float) -> str:
-    """Return why an image cannot be read; an empty text if it can."""
-    try:
-        decode(images[row], shape, crop)
-    except Exception as error:
-        return _failure(images, row, error)
-    return ""
-
-
-def _failure(images: Sequence, row: int, error: Exception) -> str:
-    """Return what failed, by the file of an image or by its number."""
-    try:
-        image = images[row]
-    except Exception:
-        image = None
-    name = image if isinstance(image, str | Path) else f"image {row}"
-    reason = "it is not an image" if isinstance(error, UnidentifiedImageError) else one_line(error)
-    return f"{name}: {reason}"
 
 
 def decode(image: bytes | str | Path | np.ndarray | None, shape: tuple[int, ...], crop: float = 1.0) -> np.ndarray:

@@ -48,10 +48,6 @@ class Inputs(ABC):
         ``description`` names the work where its progress is shown.
         """
 
-    @abstractmethod
-    def failure(self, stored: Any, row: int) -> str:
-        """Return why a row of a pool cannot be read; an empty text if it can."""
-
     def fitted(self, inputs: np.ndarray) -> Inputs:
         """Return the same kind of inputs, normalized by these of the training split where nothing else is given."""
         return self
@@ -193,11 +189,6 @@ class ImageInputs(Normalized):
 
         return decoded(stored, rows, self.shape, self.crop, description)
 
-    def failure(self, stored: Any, row: int) -> str:
-        from nagevo.training.datasets.decoding import failure_of
-
-        return failure_of(stored, row, self.shape, self.crop)
-
     def statistics(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         counts = np.zeros((self.shape[0], 256), dtype=np.int64)
         for image in inputs:  # one by one: bincount takes eight bytes for each pixel
@@ -244,12 +235,8 @@ class ArrayInputs(Normalized):
 
     def read(self, stored: Any, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
         inputs = stored[rows].astype(np.float32)
-        finite = np.isfinite(inputs).reshape(len(rows), -1).all(axis=1)
-        return inputs, {place: self.failure(stored, int(rows[place])) for place in np.flatnonzero(~finite).tolist()}
-
-    def failure(self, stored: Any, row: int) -> str:
-        finite = np.isfinite(stored[row].astype(np.float32)).all()
-        return "" if finite else f"row {row + 1} holds values that are not finite"
+        wrong = np.flatnonzero(~np.isfinite(inputs).reshape(len(rows), -1).all(axis=1)).tolist()
+        return inputs, {place: f"row {rows[place] + 1} holds values that are not finite" for place in wrong}
 
     def statistics(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         axes = (0, *range(2, inputs.ndim))
@@ -278,9 +265,6 @@ class TokenInputs(Inputs):
 
     def read(self, stored: Any, rows: np.ndarray, description: str) -> tuple[np.ndarray, Failures]:
         return stored[rows], {}
-
-    def failure(self, stored: Any, row: int) -> str:
-        return ""
 
     def prepared(self, inputs: torch.Tensor) -> torch.Tensor:
         return inputs
