@@ -14,7 +14,7 @@ def run(folder: Annotated[Path, typer.Argument(help="Folder to copy into.")] = P
     from os.path import lexists
 
     from nagevo.foundation.errors import ConfigError
-    from nagevo.foundation.paths import project_root
+    from nagevo.foundation.files import project_root
     from nagevo.foundation.writing import adding
 
     names = ("Snakefile", "config.yaml", "workflow", "resources")

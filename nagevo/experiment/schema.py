@@ -205,6 +205,6 @@ def write(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    from nagevo.foundation.paths import project_root
+    from nagevo.foundation.files import project_root
 
     write(project_root())

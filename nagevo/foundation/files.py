@@ -98,3 +98,13 @@ def read_json(path: str | os.PathLike) -> Any:
         raise DataError(f"file {path} does not exist") from None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"file {path} is not JSON: {error}") from None
+
+
+def project_root() -> Path:
+    """Return the folder of ``Snakefile``, ``config.yaml``, ``workflow/`` and ``resources/``.
+
+    It is the checkout, or lies inside the package where that is installed.
+    """
+    package = Path(__file__).parents[1]
+    installed = package / "_project"
+    return installed if installed.is_dir() else package.parent

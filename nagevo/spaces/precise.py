@@ -32,6 +32,7 @@ class PreciseSpace(SearchSpace):
 
     def __init__(self, plain: SearchSpace, precisions: Sequence[str]):
         self._inner, self.precisions = plain, tuple(precisions)
+        self.resolutions, self.vocabulary = plain.resolutions, plain.vocabulary
 
     def __getattr__(self, name: str) -> Any:
         """Return what the other space has beside what every space has, such as ``classes``."""
@@ -52,16 +53,6 @@ class PreciseSpace(SearchSpace):
     def choice_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """Meaning of each choice, for people."""
         return *self._inner.choice_names, "precision"
-
-    @property
-    def resolutions(self) -> tuple[int, ...]:  # type: ignore[override]
-        """As in the other space."""
-        return self._inner.resolutions
-
-    @property
-    def vocabulary(self) -> int | None:  # type: ignore[override]
-        """As in the other space."""
-        return self._inner.vocabulary
 
     @property
     def size(self) -> int:

@@ -14,8 +14,8 @@ from separable import SeparableSpace
 from nagevo.experiment.config import load_config, parse_config
 from nagevo.experiment.schema import KINDS, reference, schema, schema_text
 from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.files import project_root
 from nagevo.foundation.options import Option, Signature
-from nagevo.foundation.paths import project_root
 
 MINIMAL = {
     "space": {"name": "nasbench201"},

@@ -9,7 +9,7 @@ import pytest
 
 from nagevo.experiment.sources import Sources
 from nagevo.experiment.workflow import EVERY_CORE, Plan
-from nagevo.foundation.paths import project_root
+from nagevo.foundation.files import project_root
 
 CONFIG = {
     "experiment": "e",

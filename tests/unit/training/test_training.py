@@ -10,7 +10,7 @@ from interruption import epochs_trained, interrupted_at
 from torch import nn
 
 from nagevo.foundation.errors import ConfigError, DataError
-from nagevo.foundation.paths import project_root
+from nagevo.foundation.files import project_root
 from nagevo.training import loop
 from nagevo.training.checkpoint import Best, resume, save_checkpoint
 from nagevo.training.datasets import Split
