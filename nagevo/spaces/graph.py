@@ -23,6 +23,8 @@ class GraphSpace(SearchSpace):
     ----------
     edges : list of (int, int)
         Source and target of each choice.
+    kinds : sequence of ndarray of bool, shape (nodes - 1,)
+        Which nodes but the input are of each kind that surrogates tell apart.
 
     Notes
     -----
@@ -36,6 +38,7 @@ class GraphSpace(SearchSpace):
         self.edges = [(source, target) for target in range(1, nodes) for source in range(target)]
         self.n_options = (2,) * len(self.edges)
         self.choice_names = tuple(f"node {target} reads node {source}" for source, target in self.edges)
+        self.kinds: Sequence[np.ndarray] = [np.ones(nodes - 1, dtype=bool)]
 
     @property
     def size(self) -> int:
@@ -72,6 +75,29 @@ class GraphSpace(SearchSpace):
         if [len(part) for part in parts] != list(range(1, self.nodes)) or set(text) - set("01/"):
             raise ValueError(f"expected {self.nodes - 1} groups of 1, 2, … digits 0 or 1: 1/01/110/…")
         return [int(digit) for part in parts for digit in part]
+
+    def features(self, choices: np.ndarray) -> np.ndarray:
+        """Return the features that surrogates are fitted to.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, n_choices + 2 (nodes - 1) + 4 + n_kinds)
+            The edges (n_choices); how many nodes each node reads and its depth, the most nodes on a way to it from the
+            input (2 (nodes - 1)); how many edges, reached nodes of each of :attr:`kinds`, and outputs there are, and
+            the greatest and the mean depth (4 + n_kinds).
+        """
+        normal = self.canonical(choices)
+        reads = self.reads(normal)
+        degree = reads.sum(axis=2)[:, 1:]  # (n, nodes - 1)
+        depth = self.depths(reads)[:, 1:]
+        summary = [
+            degree.sum(axis=1),
+            *(((degree > 0) & kind).sum(axis=1) for kind in self.kinds),
+            self.outputs(reads).sum(axis=1),
+            depth.max(axis=1),
+            depth.mean(axis=1),
+        ]
+        return np.column_stack([normal, degree, depth, *summary]).astype(np.float32)
 
     def depths(self, reads: np.ndarray) -> np.ndarray:
         """Return the most nodes on a way from the input to each node, 0 for what is not reached, shape (n, nodes)."""

@@ -51,6 +51,7 @@ class DAGSpace(GraphSpace):
         self.width, self.cells = width, cells
         self.sides, self.channels, self.classes = height_and_width(resolution), channels, classes
         self.operations = node_operations("operations", operations, OPERATIONS, nodes - 1, seed=operation_seed)
+        self.kinds = [np.array(self.operations) == name for name in OPERATIONS]
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -67,28 +68,11 @@ class DAGSpace(GraphSpace):
         Returns
         -------
         ndarray of float32, shape (n, n_choices + 2 (nodes - 1) + 8)
-            The edges (n_choices); how many nodes each node reads and its depth, the most nodes on a way to it from the
-            input (2 (nodes - 1)); how many edges, nodes of either operation, and outputs there are, and the greatest
-            and the mean depth (6); logarithms to base 10 of parameters and multiply–accumulates (2).
+            Those of :meth:`.GraphSpace.features`, for nodes of either operation; logarithms to base 10 of parameters
+            and multiply–accumulates (2).
         """
-        normal = self.canonical(choices)
-        reads = self.reads(normal)
-        degree = reads.sum(axis=2)[:, 1:]  # (n, nodes - 1)
-        depth = self.depths(reads)[:, 1:]
-        live = degree > 0
-        separable = np.array(self.operations) == OPERATIONS[0]
-        costs = self.costs(normal)
-        summary = [
-            degree.sum(axis=1),
-            (live & separable).sum(axis=1),
-            (live & ~separable).sum(axis=1),
-            self.outputs(reads).sum(axis=1),
-            depth.max(axis=1),
-            depth.mean(axis=1),
-            np.log10(costs["parameters"]),
-            np.log10(costs["macs"]),
-        ]
-        return np.column_stack([normal, degree, depth, *summary]).astype(np.float32)
+        logarithms = [np.log10(each) for each in self.costs(choices).values()]
+        return np.column_stack([super().features(choices), *logarithms]).astype(np.float32)
 
     def network(self, choices: np.ndarray) -> DAGNetwork:
         from nagevo.spaces.dag.network import DAGNetwork

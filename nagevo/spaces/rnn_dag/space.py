@@ -62,29 +62,6 @@ class RNNDAGSpace(GraphSpace):
     def input_shape(self) -> tuple[int]:
         return (self.length,)
 
-    def features(self, choices: np.ndarray) -> np.ndarray:
-        """Return the features that surrogates are fitted to.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, n_choices + 2 (nodes - 1) + 5)
-            The edges (n_choices); how many nodes each node reads and its depth, the most nodes on a way to it from the
-            input (2 (nodes - 1)); how many edges, reached nodes and outputs there are, and the greatest and the mean
-            depth (5).
-        """
-        normal = self.canonical(choices)
-        reads = self.reads(normal)
-        degree = reads.sum(axis=2)[:, 1:]  # (n, nodes - 1)
-        depth = self.depths(reads)[:, 1:]
-        summary = [
-            degree.sum(axis=1),
-            (degree > 0).sum(axis=1),
-            self.outputs(reads).sum(axis=1),
-            depth.max(axis=1),
-            depth.mean(axis=1),
-        ]
-        return np.column_stack([normal, degree, depth, *summary]).astype(np.float32)
-
     def network(self, choices: np.ndarray) -> RNNDAGNetwork:
         from nagevo.spaces.rnn_dag.network import RNNDAGNetwork
 
