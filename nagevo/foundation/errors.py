@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 
 from nagevo.foundation.rounding import rounded_up
 
@@ -107,22 +106,22 @@ class InfeasibleBudget(NagevoError, ValueError):
         budget: float,
         minimum: float,
         device: str,
-        limits: Mapping[str, float] | None = None,
-        binding: str = "latency_ms",
-        nearest: Mapping[str, float] | None = None,
+        limits: Mapping[str, float],
+        binding: str,
+        nearest: Mapping[str, float],
     ):
         self.budget, self.minimum, self.device, self.binding = float(budget), float(minimum), device, binding
-        self.limits = dict(limits or {"latency_ms": self.budget})
-        self.nearest = dict(nearest or {"latency_ms": self.minimum})
-        super().__init__(self._sentence())
-
-    def _sentence(self) -> str:
-        if list(self.limits) == ["latency_ms"]:
-            least = f"the smallest that can be promised is {rounded_up(self.minimum)} ms"
-            return f"budget {self.budget:g} ms is infeasible on {self.device}: {least}"
-        asked, nearest = _listed(self.limits, "{:.6g}".format), _listed(self.nearest, partial(rounded_up, digits=6))
-        least = f"{self.binding} binds; the nearest that can be promised is {nearest}"
-        return f"{asked} is infeasible on {self.device}: {least}"
+        self.limits, self.nearest = dict(limits), dict(nearest)
+        if list(limits) == ["latency_ms"]:
+            asked, least = (
+                f"budget {self.budget:g} ms",
+                f"the smallest that can be promised is {rounded_up(minimum)} ms",
+            )
+        else:
+            asked = " with ".join(f"{name} {limit:.6g}" for name, limit in limits.items())
+            possible = " with ".join(f"{name} {rounded_up(limit, digits=6)}" for name, limit in nearest.items())
+            least = f"{binding} binds; the nearest that can be promised is {possible}"
+        super().__init__(f"{asked} is infeasible on {device}: {least}")
 
     def __reduce__(self):
         return type(self), (self.budget, self.minimum, self.device, self.limits, self.binding, self.nearest)
@@ -166,10 +165,6 @@ def check_installed(package: str) -> None:
     if importlib.util.find_spec(package) is None:
         with optional_packages():
             raise ModuleNotFoundError(name=package)
-
-
-def _listed(limits: Mapping[str, float], text: Callable[[float], str]) -> str:
-    return " with ".join(f"{name} {text(limit)}" for name, limit in limits.items())
 
 
 def unknown(what: str, name: object, choices: Iterable[str]) -> str:

@@ -208,15 +208,16 @@ class SlimmedSpace(SearchSpace):
         found: list[frozenset[int]] = []
         for choice in self._choices:
             holders = {self._block_of(part) for part, _ in choice.parts}
-            found.append(frozenset(number for number in holders if number is not None and None not in holders))
+            found.append(frozenset() if -1 in holders else frozenset(holders))
         return found
 
-    def _block_of(self, part: Part) -> int | None:
-        names = {name for name, _ in part.units}
+    def _block_of(self, part: Part) -> int:
+        """Return the choice of blocks that holds a part; -1 where the part is outside."""
         for number, blocks in enumerate(self._blocks):
-            if all(any(name.startswith(f"{block}.") for block in blocks) for name in names):
+            inside = tuple(f"{block}." for block in blocks)
+            if all(name.startswith(inside) for name, _ in part.units):
                 return number
-        return None
+        return -1
 
     @cached_property
     def n_options(self) -> tuple[int, ...]:  # type: ignore[override]

@@ -102,11 +102,7 @@ def stored_image(value: Any, folder: Path) -> bytes | Path | np.ndarray | None:
     return np.asarray(value) if isinstance(value, list) else value
 
 
-def read_parquet(
-    root: Path,
-    files: Sequence[Path],
-    splits: Mapping[str, str] | None,
-) -> dict[str, ParquetTable]:
+def read_parquet(root: Path, files: Sequence[Path], splits: Mapping[str, str] | None) -> dict[str, ParquetTable]:
     """Return the tables of the splits of a dataset.
 
     Parameters
