@@ -17,6 +17,7 @@ from torch import nn
 
 from nagevo.foundation.errors import ExportError, check_installed, optional_packages
 from nagevo.foundation.writing import replacing
+from nagevo.spaces.traced import inputs_for
 from nagevo.training.loop import accuracy
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def export_onnx(
     with quiet("torch.onnx"):
         program: Any = torch.onnx.export(
             network.eval(),
-            tuple(inputs_for(network, input_shape, batch or ANY_BATCH).values()),
+            inputs_for(network, input_shape, batch or ANY_BATCH),
             input_names=input_names,
             output_names=output_names,
             dynamic_shapes=tuple({0: torch.export.Dim("batch")} for _ in input_names) if batch is None else None,
@@ -77,30 +78,6 @@ def export_onnx(
     program.model.metadata_props.update(metadata or {})
     with replacing(path) as temporary:
         program.save(temporary, external_data=False)
-
-
-def inputs_for(
-    network: nn.Module, input_shape: tuple[int, ...], batch: int, *, rng: torch.Generator | None = None
-) -> dict[str, torch.Tensor]:
-    """Return what a network takes in one inference on a device, by name: zeros, or random values of a generator.
-
-    Inputs are float32 of the given shape, or int64 where the network has a ``vocabulary`` of tokens. A network with a
-    ``state_shape`` takes one token and its state, whatever the length of the sequences that it is trained on.
-    """
-
-    def numbers(*shape: int) -> torch.Tensor:
-        return torch.zeros(batch, *shape) if rng is None else torch.randn(batch, *shape, generator=rng)
-
-    vocabulary: int | None = getattr(network, "vocabulary", None)
-    state_shape: tuple[int, ...] | None = getattr(network, "state_shape", None)
-    shape = input_shape if state_shape is None else (1,)
-    if vocabulary is None:
-        inputs = {INPUT_NAME: numbers(*shape)}
-    elif rng is None:
-        inputs = {INPUT_NAME: torch.zeros(batch, *shape, dtype=torch.int64)}
-    else:
-        inputs = {INPUT_NAME: torch.randint(vocabulary, (batch, *shape), generator=rng)}
-    return inputs if state_shape is None else {**inputs, STATE_NAME: numbers(*state_shape)}
 
 
 def _names(network: nn.Module) -> tuple[list[str], list[str]]:
@@ -171,7 +148,7 @@ def difference_from_torch(
     ExportError
         If an output is not finite, or differs by more than the tolerance times the largest output (or 1).
     """
-    inputs = tuple(inputs_for(network, input_shape, batch, rng=torch.Generator().manual_seed(0)).values())
+    inputs = inputs_for(network, input_shape, batch, rng=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         outputs = network.eval()(*inputs)
     several = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -232,7 +209,7 @@ def onnx_for_timing(network: nn.Module, input_shape: tuple[int, ...], *, batch: 
     with quiet("torch.onnx"), torch.no_grad():
         torch.onnx.export(
             network.eval(),
-            tuple(inputs_for(network, input_shape, batch or ANY_BATCH).values()),
+            inputs_for(network, input_shape, batch or ANY_BATCH),
             buffer,  # type: ignore[arg-type]
             input_names=input_names,
             output_names=output_names,

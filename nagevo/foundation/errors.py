@@ -113,10 +113,8 @@ class InfeasibleBudget(NagevoError, ValueError):
         self.budget, self.minimum, self.device, self.binding = float(budget), float(minimum), device, binding
         self.limits, self.nearest = dict(limits), dict(nearest)
         if list(limits) == ["latency_ms"]:
-            asked, least = (
-                f"budget {self.budget:g} ms",
-                f"the smallest that can be promised is {rounded_up(minimum)} ms",
-            )
+            asked = f"budget {self.budget:g} ms"
+            least = f"the smallest that can be promised is {rounded_up(minimum)} ms"
         else:
             asked = " with ".join(f"{name} {limit:.6g}" for name, limit in limits.items())
             possible = " with ".join(f"{name} {rounded_up(limit, digits=6)}" for name, limit in nearest.items())

@@ -189,17 +189,33 @@ def _tensors(operation: Operation, *, bias: bool) -> dict[str, Any]:
     return {"weights": sum(several)} if several else {}
 
 
-def trace(network: nn.Module, input_shape: tuple[int, ...]) -> Trace:
-    """Return the operations of a network in evaluation mode on inputs of zeros, of the shape without the batch.
+def inputs_for(
+    network: nn.Module, input_shape: tuple[int, ...], batch: int, *, rng: torch.Generator | None = None
+) -> tuple[torch.Tensor, ...]:
+    """Return what a network takes in one inference on a device: zeros, or random values of a generator.
 
-    A network with a ``state_shape`` takes one token and its state.
+    Inputs are float32 of the given shape, or int64 where the network has a ``vocabulary`` of tokens. A network with a
+    ``state_shape`` takes one token and its state, whatever the length of the sequences that it is trained on.
     """
-    tokens = getattr(network, "vocabulary", None) is not None
+
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.zeros(batch, *shape) if rng is None else torch.randn(batch, *shape, generator=rng)
+
+    vocabulary: int | None = getattr(network, "vocabulary", None)
     state_shape: tuple[int, ...] | None = getattr(network, "state_shape", None)
     shape = input_shape if state_shape is None else (1,)
-    inputs = [torch.zeros(1, *shape, dtype=torch.int64 if tokens else torch.float32)]
-    if state_shape is not None:
-        inputs.append(torch.zeros(1, *state_shape))
+    if vocabulary is None:
+        inputs = numbers(*shape)
+    elif rng is None:
+        inputs = torch.zeros(batch, *shape, dtype=torch.int64)
+    else:
+        inputs = torch.randint(vocabulary, (batch, *shape), generator=rng)
+    return (inputs,) if state_shape is None else (inputs, numbers(*state_shape))
+
+
+def trace(network: nn.Module, input_shape: tuple[int, ...]) -> Trace:
+    """Return the operations of a network in evaluation mode on inputs of zeros, of the shape without the batch."""
+    inputs = inputs_for(network, input_shape, 1)
     recorder = _Recorder(inputs)
     with _entered(network.eval(), recorder.path), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), recorder:
         returned = tree_leaves(network(*inputs))

@@ -152,12 +152,12 @@ def networks_run(space: SearchSpace, rng: np.random.Generator) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from nagevo.deploy.export import inputs_for
+    from nagevo.spaces.traced import inputs_for
 
     for row in np.concatenate([space.extremes(), space.sample(1, rng=rng)]):
         network = space.network(row).eval()
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-            outputs = network(*inputs_for(network, space.input_shape_of(row), 2).values())
+            outputs = network(*inputs_for(network, space.input_shape_of(row), 2))
         scores = outputs[0] if isinstance(outputs, tuple) else outputs  # (2, classes), or (2, length, vocabulary)
         of_tokens = space.vocabulary is not None
         require(scores.ndim == 2 + of_tokens and len(scores) == 2, "a network returns one row of scores for each input")

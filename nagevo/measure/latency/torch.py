@@ -92,7 +92,7 @@ class TorchDevice(LocalDevice):
     ) -> Burst:
         import torch
 
-        from nagevo.deploy.export import inputs_for
+        from nagevo.spaces.traced import inputs_for
 
         if isinstance(network, bytes):
             raise DeviceError("backend torch runs float32 alone; expected backend onnxruntime or command for int8")
@@ -100,7 +100,7 @@ class TorchDevice(LocalDevice):
             raise DeviceError("backend torch runs no ONNX files; expected backend onnxruntime or command")
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         placed: nn.Module = network.to(self.processor, memory_format=layout)  # type: ignore[call-overload]
-        given = [each.to(self.processor) for each in inputs_for(placed, input_shape, self.batch).values()]
+        given = [each.to(self.processor) for each in inputs_for(placed, input_shape, self.batch)]
         inputs = [each.contiguous(memory_format=layout) if each.ndim == 4 else each for each in given]
         run: Callable[[], object] = partial(placed, *inputs)
         if self.cuda_graphs:
