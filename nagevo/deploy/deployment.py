@@ -12,15 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from nagevo.deploy.export import (
+    TOLERANCE,
+    Run,
+    difference_from_torch,
+    export_onnx,
+    export_openvino,
+    exported_accuracy,
+    run_onnx,
+    run_openvino,
+)
 from nagevo.deploy.model_card import model_card
+from nagevo.deploy.quantization import Int8Network, with_batch
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.files import content_of, read_json, write_json
 from nagevo.foundation.writing import FILES, check_onnx_name, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
-    from nagevo.deploy.export import Run
-    from nagevo.deploy.quantization import Int8Network
     from nagevo.training.examples import Examples
 
 WEIGHTS, DESCRIPTION, ONNX, OPENVINO, CARD = (
@@ -107,8 +116,6 @@ class Deployment:
     @property
     def runnable(self) -> nn.Module | Int8Network:
         """The model that predicts as the delivered file does: the network, or its quantized model in int8."""
-        from nagevo.deploy.quantization import Int8Network
-
         return self.network if self.quantized is None else Int8Network(self.quantized)
 
     def save(self, folder: str | os.PathLike) -> None:
@@ -141,8 +148,6 @@ class Deployment:
         dict of str to float
             By file, the largest difference of an output from torch's, in float32.
         """
-        from nagevo.deploy.export import export_openvino, exported_accuracy, run_onnx, run_openvino
-
         with replacing_folder(folder, DESCRIPTION) as temporary:
             self._write(temporary)
             differences = {ONNX: self.export_onnx(temporary / ONNX, batch=batch)}
@@ -168,9 +173,6 @@ class Deployment:
         OutputError
             If the name does not end in ``.onnx``, or is that of a part of a folder of nagevo's.
         """
-        from nagevo.deploy.export import export_onnx, run_onnx
-        from nagevo.deploy.quantization import with_batch
-
         check_onnx_name(path)
         known = {key: self.description[key] for key in METADATA if self.description.get(key) is not None}
         metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
@@ -182,8 +184,6 @@ class Deployment:
             return self._difference(run_onnx(temporary), Path(path).name, batch)
 
     def _difference(self, run: Run, name: str, batch: int | None) -> float:
-        from nagevo.deploy.export import TOLERANCE, difference_from_torch
-
         tolerance = TOLERANCE if self.quantized is None else math.inf
         return difference_from_torch(
             run, self.network, self.input_shape, name, batch=3 if batch is None else batch, tolerance=tolerance

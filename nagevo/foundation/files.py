@@ -78,7 +78,7 @@ def content_of(path: str | os.PathLike, what: str) -> Iterator[None]:
         yield
     except NagevoError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else one_line(error)
         raise DataError(f"file {path} is not {what}: {reason}") from None
 

@@ -269,6 +269,10 @@ def test_a_folder_that_holds_no_network_is_one_clear_line(tuned, tmp_path):
     (tmp_path / "weights.safetensors").write_bytes((tuned[0] / "weights.safetensors").read_bytes())
     with pytest.raises(DataError, match="is not the description of a network that nagevo wrote"):
         Deployment.load(tmp_path)
+    quantized = json.loads((tuned[0] / "network.json").read_text()) | {"precision": "int8"}
+    (tmp_path / "network.json").write_text(json.dumps(quantized))
+    with pytest.raises(DataError, match=r"network\.onnx"):
+        Deployment.load(tmp_path)
 
 
 @pytest.mark.parametrize(
