@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 import numpy as np
 
 from nagevo.spaces.memory import Memory, filters
 from nagevo.spaces.separable.layout import Block, Layout, positions, reduced_size
 
+ABSENT = (0,) * 9
+"""The numbers of a block that a layout does not have, see :func:`_numbers`."""
+
 
 def memory_of(layouts: Sequence[Layout], precision: str | np.ndarray) -> dict[str, np.ndarray]:
     """Return ``peak_memory_kb`` and ``weights_kb`` of layouts: see :meth:`nagevo.spaces.base.SearchSpace.memory`."""
+    sizes = [layout.sizes for layout in layouts]
 
     def of(name: str) -> np.ndarray:
         return np.array([getattr(layout, name) for layout in layouts], dtype=int)
 
-    def area(size: Callable[[Layout], int | tuple[int, int]]) -> np.ndarray:
-        return np.array([positions(size(layout), layout.dims) for layout in layouts], dtype=int)
+    def area(chosen: Iterable[int | tuple[int, int]]) -> np.ndarray:
+        pairs = zip(chosen, layouts, strict=True)
+        return np.array([positions(size, layout.dims) for size, layout in pairs], dtype=int)
 
     memory = Memory(len(layouts), precision)
     channels, stem, head, feature, classes = map(
         of, ("channels", "stem_width", "head_width", "feature_width", "classes")
     )
-    first, last = area(lambda layout: layout.sizes[0]), area(lambda layout: layout.sizes[-1])
-    x = memory.input(channels * area(lambda layout: layout.input_size))
+    first, last = area(each[0] for each in sizes), area(each[-1] for each in sizes)
+    x = memory.input(channels * area(layout.input_size for layout in layouts))
     x = memory.add([x], stem * first, **filters(channels, stem, of("stem_kernel") ** of("dims")))
     x = memory.add([x], stem * first, in_place=True)
-    for number in range(max((len(layout.blocks) for layout in layouts), default=0)):
-        rows = [_row(layout, number) for layout in layouts]
-        x = _block(memory, x, *np.array(rows, dtype=int).reshape(-1, len(FIELDS)).T)
+    inputs = [zip(layout.blocks, each[:-1], strict=True) for layout, each in zip(layouts, sizes, strict=True)]
+    for blocks in zip_longest(*inputs):  # the first of each layout, then the second, …
+        rows = [ABSENT if each is None else _numbers(*each) for each in blocks]
+        x = _block(memory, x, *np.array(rows, dtype=int).T)
     out = np.array([layout.blocks[-1].out_width for layout in layouts], dtype=int)
     x = memory.add([x], head * last, **filters(out, head))
     x = memory.add([x], head * last, in_place=True)
@@ -40,16 +47,8 @@ def memory_of(layouts: Sequence[Layout], precision: str | np.ndarray) -> dict[st
     return memory.costs()
 
 
-FIELDS = ("given", "hidden", "out", "taps", "squeeze", "expands", "shortcut", "positions", "reduced")
-"""Numbers that describe a block, all 0 where there is none."""
-
-
-def _row(layout: Layout, number: int) -> tuple[int, ...]:
-    """Return the numbers of one block."""
-    if number >= len(layout.blocks):
-        return (0,) * len(FIELDS)
-    block: Block = layout.blocks[number]
-    size = layout.sizes[number]
+def _numbers(block: Block, size: int | tuple[int, int]) -> tuple[int, ...]:
+    """Return the numbers of a block that :func:`_block` takes, from the positions of its input in each dimension."""
     return (
         block.in_width,
         block.hidden_width,
