@@ -15,7 +15,7 @@ from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.files import one_line
 from nagevo.foundation.options import EMPTY, Option
 from nagevo.foundation.registry import Kind
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, option_index
 from nagevo.spaces.memory import PEAK, WEIGHTS, Memory
 
 if TYPE_CHECKING:
@@ -309,17 +309,10 @@ class SlimmedSpace(SearchSpace):
             raise ValueError(
                 f"expected {first} shares and {second - first} blocks, got {len(shares)} and {len(blocks)}"
             )
-        row = []
-        for share, choice in zip(shares, self._choices, strict=True):
-            if share not in choice.options:
-                raise ValueError(f"expected a share of {', '.join(f'{o:g}' for o in choice.options)}, got {share:g}")
-            row.append(choice.options.index(share))
-        row += blocks
+        pairs = zip(shares, self._choices, strict=True)
+        row = [*(option_index("share", share, choice.options) for share, choice in pairs), *blocks]
         if len(self.resolutions) > 1:
-            size = int(match[3]) if match[3] else self.resolutions[-1]
-            if size not in self.resolutions:
-                raise ValueError(f"expected a resolution of {', '.join(map(str, self.resolutions))}, got {size}")
-            row.append(self.resolutions.index(size))
+            row.append(option_index("resolution", int(match[3] or self.resolutions[-1]), self.resolutions))
         elif match[3]:
             raise ValueError("its resolution is fixed")
         return row
