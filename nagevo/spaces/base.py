@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -309,12 +309,13 @@ class SearchSpace(ABC):
         return f"space {type(self).__name__}"
 
 
-def option_index(what: str, value: float, options: Sequence[float] | np.ndarray) -> int:
+def option_index(what: str, value: float | str, options: Sequence[float] | Sequence[str] | np.ndarray) -> int:
     """Return the place of a value among options; raise ValueError if it is not among them."""
-    found = np.flatnonzero(np.asarray(options) == value)
-    if not len(found):
-        raise ValueError(f"{what} {value:g} is not one of {', '.join(f'{option:g}' for option in options)}")
-    return int(found[0])
+    known: list[Any] = list(options)
+    if value not in known:
+        given, *texts = (each if isinstance(each, str) else f"{each:g}" for each in (value, *known))
+        raise ValueError(f"{what} {given} is not one of {', '.join(texts)}")
+    return known.index(value)
 
 
 def unique(choices: np.ndarray) -> np.ndarray:

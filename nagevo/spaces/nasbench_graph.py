@@ -18,7 +18,7 @@ import pandas as pd
 
 from nagevo.foundation.errors import ConfigError, optional_packages, unknown
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, option_index
 
 Operation = Literal["skip", "fc", "gin", "graph", "sage", "arma", "gcn", "cheb", "gat"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
@@ -133,12 +133,9 @@ class NASBenchGraphSpace(SearchSpace):
             raise ValueError(f"expected {N_NODES} inputs and {N_NODES} operations: 0,l,l,l:op,op,op,op")
         if any(not 0 <= source <= node for node, source in enumerate(link)):
             raise ValueError("a node reads the input (0) or a node before it")
-        for name in operations:
-            if name not in self.operations:
-                raise ValueError(f'operation "{name}" is none of {", ".join(self.operations)}')
         if set(operations) == {"skip"}:
             raise ValueError("a network of skip connections alone does not exist")
-        return [*link[1:], *(self.operations.index(name) for name in operations)]
+        return [*link[1:], *(option_index("operation", name, self.operations) for name in operations)]
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return the features that surrogates are fitted to.

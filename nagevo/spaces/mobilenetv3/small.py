@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, option_index
 from nagevo.spaces.images import Channels, Classes, height_and_width
 from nagevo.spaces.mobilenetv3.layout import SQUEEZE_REDUCTION
 from nagevo.spaces.separable.layout import Block, Layout, rounded_width
@@ -85,7 +85,7 @@ class MobileNetV3SmallSpace(SearchSpace):
         return self.to_text(choices[None])
 
     def _parse(self, text: str) -> list[int]:
-        return [WIDTHS.index(float(text))]
+        return [option_index("width multiplier", float(text), WIDTHS)]
 
     def network(self, choices: np.ndarray) -> SeparableNetwork:
         from nagevo.spaces.separable.network import SeparableNetwork

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from nagevo.foundation.options import Option
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import SearchSpace, option_index
 from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
 from nagevo.spaces.memory import NOTHING, Memory, filters
 from nagevo.spaces.nasbench201.cell import (
@@ -100,10 +100,7 @@ class NASBench201Space(SearchSpace):
         entries = [entry.partition("~") for node in text.split("+") for entry in node.strip("|").split("|")]
         if [source for _, _, source in entries] != [str(source) for source, _ in EDGES]:
             raise ValueError("expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|")
-        for operation, _, _ in entries:
-            if operation not in OPERATIONS:
-                raise ValueError(f'operation "{operation}" is none of {", ".join(OPERATIONS)}')
-        return [OPERATIONS.index(operation) for operation, _, _ in entries]
+        return [option_index("operation", operation, OPERATIONS) for operation, _, _ in entries]
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return the features that surrogates are fitted to.

@@ -105,7 +105,7 @@ def test_features_tell_all_networks_apart():
     [
         ("0,1,2:gcn,gin,fc", "expected 4 inputs"),
         ("0,2,1,0:gcn,gin,fc,fc", "node before it"),
-        ("0,1,2,3:gcn,gin,fc,conv", '"conv" is none of'),
+        ("0,1,2,3:gcn,gin,fc,conv", "operation conv is not one of skip, "),
         ("0,1,2,3:skip,skip,skip,skip", "does not exist"),
         ("gcn", "not an architecture"),
     ],
