@@ -71,11 +71,7 @@ class ConvolutionSpace(SearchSpace):
 
     n_options = (3,)
     choice_names = ("width",)
-    size = 3
     input_shape = (1, 8, 8)
-
-    def canonical(self, choices):
-        return choices
 
     def to_text(self, choices):
         return [str(width) for (width,) in choices]

@@ -16,10 +16,6 @@ class SeparableSpace(SearchSpace):
 
     n_options = (3,) * 5
     choice_names = tuple("abcde")
-    size = 3**5
-
-    def canonical(self, choices):
-        return choices.astype(np.int8)
 
     def to_text(self, choices):
         return ["".join(map(str, row)) for row in choices]

@@ -27,10 +27,7 @@ ACCURACY, MS = [60.0, 70.0, 65.0, 80.0], [1.0, 2.0, 3.0, 4.0]
 class Names(SearchSpace):
     """Four networks."""
 
-    n_options, choice_names, size = (4,), ("network",), 4
-
-    def canonical(self, choices):
-        return choices.astype(np.int8)
+    n_options, choice_names = (4,), ("network",)
 
     def to_text(self, choices):
         return ["abcd"[option] for (option,) in choices]

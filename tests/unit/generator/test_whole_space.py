@@ -15,10 +15,7 @@ from nagevo.spaces.base import SearchSpace
 class Grid(SearchSpace):
     """Five widths of two layers."""
 
-    n_options, choice_names, size = (5, 5), ("first", "second"), 25
-
-    def canonical(self, choices):
-        return choices.astype(np.int8)
+    n_options, choice_names = (5, 5), ("first", "second")
 
     def to_text(self, choices):
         return [f"{first}-{second}" for first, second in choices]

@@ -23,10 +23,7 @@ RECIPE = {"epochs": 6, "batch_size": 16, "warmup_epochs": 1, "learning_rate": 0.
 class Widths(SearchSpace):
     """A space of two widths of one network."""
 
-    n_options, choice_names, size = (2,), ("width",), 2
-
-    def canonical(self, choices):
-        return choices
+    n_options, choice_names = (2,), ("width",)
 
     def to_text(self, choices):
         return [str(option) for (option,) in choices]

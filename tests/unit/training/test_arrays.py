@@ -129,13 +129,13 @@ def test_options_of_images_are_refused(tmp_path):
 class Space(SearchSpace):
     """A space that takes inputs of one shape."""
 
-    n_options, choice_names, size = (2,), ("a",), 2
+    n_options, choice_names = (2,), ("a",)
 
     def __init__(self, shape, classes=2, vocabulary=None):
         self.shape, self.classes, self.vocabulary = shape, classes, vocabulary
 
     input_shape = property(lambda self: self.shape)
-    canonical = to_text = _parse = None
+    to_text = _parse = None
 
 
 def test_a_space_of_another_shape_or_kind_is_one_clear_line(tmp_path):
