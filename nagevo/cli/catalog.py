@@ -73,8 +73,10 @@ def run(
         for result in generator.answers(budget or [], device=name, confidence=confidence)
     ]
     for result in results:
-        refused = isinstance(result, InfeasibleBudget)
-        typer.echo(f"nagevo: {result}" if isinstance(result, InfeasibleBudget) else line(result), err=refused)
+        if isinstance(result, InfeasibleBudget):
+            typer.echo(f"nagevo: {result}", err=True)
+        else:
+            typer.echo(line(result))
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
 

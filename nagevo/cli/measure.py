@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nagevo.cli.printing import table_console
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -54,13 +56,11 @@ def run(
 
 
 def _delivered(networks: Path, device: str | None, config: str | None, json: bool) -> None:
-    from rich.console import Console
-
     from nagevo.experiment.config import load_config
     from nagevo.experiment.delivered import delivered_on, measured_again
     from nagevo.foundation.machine import describe, processor
 
-    console = Console(highlight=False)
+    console = table_console()
     for name, folder in delivered_on(networks, device).items():
         opened = None if config is None else load_config(config).device(name).create()
         again = measured_again(folder, opened)

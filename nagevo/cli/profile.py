@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, KnownDevice, Shard, Shards, TableOutput
+from nagevo.cli.options import Architectures, Config, KnownDevice, Shard, Shards, TableOutput, check_shard
 
 
 def run(
@@ -28,7 +28,6 @@ def run(
     """Measure the latency of architectures on a device."""
     import numpy as np
 
-    from nagevo.cli.options import check_shard
     from nagevo.experiment.config import load_config
     from nagevo.experiment.measuring import extra_architectures, profile
     from nagevo.foundation.tables import write_table

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput, Trained, Weights
+from nagevo.cli.options import Architectures, Config, Shard, Shards, TableOutput, Trained, Weights, check_shard
 
 
 class Split(StrEnum):
@@ -36,7 +36,6 @@ def run(
     shards: Shards = 1,
 ) -> None:
     """Evaluate the accuracy of each architecture."""
-    from nagevo.cli.options import check_shard
     from nagevo.experiment.config import load_config
     from nagevo.experiment.measuring import score
     from nagevo.foundation.tables import write_table

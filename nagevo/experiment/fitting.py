@@ -6,10 +6,10 @@ import os
 from dataclasses import replace
 
 from nagevo.foundation.errors import DataError
-from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
-from nagevo.learn.prior import fit_cheap, fit_prior, read_prior
+from nagevo.learn.fitting import SurrogateName, fit_latency
+from nagevo.learn.prior import fit_cheap, fit_readings, read_prior
 from nagevo.learn.surrogate import AccuracySurrogate, LatencySurrogate
-from nagevo.measure.measurements import STANDARD_ERROR, Measurements
+from nagevo.measure.measurements import Measurements
 from nagevo.spaces.base import SearchSpace
 
 
@@ -34,13 +34,9 @@ def fit_accuracies(
     DataError
         If fewer than two are known.
     """
-    features = space.features(measurements.choices)
-    error = measurements.readings[STANDARD_ERROR]
-    before = None if prior is None else fit_prior(space, read_prior(prior, space), surrogate=surrogate, seed=seed)
+    before = None if prior is None else fit_readings(space, read_prior(prior, space), surrogate=surrogate, seed=seed)
     before = fit_cheap(space, measurements.cheap, surrogate=surrogate, prior=before, seed=seed)
-    return fit_accuracy(
-        features, measurements.accuracy, standard_error=error, surrogate=surrogate, prior=before, seed=seed
-    )
+    return fit_readings(space, measurements, surrogate=surrogate, prior=before, seed=seed)
 
 
 def fit_device(

@@ -353,21 +353,21 @@ class Plan:
 
     def verification_files(self, wildcards: Any) -> list[str]:
         """Return the accuracies of a verification round, and its latencies by device, occasion and shard."""
-        scores = [f"results/{{experiment}}/verify/{{round}}/validation/{shard}.parquet" for shard in self.shards]
-        latencies = [file for batch in self.occasions for file in self.batch_latencies(batch, [batch.split("/")[2]])]
-        places = {"experiment": wildcards.experiment, "round": wildcards.round}
-        return [file.format(**places) for file in [*scores, *latencies]]
+        return self._verified(self.occasions, wildcards.experiment, wildcards.round)
+
+    def _verified(self, occasions: Iterable[str], experiment: str, number: str) -> list[str]:
+        """Return the accuracies of a verification round, and its latencies in some of :attr:`occasions`."""
+        files = [f"results/{{experiment}}/verify/{{round}}/validation/{shard}.parquet" for shard in self.shards]
+        files += [file for batch in occasions for file in self.batch_latencies(batch, [batch.split("/")[2]])]
+        return [file.format(experiment=experiment, round=number) for file in files]
 
     def _before_verified_again(self, wildcards: Any) -> list[str]:
         """Return what is done before a device measures answers on another occasion, so that time passes between."""
-        place = str(wildcards.batch).split("/")
-        if place[-1] == "0":
+        _, number, _, occasion = str(wildcards.batch).split("/")
+        if occasion == "0":
             return []
-        _, number, _, occasion = place
-        batches = [batch for batch in self.occasions if batch.endswith(f"/{int(occasion) - 1}")]
-        files = [file for batch in batches for file in self.batch_latencies(batch, [batch.split("/")[2]])]
-        files += [f"results/{{experiment}}/verify/{{round}}/validation/{shard}.parquet" for shard in self.shards]
-        return [file.format(experiment=wildcards.experiment, round=number) for file in files]
+        before = [batch for batch in self.occasions if batch.endswith(f"/{int(occasion) - 1}")]
+        return self._verified(before, wildcards.experiment, number)
 
     def _rounds(self, wildcards: Any, devices: Iterable[str] | None = None) -> list[str]:
         files = [file for k in self.rounds for file in self.batch_files(f"rounds/{k}", devices)]

@@ -46,12 +46,6 @@ class Prior:
     smooth: float
     noise: float
 
-    def kernel(self, n_known: int, n_features: int) -> Kernel:
-        """Return the kernel of the inputs that :meth:`Basis.inputs` makes."""
-        std = np.concatenate([[1.0], np.full(n_known, self.devices), [OVERHEAD], np.full(n_features, self.features)])
-        lengths = np.concatenate([np.full(n_known + 2, np.inf), np.full(n_features, LENGTH)])
-        return Kernel(std**2, np.zeros(len(std)), self.smooth**2, lengths)
-
 
 PRIORS = tuple(Prior(*each) for each in product((0.5, 1.0, 2.0), (0.1, 0.2, 0.5), (0.05, 0.15), (0.03, 0.06, 0.12)))
 """Priors to choose from."""
@@ -97,7 +91,10 @@ class Basis:
 
     def kernel(self, prior: Prior) -> Kernel:
         """Return the kernel of a prior for the inputs."""
-        return prior.kernel(len(self.log_mean), len(self.center))
+        n_known, n_features = len(self.log_mean), len(self.center)
+        std = np.concatenate([[1.0], np.full(n_known, prior.devices), [OVERHEAD], np.full(n_features, prior.features)])
+        lengths = np.concatenate([np.full(n_known + 2, np.inf), np.full(n_features, LENGTH)])
+        return Kernel(std**2, np.zeros(len(std)), prior.smooth**2, lengths)
 
 
 @dataclass(frozen=True)

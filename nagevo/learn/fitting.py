@@ -82,9 +82,7 @@ def fit_accuracy(
     that is linear in the prior's prediction; the smooth part and the trees allow for relations that are not linear.
     """
     uncertain = np.zeros(len(accuracy)) if standard_error is None else np.nan_to_num(standard_error)
-    uncertain = uncertain[np.isfinite(accuracy)]
-    features, accuracy = _known(features, accuracy, "accuracies")
-    rows = _representative(len(accuracy), seed)
+    rows = _rows(accuracy, "accuracies", seed)
     features, accuracy, uncertain = features[rows], accuracy[rows], uncertain[rows]
     fitted = _fitted_accuracy(features, accuracy, uncertain, surrogate, seed)
     if prior is None:
@@ -159,26 +157,19 @@ def fit_latency(
     apart = accuracy is not None
     accuracy = np.full(len(latency_ms), np.nan) if accuracy is None else accuracy
     occasions = np.zeros(len(latency_ms), dtype=int) if occasions is None else occasions
-    accuracy, occasions = accuracy[np.isfinite(latency_ms)], occasions[np.isfinite(latency_ms)]
-    features, latency_ms = _known(features, latency_ms, "latencies")
-    rows = _representative(len(latency_ms), seed)
+    rows = _rows(latency_ms, "latencies", seed)
     features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
     folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
-    members: list[Member | trees.Boosters] = []
-    out_of_fold = []
+    fits: list[tuple[Member | trees.Boosters, np.ndarray]] = []
     if surrogate != "xgboost":  # the latency itself adds up over layers
         fit = regression.fit_pairs if surrogate == "pairs" else regression.fit_smooth
         additive, additive_ms, _ = fit(features, latency_ms, folds, apart=apart)
-        members.append(LogOf(additive, floor))
-        out_of_fold.append(np.log(np.maximum(additive_ms, floor)))
+        fits.append((LogOf(additive, floor), np.log(np.maximum(additive_ms, floor))))
     if surrogate in ("mix", "evidence"):
-        relative, by_relative, _ = regression.fit_smooth(features, logarithm, folds, apart=apart)
-        members.append(relative)
-        out_of_fold.append(by_relative)
+        fits.append(regression.fit_smooth(features, logarithm, folds, apart=apart)[:2])
     if surrogate != "pairs":
-        boosted, by_trees, _ = trees.fit(features, logarithm, folds, seed=seed)
-        members.append(boosted)
-        out_of_fold.append(by_trees)
+        fits.append(trees.fit(features, logarithm, folds, seed=seed)[:2])
+    members, out_of_fold = zip(*fits, strict=True)
     shares = best_shares(np.array(out_of_fold), logarithm)
     predicted = shares @ np.array(out_of_fold)
     known = np.isfinite(accuracy).any()
@@ -258,21 +249,17 @@ def _counting(members: Sequence[Any], counts: np.ndarray) -> tuple[Any, ...]:
     return tuple(member.trees() if isinstance(member, trees.Boosters) else member for member in counting)
 
 
-def _representative(n: int, seed: int) -> np.ndarray:
-    """Return the rows that a surrogate is fitted to: at most :data:`MAX_MEASUREMENTS`.
+def _rows(values: np.ndarray, what: str, seed: int) -> np.ndarray:
+    """Return the rows that a surrogate is fitted to: those with a value, at most :data:`MAX_MEASUREMENTS`.
 
     Half of them are the newest ones and the others a sample of the rest: a search measures ever closer to the frontier,
     so that the newest rows are the most informative about it.
     """
-    if n <= MAX_MEASUREMENTS:
-        return np.arange(n)
-    n_newest = MAX_MEASUREMENTS // 2
-    older = np.random.default_rng(seed).choice(n - n_newest, MAX_MEASUREMENTS - n_newest, replace=False)
-    return np.concatenate([np.sort(older), np.arange(n - n_newest, n)])
-
-
-def _known(features: np.ndarray, values: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
-    known = np.isfinite(values)
-    if known.sum() < MIN_MEASUREMENTS:
-        raise DataError(f"a surrogate needs at least {MIN_MEASUREMENTS} {what}, got {known.sum()} that did not fail")
-    return features[known], values[known]
+    known = np.flatnonzero(np.isfinite(values))
+    if len(known) < MIN_MEASUREMENTS:
+        raise DataError(f"a surrogate needs at least {MIN_MEASUREMENTS} {what}, got {len(known)} that did not fail")
+    if len(known) <= MAX_MEASUREMENTS:
+        return known
+    rest, newest = np.split(known, [-(MAX_MEASUREMENTS // 2)])
+    older = np.random.default_rng(seed).choice(len(rest), MAX_MEASUREMENTS - len(newest), replace=False)
+    return np.concatenate([rest[np.sort(older)], newest])

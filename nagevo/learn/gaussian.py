@@ -152,7 +152,7 @@ def matern_and_slope(squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (1 + root + root**2 / 3) * decay, -5 / 6 * (1 + root) * decay
 
 
-def in_parts(predict: Callable[[np.ndarray], ArrayLike], rows: np.ndarray) -> np.ndarray:
-    """Return what a function predicts of rows, shape (…, n_rows), of :data:`ROWS_AT_ONCE` at a time."""
-    parts = np.array_split(rows, max(1, -(-len(rows) // ROWS_AT_ONCE)))
+def in_parts(predict: Callable[[np.ndarray], ArrayLike], rows: np.ndarray, at_once: int = ROWS_AT_ONCE) -> np.ndarray:
+    """Return what a function predicts of rows, shape (…, n_rows), of some at a time."""
+    parts = np.array_split(rows, max(1, -(-len(rows) // at_once)))
     return np.concatenate([np.asarray(predict(part)) for part in parts], axis=-1)

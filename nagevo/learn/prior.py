@@ -29,7 +29,7 @@ def read_prior(path: str | os.PathLike, space: SearchSpace) -> Measurements:
     return known
 
 
-def fit_prior(
+def fit_readings(
     space: SearchSpace,
     known: Measurements,
     *,
@@ -37,7 +37,7 @@ def fit_prior(
     prior: AccuracySurrogate | None = None,
     seed: int,
 ) -> AccuracySurrogate:
-    """Return a surrogate of accuracies that are known before; ``prior`` is one of what was known before these."""
+    """Return a surrogate of the accuracies in some measurements; ``prior`` is one of what was known before these."""
     error = known.readings[STANDARD_ERROR]
     features = space.features(known.choices)
     return fit_accuracy(features, known.accuracy, standard_error=error, surrogate=surrogate, prior=prior, seed=seed)
@@ -54,7 +54,7 @@ def fit_cheap(
     """Return a surrogate of cheap readings with a prior of their own, or that prior where there are too few."""
     if cheap is None or np.isfinite(cheap.accuracy).sum() < MIN_MEASUREMENTS:
         return prior
-    return fit_prior(space, cheap.expected(), surrogate=surrogate, prior=prior, seed=seed)
+    return fit_readings(space, cheap.expected(), surrogate=surrogate, prior=prior, seed=seed)
 
 
 def best_known(known: Measurements, n: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class MetaTrainingSet:
     order: np.ndarray
     n_known: int
 
-    @property
+    @cached_property
     def basis(self) -> Basis:
         """The basis for these architectures."""
         return Basis.of(self.unseen, self.n_known)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nagevo.learn.gaussian import in_parts
+
 MAX_DEPTH = 4
 if TYPE_CHECKING:
     import xgboost
@@ -70,12 +72,11 @@ class BoostedTrees:
 
     def predict_models(self, features: np.ndarray) -> np.ndarray:
         """Return what each model predicts of each row, shape (n_models, n_rows)."""
-        features = np.ascontiguousarray(features.T, dtype=np.float32)  # (n_features, n_rows)
-        parts = np.array_split(features, max(1, -(-features.shape[1] // ROWS_AT_ONCE)), axis=1)
-        return self.target_center + self.target_spread * np.concatenate([self._sums(part) for part in parts], axis=1)
+        return self.target_center + self.target_spread * in_parts(self._sums, features, ROWS_AT_ONCE)
 
-    def _sums(self, features: np.ndarray) -> np.ndarray:
+    def _sums(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves that each row reaches, shape (n_models, n_rows)."""
+        features = np.ascontiguousarray(rows.T, dtype=np.float32)  # (n_features, n_rows)
         n_models, n_trees, n_leaves = self.leaf.shape
         compared, thresholds, test = self._tests
         answers = (features[compared] >= thresholds[:, None]).view(np.uint8)  # (test, row)

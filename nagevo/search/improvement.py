@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,14 +23,13 @@ class Frontier:
 
     Attributes
     ----------
-    error, latency : ndarray, shape (n,)
-        Scaled, fastest first.
+    points : ndarray, shape (n, 2)
+        Scaled error and latency, fastest first.
     low, span : ndarray, shape (2,)
         Error (percent) and latency (ms) at 0, and from 0 to 1.
     """
 
-    error: np.ndarray
-    latency: np.ndarray
+    points: np.ndarray
     low: np.ndarray
     span: np.ndarray
 
@@ -40,13 +39,12 @@ class Frontier:
         low = members.min(axis=0)
         span = members.max(axis=0) - low
         span = np.where(span > 0, span, 1.0)
-        scaled = (members - low) / span
-        return cls(scaled[:, 0], scaled[:, 1], low, span)
+        return cls((members - low) / span, low, span)
 
     @property
     def hypervolume(self) -> float:
         """The hypervolume on this scale."""
-        return hypervolume(np.column_stack([self.error, self.latency]), REFERENCE_POINT)
+        return hypervolume(self.points, REFERENCE_POINT)
 
     def gain_over(self, objectives: np.ndarray) -> float:
         """Return by how much the hypervolume is larger than that of some other objectives, shape (n, 2)."""
@@ -54,10 +52,8 @@ class Frontier:
 
     def extended(self, error: float, latency: float) -> Frontier:
         """Return the frontier with one more architecture, on the same scale."""
-        new = (np.array([error, latency]) - self.low) / self.span
-        points = np.vstack([np.column_stack([self.error, self.latency]), new])
-        points = points[frontier(points)]
-        return Frontier(points[:, 0], points[:, 1], self.low, self.span)
+        points = np.vstack([self.points, (np.array([error, latency]) - self.low) / self.span])
+        return replace(self, points=points[frontier(points)])
 
     def expected_improvement(self, error: np.ndarray, std: np.ndarray, latency: np.ndarray) -> np.ndarray:
         """Return by how much each architecture alone is expected to enlarge the hypervolume, shape (n,).
@@ -70,8 +66,7 @@ class Frontier:
             In ms.
         """
         error, std, latency = self._scaled(error, std, latency)
-        begins = np.concatenate([[-np.inf], self.latency])
-        ends = np.concatenate([self.latency, [1.1]])
+        begins, ends = np.append(-np.inf, self.points[:, 1]), np.append(self.points[:, 1], 1.1)
         widths = np.maximum(np.minimum(ends, 1.1) - np.maximum(begins, latency[:, None]), 0.0)  # (n, n_steps)
         return (widths * _expected_gain(self._to_beat, error[:, None], std[:, None])).sum(axis=1)
 
@@ -81,13 +76,13 @@ class Frontier:
         It takes the error to beat at an architecture's own latency for that at all higher ones, which is less.
         """
         error, std, latency = self._scaled(error, std, latency)
-        to_beat = self._to_beat[np.searchsorted(self.latency, latency, side="right")]
+        to_beat = self._to_beat[np.searchsorted(self.points[:, 1], latency, side="right")]
         return np.maximum(1.1 - latency, 0.0) * _expected_gain(to_beat, error, std) * (1 + 1e-9)
 
     @property
     def _to_beat(self) -> np.ndarray:
         """The error to beat step by step of the latency, shape (n + 1,)."""
-        return np.concatenate([[1.1], np.minimum(self.error, 1.1)])
+        return np.append(1.1, np.minimum(self.points[:, 0], 1.1))
 
     def _scaled(self, error: np.ndarray, std: np.ndarray, latency: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return error, standard deviation and latency on the scale of the frontier."""

@@ -18,11 +18,11 @@ import numpy as np
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.frontier import VALUE, frontier
 from nagevo.foundation.options import Option
-from nagevo.learn.fitting import SurrogateName, fit_accuracy, fit_latency
+from nagevo.learn.fitting import SurrogateName, fit_latency
 from nagevo.learn.predictor import Predictor
-from nagevo.learn.prior import best_known, fit_cheap, fit_prior, read_prior
+from nagevo.learn.prior import best_known, fit_cheap, fit_readings, read_prior
 from nagevo.learn.surrogate import AccuracySurrogate
-from nagevo.measure.measurements import STANDARD_ERROR, Measurements
+from nagevo.measure.measurements import Measurements
 from nagevo.measure.tables import read_architectures
 from nagevo.search.base import Strategy
 from nagevo.search.config import RangeConfig, StopConfig
@@ -107,13 +107,11 @@ class SurrogateEvolution(Strategy):
     @classmethod
     def round_sizes(cls, evaluations: int, rounds: int | None = None) -> list[int]:
         """Return how many architectures each round proposes: a small initial design, then equal rounds."""
-        rounds = max(1, min(rounds or cls.default_rounds, evaluations))
         equal = super().round_sizes(evaluations, rounds)
         first = max(equal[0], min(DESIGN_SIZE, evaluations // 4))
-        rest = evaluations - first
-        if rounds == 1 or not rest:
+        if len(equal) == 1 or first == evaluations:
             return [evaluations]
-        return [first, *super().round_sizes(rest, rounds - 1)]
+        return [first, *super().round_sizes(evaluations - first, len(equal) - 1)]
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
@@ -195,15 +193,7 @@ class SurrogateEvolution(Strategy):
             device: fit_latency(features, told.values[device], surrogate=self.surrogate, seed=self.seed)
             for device in partly
         }
-        error = told.readings[STANDARD_ERROR]
-        accuracy = fit_accuracy(
-            features,
-            told.accuracy,
-            standard_error=error,
-            surrogate=self.surrogate,
-            prior=self._prior(),
-            seed=self.seed,
-        )
+        accuracy = fit_readings(self.space, told, surrogate=self.surrogate, prior=self._prior(), seed=self.seed)
         return Predictor(self.space, self.measurements, accuracy, latency, exact=self.devices)
 
     def _prior(self) -> AccuracySurrogate | None:
@@ -219,7 +209,7 @@ class SurrogateEvolution(Strategy):
         """The surrogate of the prior's accuracies."""
         if self.known is None:
             return None
-        return fit_prior(self.space, self.known, surrogate=self.surrogate, seed=self.seed)
+        return fit_readings(self.space, self.known, surrogate=self.surrogate, seed=self.seed)
 
     def _error(self, predictor: Predictor, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the predicted error and its standard deviation times the optimism, in percent, both of shape (n,)."""

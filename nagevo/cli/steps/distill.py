@@ -17,6 +17,7 @@ from nagevo.cli.options import (
     Trained,
     Weights,
 )
+from nagevo.cli.steps import read_measured
 
 
 def run(
@@ -33,8 +34,6 @@ def run(
     cheap: CheapReadings = None,
 ) -> None:
     """Distill the frontiers of all devices into one generator and write the bundle."""
-    from dataclasses import replace
-
     import numpy as np
     import torch
 
@@ -44,15 +43,12 @@ def run(
     from nagevo.generator.bundle import MANIFEST
     from nagevo.learn.predictor import Predictor
     from nagevo.learn.storage import surrogate_files
-    from nagevo.measure.latency.condition import read_conditions
-    from nagevo.measure.measurements import Measurements, read_cheap
     from nagevo.measure.tables import read_architectures
 
     check_folder(output, MANIFEST)
     experiment = load_config(config)
     space = experiment.create_space()
-    measured = Measurements.from_files([measurements], space).for_devices(list(experiment.devices)).expected()
-    measured = replace(measured, conditions=read_conditions(conditions), cheap=read_cheap(cheap, space))
+    measured = read_measured(experiment, space, measurements, conditions, cheap).expected()
     files = surrogate_files(surrogates, experiment.devices)
     predictor = Predictor.from_files(space, measured, files, list(experiment.devices), experiment.exact)
     members = np.concatenate([read_architectures(path, space) for path in frontiers])

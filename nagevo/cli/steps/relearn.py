@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nagevo.cli.options import CheapReadings, Conditions, Config, Measurements, OutputFolder, Trained, Weights
+from nagevo.cli.steps import read_measured
 
 
 def run(
@@ -22,8 +23,6 @@ def run(
     cheap: CheapReadings = None,
 ) -> None:
     """Learn again from all measurements after a verification round; without new ones the generator is copied."""
-    from dataclasses import replace
-
     import torch
 
     from nagevo import load
@@ -31,15 +30,12 @@ def run(
     from nagevo.experiment.learning import relearn
     from nagevo.foundation.writing import check_folder
     from nagevo.generator.bundle import MANIFEST, WEIGHTS
-    from nagevo.measure.latency.condition import read_conditions
-    from nagevo.measure.measurements import Measurements, read_cheap
 
     check_folder(output, MANIFEST)
     experiment, former = load_config(config), load(bundle)
     if measurements.read_bytes() == before.read_bytes():
         former.save(output, weights=bundle / WEIGHTS if (bundle / WEIGHTS).exists() else None)
         return
-    known = Measurements.from_files([measurements], former.space).for_devices(list(experiment.devices))
-    known = replace(known, conditions=read_conditions(conditions), cheap=read_cheap(cheap, former.space))
+    known = read_measured(experiment, former.space, measurements, conditions, cheap)
     torch.set_num_threads(1)  # the matrices are too small for more
     relearn(experiment, known, former, output, weights=weights, trained=trained)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nagevo.cli.options import Conditions, Config, Measurements, TableOutput
+from nagevo.cli.steps import read_measured
 
 
 def run(
@@ -20,20 +21,15 @@ def run(
     ],
 ) -> None:
     """Add the measurements of a verification round to the earlier ones."""
-    from dataclasses import replace
-
     import pandas as pd
 
     from nagevo.experiment.config import load_config
     from nagevo.experiment.verification import with_verified
     from nagevo.foundation.tables import read_table, write_table
-    from nagevo.measure.latency.condition import read_conditions
-    from nagevo.measure.measurements import Measurements
 
     experiment = load_config(config)
     space = experiment.create_space()
-    known = Measurements.from_files([measurements], space).for_devices(list(experiment.devices))
-    known = replace(known, conditions=read_conditions(conditions))
+    known = read_measured(experiment, space, measurements, conditions)
     read = [read_table(path, ("architecture", "status")) for path in tables]
     scores = [table for table in read if "device" not in table]
     parts = iter(table for table in read if "device" in table)

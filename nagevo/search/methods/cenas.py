@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-import moocore
 import numpy as np
 import pandas as pd
 import torch
@@ -24,6 +23,7 @@ from torch import nn
 
 from nagevo.foundation.frontier import frontier, scale
 from nagevo.foundation.options import Option
+from nagevo.learn.conformal import near_frontier
 from nagevo.measure.measurements import Measurements
 from nagevo.search.base import Strategy
 from nagevo.search.methods.learning import (
@@ -101,10 +101,7 @@ def reference_indices(objectives: np.ndarray, *, seed: int) -> np.ndarray:
     seed : int
         Seed of the clustering.
     """
-    ranks = moocore.pareto_rank(objectives)
-    needed = min(2 * CLUSTERS.start, len(objectives))
-    last = np.sort(ranks)[needed - 1]
-    members = np.flatnonzero(ranks <= last)
+    members = near_frontier(objectives, 2 * CLUSTERS.start)
     points, first = np.unique(objectives[members], axis=0, return_index=True)
     members = members[first]
     if len(points) <= CLUSTERS.start:
@@ -242,8 +239,7 @@ class CENAS(Strategy):
         rounds = rounds or 1 + -(-(evaluations - first) // cls.round_size)
         if rounds == 1 or evaluations == first:
             return [evaluations]
-        rounds = min(rounds - 1, evaluations - first)
-        return [first, *(len(part) for part in np.array_split(np.empty(evaluations - first), rounds))]
+        return [first, *super().round_sizes(evaluations - first, rounds - 1)]
 
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-import moocore
 import numpy as np
 import torch
 from torch import nn
@@ -21,6 +20,7 @@ from torch import nn
 from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
 from nagevo.search.methods.learning import MLPPredictor, descend, seeded
+from nagevo.search.nsga2 import fronts
 from nagevo.spaces.base import SearchSpace, unique, without
 from nagevo.training.accelerator import torch_threads
 
@@ -52,28 +52,8 @@ def pareto_order(objectives: np.ndarray) -> np.ndarray:
     objectives : ndarray, shape (n, n_objectives)
         Minimized, finite.
     """
-    ranks = moocore.pareto_rank(objectives)
-    crowding = np.empty(len(objectives))
-    for rank in np.unique(ranks):
-        crowding[ranks == rank] = crowding_distance(objectives[ranks == rank])
-    return np.lexsort((-crowding, ranks))
-
-
-def crowding_distance(objectives: np.ndarray) -> np.ndarray:
-    """Return how far apart the neighbors of each row are, summed over the objectives, each scaled by its range.
-
-    The first and the last in any objective are infinitely far.
-
-    References
-    ----------
-    Deb, Pratap, Agarwal, Meyarivan 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II".
-    """
-    distance = np.zeros(len(objectives))
-    for values in objectives.T:
-        order = np.argsort(values, kind="stable")
-        sides = np.concatenate([[-np.inf], values[order], [np.inf]])
-        distance[order] += (sides[2:] - sides[:-2]) / (np.ptp(values) or 1.0)
-    return distance
+    rank, crowding = fronts(objectives)
+    return np.lexsort((-crowding, rank))
 
 
 class RecurrentRegressor(nn.Module):

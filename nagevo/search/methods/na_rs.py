@@ -11,7 +11,7 @@ import numpy as np
 from nagevo.foundation.frontier import frontier
 from nagevo.foundation.options import Option
 from nagevo.search.base import Strategy
-from nagevo.spaces.base import SearchSpace
+from nagevo.spaces.base import RowIndex, SearchSpace
 
 AGGREGATES: dict[str, Callable[..., Any]] = {"mean": np.nanmean, "median": np.nanmedian, "worst": np.nanmax}
 """Statistic of the errors of a neighborhood."""
@@ -94,11 +94,12 @@ class NeighborhoodRandomSearch(Strategy):
         Only architectures count that have ``n_neighbors`` measured neighbors, or all that they have.
         """
         table = self.measurements.complete(device)
-        position = {row.tobytes(): i for i, row in enumerate(table.choices)}
+        index = RowIndex(table.choices)
         centers, errors = [], []
         for row, architecture in enumerate(table.choices):
             neighbors = self.space.neighbors(architecture)
-            near = [position[key] for key in map(bytes, neighbors) if key in position]
+            near = index.rows(neighbors)
+            near = near[near >= 0]
             if len(near) >= min(self.n_neighbors, len(neighbors)):
                 centers.append(row)
                 errors.append(AGGREGATES[self.aggregate](100.0 - table.accuracy[[row, *near]]))

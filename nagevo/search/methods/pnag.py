@@ -322,35 +322,33 @@ class PNAG(Strategy):
     learning_rate: Annotated[float, Option("Learning rate of the policy.", gt=0)] = 1e-2
     entropy: Annotated[float, Option("Weight of the policy's entropy.", ge=0)] = 0.05
 
-    def __post_init__(self):
-        super().__post_init__()
-        names = (
-            "reward",
-            "iterations",
-            "batch",
-            "evaluator_steps",
-            "predictor_steps",
-            "hidden",
-            "learning_rate",
-            "entropy",
-        )
-        self.options: dict[str, Any] = {name: getattr(self, name) for name in names}
-
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
         shares = {device: share for device, share in self.shares(n).items() if share}
         if any(len(self.measurements.complete(device)) < 2 for device in shares):
             return self.first_new(np.concatenate([self.space.extremes(), self.space.sample(n, rng=rng)]), n, rng=rng)
         with torch_threads(1):
-            options = {"steps": self.options["predictor_steps"], "hidden": self.options["hidden"]}
-            accuracy = MLPPredictor.of_accuracy(self.space, self.measurements, rng=rng, **options)
+            accuracy = MLPPredictor.of_accuracy(
+                self.space, self.measurements, rng=rng, steps=self.predictor_steps, hidden=self.hidden
+            )
         proposals = [self._proposals(device, share, accuracy, rng=rng) for device, share in shares.items()]
         return self.first_new(np.concatenate(proposals), n, rng=rng)
 
     def _proposals(self, device: str, n: int, accuracy: MLPPredictor, *, rng: np.random.Generator) -> np.ndarray:
         known = self.measurements.complete(device)
         latency = known.values[device][frontier(known.objectives(device))]
-        generator = PNAGGenerator(self.space, **self.options, seed=int(rng.integers(2**32)))
+        generator = PNAGGenerator(
+            self.space,
+            reward=self.reward,
+            iterations=self.iterations,
+            batch=self.batch,
+            evaluator_steps=self.evaluator_steps,
+            predictor_steps=self.predictor_steps,
+            hidden=self.hidden,
+            learning_rate=self.learning_rate,
+            entropy=self.entropy,
+            seed=int(rng.integers(2**32)),
+        )
         generator.fit(self.measurements, device, np.linspace(latency[0], latency[-1], self.budgets), accuracy=accuracy)
         ranked = generator.ranked(np.linspace(latency[0], latency[-1], n), samples=self.samples)
         first_choices = np.swapaxes(ranked, 0, 1).reshape(-1, self.space.n_choices)

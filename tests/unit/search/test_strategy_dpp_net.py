@@ -11,7 +11,7 @@ from separable import SeparableSpace, accuracy, mean_shortfall, measure
 
 from nagevo.foundation.errors import ConfigError
 from nagevo.search import create_strategy
-from nagevo.search.methods.dpp_net import DPPNet, RecurrentEnsemble, crowding_distance, expanded, pareto_order
+from nagevo.search.methods.dpp_net import DPPNet, RecurrentEnsemble, expanded, pareto_order
 
 SPACE = SeparableSpace()
 
@@ -33,12 +33,6 @@ def test_the_pareto_order_places_no_dominated_row_before_its_dominator(rows):
                 objectives[later] < objectives[earlier]
             ).any()
             assert not dominates
-
-
-def test_crowding_by_hand():
-    # ends are infinitely far; (1, 3): (2 - 0) / 4 + (4 - 2) / 4 = 1, and (2, 2): (4 - 1) / 4 + (3 - 0) / 4 = 1.5
-    distance = crowding_distance(np.array([[0.0, 4.0], [1.0, 3.0], [2.0, 2.0], [4.0, 0.0]]))
-    assert distance.tolist() == [np.inf, 1.0, 1.5, np.inf]
 
 
 def test_the_first_round_measures_only_architectures_of_the_first_choices():

@@ -12,7 +12,7 @@ from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.frontier import frontier, is_nondominated
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
-from nagevo.learn.prior import best_known, fit_cheap, fit_prior
+from nagevo.learn.prior import best_known, fit_cheap, fit_readings
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
 from nagevo.search import improvement
 from nagevo.search.improvement import Frontier, best_batch, expected_share
@@ -292,7 +292,7 @@ def test_cheap_readings_make_a_short_search_better():
 
 def test_where_all_cheap_readings_failed_the_prior_remains():
     measured, options = measure(SPACE.enumerate()[::4]), {"surrogate": "xgboost", "seed": 0}
-    prior = fit_prior(SPACE, measured, **options)
+    prior = fit_readings(SPACE, measured, **options)
     failed = replace(measured, accuracy=np.full(len(measured), np.nan))
     assert fit_cheap(SPACE, failed, prior=prior, **options) is prior
     assert fit_cheap(SPACE, None, prior=prior, **options) is prior
