@@ -14,7 +14,6 @@ from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
 from nagevo.learn.prior import best_known, fit_cheap, fit_readings
 from nagevo.measure.measurements import EXTRA_ROUND, Measurements
-from nagevo.search import improvement
 from nagevo.search.improvement import Frontier, best_batch, expected_share
 from nagevo.search.surrogate_evolution import SurrogateEvolution, initial_design
 from nagevo.spaces.base import row_keys
@@ -167,17 +166,6 @@ def test_a_search_with_little_left_to_gain_ends_and_stays_ended():
     assert gained < 0.02 * Frontier.of(table.objectives("phone")).hypervolume
     whole = search(SurrogateEvolution(SPACE, ["phone"], **small), sizes)
     np.testing.assert_array_equal(table.choices, whole.choices[: len(table)])
-
-
-def test_choices_of_a_round_are_those_of_recomputing_every_gain(monkeypatch):
-    known = SPACE.sample_distinct(40, rng=np.random.default_rng(0))
-    proposed = []
-    for recomputed in (5, 10_000):
-        monkeypatch.setattr(improvement, "RECOMPUTED", recomputed)
-        strategy = SurrogateEvolution(SPACE, ["phone"], population=20, generations=3)
-        strategy.tell(measure(known))
-        proposed.append(strategy.ask(8))
-    np.testing.assert_array_equal(*proposed)
 
 
 def test_the_best_batch_counts_nothing_twice_and_searches_where_it_may():
