@@ -350,7 +350,7 @@ def test_answers_are_measured_again_when_all_else_of_their_round_is_done():
     plan = Plan(VERIFIED)
     assert plan.before_occasion(Wildcards(experiment="e", batch="verify/1/c/0")) == []
     assert plan.before_occasion(Wildcards(experiment="e", batch="verify/1/c/1")) == [
-        "results/e/verify/1/c/0/latency/c/0.parquet",
         "results/e/verify/1/validation/0.parquet",
         "results/e/verify/1/validation/1.parquet",
+        "results/e/verify/1/c/0/latency/c/0.parquet",
     ]
