@@ -81,6 +81,20 @@ class SmallImagesFirst(Scheduled):
         return rows
 
 
+class EqualWeights(SupernetEvaluator):
+    """Random networks count as much as the largest, as in BigNAS."""
+
+    def weight(self, teacher: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return torch.ones(())
+
+
+class SharedWeight(SupernetEvaluator):
+    """All random networks together count as much as the largest."""
+
+    def weight(self, teacher: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return torch.tensor(1.0 / self.random_networks)
+
+
 class AdaptiveDivergence(SupernetEvaluator):
     """The larger of the alpha-divergences of -1 and 1, ratios of probabilities bounded by 5.
 
@@ -157,6 +171,8 @@ VARIANTS = {
     "four random networks": Change({"random_networks": 4}),
     "smaller kernels as they are": Change({"kernel_transform": False}),
     "1,000 images for batch normalization": Change({"calibration_examples": 1000}),
+    "equal weights": Change(evaluator=EqualWeights),
+    "one weight, shared": Change(evaluator=SharedWeight),
     "progressive shrinking": Change(evaluator=ProgressiveShrinking),
     "small images first": Change(evaluator=SmallImagesFirst),
     "adaptive divergence": Change(evaluator=AdaptiveDivergence),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from nagevo.foundation.errors import DataError
+from nagevo.foundation.errors import ConfigError, DataError
 from nagevo.foundation.options import EMPTY, Option
 from nagevo.measure.accuracy.dataset import (
     CalibrationExamples,
@@ -38,7 +38,9 @@ class SupernetEvaluator(DatasetEvaluator):
     ----------
     Yu et al. 2020, "BigNAS: Scaling Up Neural Architecture Search with Big Single-Stage Models", section 3.1: in-place
     distillation, and regularization (here dropout and label smoothing) of the largest network only. Its sandwich rule
-    trains the smallest network in each step too, which then has higher accuracies here than better ones beside it.
+    trains the smallest network in each step too, which then has higher accuracies here than better ones beside it. Its
+    losses have equal weights; here those of random networks count as much as the largest network is right, because it
+    has to learn before it can teach.
     """
 
     needs_training = True
@@ -112,6 +114,9 @@ class SupernetEvaluator(DatasetEvaluator):
                 checkpoint=checkpoint,
                 about=about,
             )
+        if not all(bool(parameter.isfinite().all()) for parameter in supernet.parameters()):
+            rate = self.recipe.learning_rate
+            raise ConfigError(f"accuracy.training.learning_rate: expected less than {rate:g}: the supernet diverged")
 
     def load(self, path: str | os.PathLike) -> None:
         from nagevo.training.examples import Examples
@@ -194,8 +199,10 @@ class SupernetEvaluator(DatasetEvaluator):
             teacher, *students = self.drawn(np.random.default_rng(seed))
             dropout = (True, *(False for _ in students))
             logits, *others = pool.map(partial(outputs, x), (teacher, *students), dropout)
-            losses = [functional.cross_entropy(logits, labels.flatten(), label_smoothing=self.recipe.label_smoothing)]
-            losses += [self.divergence(each, logits.detach()) for each in others]
+            taught, target = logits.detach(), labels.flatten()
+            losses = [functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)]
+            weight = self.weight(taught, target)
+            losses += [weight * self.divergence(each, taught) for each in others]
             add_gradients(parameters, list(pool.map(gradients, losses)))
 
         return step
@@ -204,6 +211,17 @@ class SupernetEvaluator(DatasetEvaluator):
         """Return the networks of a step, shape (1 + random_networks, n_choices): first the one that is the teacher."""
         _, largest = self.plain.extremes()
         return np.concatenate([largest[None], networks_of_a_step(self.plain, self.random_networks, rng=rng)])
+
+    def weight(self, teacher: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the weight of a random network's loss, shape (): the mean probability that the teacher gives a label.
+
+        Parameters
+        ----------
+        teacher : torch.Tensor, shape (n, n_classes)
+            Its logits.
+        labels : torch.Tensor of int64, shape (n,)
+        """
+        return teacher.softmax(1).gather(1, labels[:, None]).mean()
 
     def divergence(self, logits: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         """Return the loss of a random network's logits, given the teacher's, both of shape (n, n_classes)."""

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -134,6 +136,25 @@ def test_gradients_of_networks_that_share_weights_add_up(elastic):
     assert unused.grad is None
 
 
+def test_random_networks_count_as_much_as_the_largest_is_right(elastic, monkeypatch):
+    own = evaluator()
+    labels = torch.tensor([0, 2])
+    right = torch.tensor([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]]).log()
+    assert own.weight(right, labels).item() == pytest.approx(0.55)
+    images, labels = torch.randn(8, *SPACE.input_shape), torch.arange(8) % 3
+    matrices = [p for name, p in elastic.named_parameters() if name.endswith("7to5_matrix")]  # of smaller kernels alone
+
+    def gradient(weight: float) -> torch.Tensor:
+        monkeypatch.setattr(own, "weight", lambda *_: torch.tensor(weight))
+        torch.manual_seed(0)  # for dropout
+        with ThreadPoolExecutor(1) as pool:
+            own.distillation_step(elastic, pool)(images, labels, torch.Generator().manual_seed(0))
+        return torch.cat([matrix.grad.flatten() for matrix in matrices if matrix.grad is not None])
+
+    assert gradient(1.0).abs().max() > 0
+    torch.testing.assert_close(gradient(0.25), 0.25 * gradient(1.0))
+
+
 def test_a_third_of_the_random_networks_has_independent_choices():
     space = create_space("mobilenetv3")
     rng = np.random.default_rng(0)
@@ -141,6 +162,12 @@ def test_a_third_of_the_random_networks_has_independent_choices():
     shares = (drawn / (np.asarray(space.n_options) - 1)).mean(axis=2)  # of the dear options, by network
     assert drawn.shape == (200, 3, space.n_choices)
     assert (shares.std(axis=0)[:2] > 2 * shares.std(axis=0)[2]).all()
+
+
+def test_a_supernet_that_diverges_asks_for_a_lower_learning_rate(tmp_path):
+    with pytest.raises(ConfigError, match=r"learning_rate: expected less than 1e\+30: the supernet diverged"):
+        evaluator(training=TRAINING | {"learning_rate": 1e30}).train(tmp_path / "supernet")
+    assert not list(tmp_path.iterdir())
 
 
 def test_training_gives_the_same_bytes_however_many_threads_and_interruptions(tmp_path, monkeypatch):
