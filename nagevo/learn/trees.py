@@ -146,9 +146,7 @@ def fit(
     for fold in folds:
         rest = np.delete(np.arange(len(target)), fold)
         data = xgboost.DMatrix(features[rest], standardized[rest], nthread=1)
-        booster = xgboost.Booster(PARAMETERS | {"seed": seed}, [data])
-        for number in range(N_TREES):  # as xgboost.train does, which evaluates and copies models beside
-            booster.update(data, number)
+        booster = xgboost.train(PARAMETERS | {"seed": seed}, data, N_TREES)
         out_of_fold[fold] = center + spread * booster.inplace_predict(features[fold])
         boosters.append(booster)
     noise = float(np.sqrt(np.mean((target - out_of_fold) ** 2)))
