@@ -199,10 +199,10 @@ class SupernetEvaluator(DatasetEvaluator):
             teacher, *students = self.drawn(np.random.default_rng(seed))
             dropout = (True, *(False for _ in students))
             logits, *others = pool.map(partial(outputs, x), (teacher, *students), dropout)
-            taught, target = logits.detach(), labels.flatten()
-            losses = [functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)]
-            weight = self.weight(taught, target)
-            losses += [weight * self.divergence(each, taught) for each in others]
+            teacher_logits, labels = logits.detach(), labels.flatten()
+            losses = [functional.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)]
+            weight = self.weight(teacher_logits, labels)
+            losses += [weight * self.divergence(each, teacher_logits) for each in others]
             add_gradients(parameters, list(pool.map(gradients, losses)))
 
         return step
