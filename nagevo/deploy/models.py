@@ -1,4 +1,7 @@
-"""What devices run: a network, the ONNX file that an architecture is, or an ONNX model in int8; without torch."""
+"""Models that devices run: a torch network, an ONNX file, or an ONNX model in int8.
+
+torch is imported only where a network is built or exported, so that ONNX files are timed without it.
+"""
 
 from __future__ import annotations
 

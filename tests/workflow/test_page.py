@@ -269,23 +269,24 @@ def test_other_spaces_are_drawn_too(opened, name, selector):
     assert count == {"mobilenetv3": 20, "conv1d": 9, "dag": 28}[name]
 
 
+def open_changed(browser, page: Path, folder: Path, content: str, other: str) -> None:
+    """Open a copy of the page in which a part of its content, which is there once, is another."""
+    html = page.read_text(encoding="utf-8")
+    assert html.count(content) == 1
+    changed = folder / "report.html"
+    changed.write_text(html.replace(content, other), encoding="utf-8")
+    browser.get(changed.as_uri())
+
+
 def test_failed_measurements_are_told_above_what_was_measured_again(page, browser, tmp_path):
     sentence = "2 of 30 failed on board: out of memory (2)"
-    html = page.read_text(encoding="utf-8")
-    assert html.count('"failures":[]') == 1
-    changed = tmp_path / "report.html"
-    changed.write_text(html.replace('"failures":[]', f'"failures":["{sentence}"]'), encoding="utf-8")
-    browser.get(changed.as_uri())
+    open_changed(browser, page, tmp_path, '"failures":[]', f'"failures":["{sentence}"]')
     assert sentence in by_id(browser, "again-metrics").text
 
 
 def test_how_far_a_supernet_agrees_with_training_alone_is_told(page, browser, tmp_path):
     sentence = "Supernet against training 12 networks alone: Kendall's tau 0.91."
-    html = page.read_text(encoding="utf-8")
-    assert html.count('"supernet":null') == 1
-    changed = tmp_path / "report.html"
-    changed.write_text(html.replace('"supernet":null', f'"supernet":{json.dumps(sentence)}'), encoding="utf-8")
-    browser.get(changed.as_uri())
+    open_changed(browser, page, tmp_path, '"supernet":null', f'"supernet":{json.dumps(sentence)}')
     assert sentence in by_id(browser, "predicted").text
 
 
@@ -295,11 +296,7 @@ def test_layers_and_next_answers_of_a_delivered_network_are_told(page, browser, 
     layer = {"layer": "first", "operator": "Conv", "place": "here", "ms": answer.value}
     network = {"device": device, "asked": answer.bound, "architecture": answer.architecture, "measured": answer.value}
     network |= {"kept": True, "layers": [layer], "n_layers": 1, "elsewhere": [], **neighbors(generator, answer)}
-    html = page.read_text(encoding="utf-8")
-    assert html.count('"networks":[]') == 1
-    changed = tmp_path / "report.html"
-    changed.write_text(html.replace('"networks":[]', f'"networks":[{json.dumps(network)}]'), encoding="utf-8")
-    browser.get(changed.as_uri())
+    open_changed(browser, page, tmp_path, '"networks":[]', f'"networks":[{json.dumps(network)}]')
     told = by_id(browser, "layer-tables").text
     assert "100.0" in told  # percent of the latency
     assert re.search(r"Next faster: −[\d.]+ ms, −[\d.]+ points\. \w", told)

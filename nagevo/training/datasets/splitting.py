@@ -36,12 +36,16 @@ def choose_rows(source: Source, sizes: Mapping[str, float | None], *, seed: int)
         if not len(kept):
             log.warning(
                 "dataset %s: the examples of split %s have no labels; training examples take their place",
-                *(source.name, name),
+                source.name,
+                name,
             )
         elif len(kept) < n:
             log.warning(
                 "dataset %s: %d of %d examples of split %s have no label and are left out",
-                *(source.name, n - len(kept), n, name),
+                source.name,
+                n - len(kept),
+                n,
+                name,
             )
     homes = {split: split if len(labeled.get(split, ())) else "train" for split in SPLITS}
     rows: dict[str, tuple[str, np.ndarray]] = {}
