@@ -42,7 +42,11 @@ def options(backend, tables):
     }.get(backend, {})
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+SLOW = {"command", "onnx_file"}
+"""Backends that begin a process or export a network: seconds for each test."""
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(BACKENDS)])
 def case(request, tables, convolution_space):
     """Return a device of each backend in turn, a space it knows, and two architectures, the dearer one first."""
     space, pair = SPACE, SPACE.extremes()[::-1]

@@ -113,6 +113,7 @@ def test_onnxruntime_times_both_precisions_and_torch_says_that_it_cannot(space, 
     assert int8.endswith("backend torch runs float32 alone; expected backend onnxruntime or command for int8")
 
 
+@pytest.mark.slow
 def test_the_size_of_the_file_is_measured_in_its_precision(space, rows):
     float32, int8 = create_device("onnx_file").measure(space, rows)["file_kb"]
     assert int8 < float32

@@ -75,6 +75,7 @@ def experiment(folder, *devices: str):
     )
 
 
+@pytest.mark.slow
 def test_answers_need_neither_torch_nor_xgboost_nor_snakemake(folder, tmp_path):
     def run(kept, *arguments):
         command = [sys.executable, "-c", WITHOUT.format(kept=kept), *map(str, arguments)]

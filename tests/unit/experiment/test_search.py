@@ -71,6 +71,7 @@ class Meter(Device):
         return pd.DataFrame({"energy_mj": 30.0 - latency_ms(choices), "status": "ok"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["monas", "dpp_net", "na_rs"])
 def test_an_energy_is_an_objective_of_a_strategy_as_a_latency_is(name):
     strategy = create_strategy(name, SPACE, ("meter",), seed=0, evaluations=30)

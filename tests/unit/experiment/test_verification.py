@@ -74,6 +74,7 @@ def answered(generator, device):
     return [answer for answer in generator.answers(BUDGETS, device=device) if not isinstance(answer, InfeasibleBudget)]
 
 
+@pytest.mark.slow
 def test_answers_are_verified_after_the_rounds_and_hold(searched, tmp_path):
     parsed, measurements = verifying(searched, 4)
     generator = learn_verified(parsed, measurements, tmp_path / "bundle")
@@ -98,6 +99,7 @@ def test_without_rounds_nothing_is_measured_after_the_search(searched, tmp_path)
         assert verified == (known & verified if device == "table" else set())
 
 
+@pytest.mark.slow
 def test_a_round_without_new_answers_costs_nothing(searched, tmp_path, monkeypatch):
     parsed, measurements = verifying(searched, 2)
     timed = len(Stopwatch.measured)
@@ -108,6 +110,7 @@ def test_a_round_without_new_answers_costs_nothing(searched, tmp_path, monkeypat
     assert len(Stopwatch.measured) == timed
 
 
+@pytest.mark.slow
 def test_what_was_verified_is_not_proposed_again(searched, tmp_path):
     parsed, measurements = verifying(searched, 2)
     generator = learn(parsed, measurements, tmp_path / "bundle")

@@ -53,6 +53,7 @@ def test_ten_probes_tell_the_latency_of_a_relative_of_known_devices(family):
     assert np.median(np.abs(predicted / latency_ms - 1)) < 0.03  # speed alone: 7 % off in the median
 
 
+@pytest.mark.slow
 def test_more_probes_make_errors_smaller(family):
     errors = []
     for n in (3, 10, 40):
@@ -62,6 +63,7 @@ def test_more_probes_make_errors_smaller(family):
     assert errors[0] > errors[1] > errors[2]
 
 
+@pytest.mark.slow
 def test_the_bound_holds_as_often_as_it_says(family):
     held = []
     for _ in range(30):

@@ -102,6 +102,7 @@ def test_the_splits_hold_every_image_once():
     assert sorted(table["row"]) == list(range(5000))
 
 
+@pytest.mark.slow
 def test_networks_of_windows_are_trained_scored_and_deployed(windows, tmp_path):
     scores = windows.evaluate(np.array([[0], [1]], dtype=np.int8), split="test")
     assert (scores["status"] == "ok").all()
@@ -114,6 +115,7 @@ def test_networks_of_windows_are_trained_scored_and_deployed(windows, tmp_path):
     assert "image" not in card
 
 
+@pytest.mark.slow
 def test_networks_of_text_are_trained_scored_and_deployed(letters, tmp_path):
     scores = letters.evaluate(np.array([[1]], dtype=np.int8))
     assert scores["accuracy"].item() > 80  # the first of eight tokens is hard to tell from nothing
@@ -132,6 +134,7 @@ def cells(letters, evaluator: str, **training):
     return create_evaluator(evaluator, space, dataset=letters.dataset_options, training=recipe)
 
 
+@pytest.mark.slow
 def test_recurrent_cells_learn_the_next_letter_alone_and_in_their_supernet(letters, tmp_path):
     alone, shared = cells(letters, "training"), cells(letters, "supernet")
     shared.train(tmp_path / "supernet.safetensors")
@@ -144,6 +147,7 @@ def test_recurrent_cells_learn_the_next_letter_alone_and_in_their_supernet(lette
         assert scores["perplexity"].max() < 3
 
 
+@pytest.mark.slow
 def test_networks_with_a_state_are_deployed_token_by_token(letters, tmp_path):
     card = model_card(deployed(cells(letters, "training", epochs=2), tmp_path), {}, (12,))
     assert "`inputs`: int64 of shape (1, 1)." in card

@@ -62,6 +62,7 @@ def test_the_recurrent_ensemble_ranks_architectures_that_it_has_not_seen():
     assert np.abs(ensemble(known) - accuracy(known)).mean() < 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["measured", "smallest"])
 def test_growth_beats_random_search(start):
     options = {"evaluations": 40, "start": start, "members": 2, "steps": 50, "predictor_steps": 50}

@@ -153,6 +153,7 @@ def test_the_hypervolume_gained_is_what_moocore_says():
     assert Frontier.of(OBJECTIVES).gain_over(earlier) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_a_search_with_little_left_to_gain_ends_and_stays_ended():
     small = {"population": 40, "generations": 10}
     sizes = [12, *[6] * 8]
@@ -231,6 +232,7 @@ def test_a_search_with_a_prior_begins_with_the_frontier_known_there(history):
     assert len(np.unique(row_keys(first))) == 10
 
 
+@pytest.mark.slow
 def test_a_prior_makes_a_short_search_better(history):
     small = {"population": 40, "generations": 10}
     with_it, without_it = (
@@ -269,6 +271,7 @@ class Cheap(SurrogateEvolution):
         super().tell(measurements)
 
 
+@pytest.mark.slow
 def test_cheap_readings_make_a_short_search_better():
     small = {"population": 40, "generations": 10}
     with_them, without = (

@@ -1,6 +1,7 @@
 """The relaxation and GAEA on small problems whose solutions are known."""
 
 import numpy as np
+import pytest
 import torch
 from separable import SeparableSpace, best_accuracy, measure, search
 
@@ -80,6 +81,7 @@ def test_budgets_span_the_measured_frontier_from_the_largest_down():
     assert 100 >= budgets[0] >= 10 >= budgets[1] >= 1
 
 
+@pytest.mark.slow
 def test_the_best_architectures_for_all_budgets_are_found():
     strategy = GAEA(SeparableSpace(), ["phone"], evaluations=60, initial=20)
     found = search(strategy, [20, 20, 20])

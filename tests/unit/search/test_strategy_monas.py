@@ -30,6 +30,7 @@ def test_policies_share_the_proposals_of_all_rounds_evenly():
     assert counts.tolist() == [4] * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reward", ["mixed", "latency_constraint", "accuracy_constraint"])
 def test_every_reward_beats_random_search(reward):
     options = {"evaluations": 40, "reward": reward, "trade_offs": 7, "iterations": 40, "predictor_steps": 60}

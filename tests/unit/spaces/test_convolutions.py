@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
 from torch import nn
 
@@ -23,6 +24,7 @@ with safe_gradients(network):
 """
 
 
+@pytest.mark.slow
 def test_gradients_of_few_channels_do_not_end_the_process():
     assert subprocess.run([sys.executable, "-c", GRADIENTS], check=False).returncode == 0
 
