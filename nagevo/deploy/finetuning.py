@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nagevo.deploy.deployment import DESCRIPTION, Deployment
-from nagevo.deploy.quantization import inputs_of, quantized
 from nagevo.foundation.writing import check_folder
 from nagevo.training.accelerator import torch_threads
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate, standard_error
@@ -16,6 +15,8 @@ from nagevo.training.recipe import Recipe
 from nagevo.training.tensors import digest
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from nagevo.training.examples import Examples
 
 
@@ -33,6 +34,9 @@ class Trainer(Protocol):
 
     def calibration(self, shape: tuple[int, ...]) -> Examples:
         """Return the examples on which batch normalization is calibrated, in a shape."""
+
+    def quantized(self, network: nn.Module, shape: tuple[int, ...]) -> bytes:
+        """Return the ONNX model of a trained network in int8, its ranges those on training examples of the shape."""
 
     def preprocessing(self) -> dict[str, Any]:
         """Return how examples become the inputs and outputs of a network."""
@@ -155,8 +159,8 @@ def _written(
 ) -> Deployment:
     """Write the network with what is known of it now; in int8 it is quantized, and read as the file runs."""
     if begun.description.get("precision") == "int8":
-        model = quantized(begun.network, begun.input_shape, inputs_of(trainer.calibration(begun.input_shape)))
-        begun, of_float = replace(begun, quantized=model), accuracies
+        begun = replace(begun, quantized=trainer.quantized(begun.network, begun.input_shape))
+        of_float = accuracies
         accuracies = {name: value for name, value in of_float.items() if name == "test_before"}
         for split in ("test", "validation"):
             accuracies[split] = accuracy(begun.runnable, trainer.examples(split, begun.input_shape))

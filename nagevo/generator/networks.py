@@ -88,12 +88,12 @@ class Networks:
         choices = self.space.from_text([architecture])
         if self.space.precisions_of(choices)[0] != "int8":
             return None
-        from nagevo.deploy.quantization import inputs_of, quantized
+        from nagevo.deploy.quantization import quantized
         from nagevo.measure.accuracy.dataset import DatasetEvaluator
 
         shape, evaluator = self.space.input_shape_of(choices[0]), self.evaluator
         if isinstance(evaluator, DatasetEvaluator):
-            return quantized(network, shape, inputs_of(evaluator.calibration(shape)))
+            return evaluator.quantized(network, shape)
         return quantized(network, shape)
 
     def trainer(self, dataset: Mapping[str, object] | None = None) -> TrainingEvaluator:

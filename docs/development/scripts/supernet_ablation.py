@@ -205,6 +205,8 @@ def complete(path: Path, content: dict, choices: np.ndarray, seeds: int, process
     """Write the test accuracies of networks that are trained alone, a column for each seed that the table lacks."""
     texts = parse_config(content).create_space().to_text(choices)
     known = pd.read_csv(path, index_col="architecture") if path.exists() else pd.DataFrame(index=texts)
+    if list(known.index) != texts:
+        raise SystemExit(f"{path}: expected the accuracies of this config's {len(texts)} networks, got those of others")
     with ProcessPoolExecutor(processes) as pool:
         for seed in range(known.shape[1], seeds):
             jobs = [(content, choices[i : i + 1], seed) for i in range(len(choices))]

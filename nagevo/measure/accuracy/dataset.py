@@ -174,16 +174,22 @@ class DatasetEvaluator(Evaluator):
             shape = self.space.input_shape_of(choices)
             trained = fold(self.trained(choices))
             is_int8 = self.space.precisions_of(choices[None])[0] == "int8"
-            runnable = self._quantized(trained, shape) if is_int8 else trained
+            runnable = self._int8(trained.cpu(), shape) if is_int8 else trained
             values = readings(runnable, self.examples(split, shape))
         except (RuntimeError, ValueError, ArithmeticError) as error:  # of torch, for instance out of memory
             return *failed, reason(error)
         return (*values, OK) if np.isfinite(values).all() else (*failed, "its outputs are not finite numbers")
 
-    def _quantized(self, network: nn.Module, shape: tuple[int, ...]) -> Int8Network:
-        from nagevo.deploy.quantization import Int8Network, inputs_of, quantized
+    def _int8(self, network: nn.Module, shape: tuple[int, ...]) -> Int8Network:
+        from nagevo.deploy.quantization import Int8Network
 
-        return Int8Network(quantized(network.cpu(), shape, inputs_of(self.calibration(shape))))
+        return Int8Network(self.quantized(network, shape))
+
+    def quantized(self, network: nn.Module, shape: tuple[int, ...]) -> bytes:
+        """Return the ONNX model of a trained network in int8, its ranges those on training examples of the shape."""
+        from nagevo.deploy.quantization import inputs_of, quantized
+
+        return quantized(network, shape, inputs_of(self.calibration(shape)))
 
     def about(self, network: nn.Module) -> dict[str, Any]:
         """Return what trained weights depend on beside recipe and seed."""
