@@ -102,14 +102,14 @@ def with_readings(predictor: Predictor, device: str, readings: Readings, *, seed
 def meta_training_set(predictor: Predictor, n: int, *, seed: int) -> MetaTrainingSet:
     """Return the known devices, and synthetic ones made of them, from which a device with n measurements is learned."""
     choices, known_ms, accuracy = _evaluated(predictor)
-    described, unseen = predictor.described(choices), predictor.described(choices, unseen=True)
+    described = predictor.described(choices)
     features, sources = predictor.space.features(choices), log_sources(predictor, choices, known_ms)
     complete = np.isfinite(sources).all(axis=1)
     rng = np.random.default_rng([seed, 3])
     devices = SyntheticDevices.draw(features[complete], sources[complete], N_SYNTHETIC, rng=rng)
     order = probe_order(described, known_ms, accuracy, min(n, len(choices) // 2))
     latency_ms = np.concatenate([known_ms, devices.latency_ms(features, sources)])
-    return MetaTrainingSet(described, unseen, latency_ms, accuracy, order, len(known_ms))
+    return MetaTrainingSet(described, latency_ms, accuracy, order, len(known_ms))
 
 
 def _evaluated(predictor: Predictor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

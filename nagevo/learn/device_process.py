@@ -1,59 +1,76 @@
-"""A Gaussian process of the latency on one device, over the latencies of known devices and the features.
+"""Gaussian processes of the latency on one device that was measured a little, and their average.
 
-A device's latency is modeled as a weighted sum of those of known devices and of the features, plus an overhead. The
-process models the latency in units of the device's own speed, with relative noise.
+A device's latency, in units of its own speed, is that of a base plus weighted deviations of the known devices from it,
+weighted features, a smooth function of the features, and an overhead. Bases are the mean of the known devices, each of
+them, and a constant. There is a process for each base and each prior; they are averaged by what the measurements say of
+them, so that a device that resembles a known one is predicted from that one, and another one from all of them or from
+the costs of single features.
 
 References
 ----------
 Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning", equation 2.30 (marginal likelihood), 2.40 (linear
-weights with a prior), 5.12 (leave-one-out predictions).
+weights with a prior), 5.12 (leave-one-out predictions). Hoeting, Madigan, Raftery, Volinsky 1999, "Bayesian Model
+Averaging: A Tutorial": averages by posterior probability. Grünwald 2012, "The Safe Bayesian": likelihoods with an
+exponent below 1, for models none of which is true.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from nagevo.learn.gaussian import GaussianProcess, Kernel, in_parts
+from nagevo.learn.gaussian import ROWS_AT_ONCE, distances, in_parts, matern
 from nagevo.learn.regression import feature_scale
 
-OVERHEAD = 0.5
-"""Prior standard deviation of the overhead, in units of the mean latency."""
-LENGTH = 2.0
-"""Length of the smooth part of the kernel, in units of the spread of all features together."""
+PRIORS = np.array(list(product((0.02, 0.1, 0.5, 1.0), (0.02, 0.1, 0.2, 0.5), (0.05, 0.5), (0.015, 0.03, 0.06, 0.12))))
+"""Prior standard deviations of the weights of the known devices' deviations, of those of the features, and of the
+overhead, in units of the mean latency; and the relative standard deviation of a measurement."""
+SMOOTH, LENGTH = 0.05, 2.0
+"""Prior standard deviation of the smooth part, and its length, in units of the spread of all features together."""
+TEMPERATURE = 0.5
+"""Exponent of the likelihood in the posterior probability of a process."""
+SHARE_STRENGTH = 10.0
+"""Prior strength of equal shares of bases and priors, in devices."""
+N_UPDATES = 30
+"""Number of updates of the shares."""
+NEGLIGIBLE = 0.003
+"""Share of the average below which a process is left out."""
+EVIDENCE_PROBES = 200
+"""Maximum number of probes that decide on shares; the processes are conditioned on all of them."""
+ENTRIES_AT_ONCE = 2**20
+"""Number of entries of covariances that are computed at a time."""
 FLOOR = 0.1
 """Smallest latency that is predicted, as a share of the smallest measured one."""
-PRIOR_STRENGTH = 5.0
+ERROR_STRENGTH = 5.0
 """Prior strength of the predicted size of errors, in pseudo-measurements."""
 
 
 @dataclass(frozen=True)
-class Prior:
-    """Hyperparameters of the process of a device's relative latency.
+class Described:
+    """Architectures as the processes see them.
 
     Attributes
     ----------
-    devices, features, smooth : float
-        Prior standard deviations of the weights of the known devices and of the features, and of the smooth part.
-    noise : float
-        Relative standard deviation of a measurement.
+    features : ndarray, shape (n, n_features)
+        Scaled.
+    relative : ndarray, shape (n, n_known)
+        Latencies on the known devices, in units of the mean there.
     """
 
-    devices: float
-    features: float
-    smooth: float
-    noise: float
+    features: np.ndarray
+    relative: np.ndarray
 
-
-PRIORS = tuple(Prior(*each) for each in product((0.5, 1.0, 2.0), (0.1, 0.2, 0.5), (0.05, 0.15), (0.03, 0.06, 0.12)))
-"""Priors to choose from."""
+    def bases(self) -> np.ndarray:
+        """Return the relative latency on each base, shape (n_known + 2, n): the mean, each known device, a constant."""
+        return np.vstack([self.relative.mean(axis=1), self.relative.T, np.ones(len(self.relative))])
 
 
 @dataclass(frozen=True)
 class Basis:
-    """Basis functions of the latency model, for descriptions: features, then the logarithms of known latencies.
+    """How architectures are described to the processes: by features, then by logarithms of known latencies.
 
     Attributes
     ----------
@@ -78,83 +95,246 @@ class Basis:
         """Return the basis without one of the known devices."""
         return Basis(self.center, self.spread, np.delete(self.log_mean, known))
 
-    def inputs(self, described: np.ndarray) -> np.ndarray:
-        """Return the inputs of the process, shape (n, n_known + 2 + n_features).
-
-        They are the mean relative latency on the known devices, each known device's deviation from it, a constant for
-        the overhead, and the scaled features.
-        """
-        features = (described[:, : len(self.center)] - self.center) / self.spread
-        relative = np.exp(described[:, len(self.center) :] - self.log_mean)
-        mean = relative.mean(axis=1, keepdims=True)
-        return np.column_stack([mean, relative - mean, np.ones(len(described)), features])
-
-    def kernel(self, prior: Prior) -> Kernel:
-        """Return the kernel of a prior for the inputs."""
-        n_known, n_features = len(self.log_mean), len(self.center)
-        std = np.concatenate([[1.0], np.full(n_known, prior.devices), [OVERHEAD], np.full(n_features, prior.features)])
-        lengths = np.concatenate([np.full(n_known + 2, np.inf), np.full(n_features, LENGTH)])
-        return Kernel(std**2, np.zeros(len(std)), prior.smooth**2, lengths)
+    def scaled(self, described: np.ndarray) -> Described:
+        """Return described architectures, shape (n, n_features + n_known), in the units of the processes."""
+        n_features = len(self.center)
+        features = (described[:, :n_features] - self.center) / self.spread
+        return Described(features, np.exp(described[:, n_features:] - self.log_mean))
 
 
 @dataclass(frozen=True)
-class DeviceProcess:
-    """A Gaussian process of relative latency, conditioned on the probes of a device.
-
-    Its prior mean is the mean relative latency on the known devices, the first input.
+class DeviceProcesses:
+    """Gaussian processes of the relative latency on a device, given its probes, and their shares in the average.
 
     Attributes
     ----------
-    noise : float
-        Relative standard deviation of a measurement.
-    speed_ms : float
-        Unit of latency: that of the device for architectures whose mean relative latency is 1.
+    features, relative : ndarray, shape (n_probes, …)
+        The probes: see :class:`Described`.
     floor_ms : float
         Smallest latency that is predicted.
+    base : ndarray of int, shape (n,)
+        Number of each process' base: see :meth:`Described.bases`.
+    prior : ndarray, shape (n, 4)
+        Rows of :data:`PRIORS`.
+    speed_ms : ndarray, shape (n,)
+        Unit of latency: that of the device for architectures whose relative latency on the base is 1.
+    whitener : ndarray, shape (n, n_probes, n_probes)
+        Inverse of the Cholesky factor of the covariance of the probes.
+    weights : ndarray, shape (n, n_probes)
+        Weight of the kernel with each probe.
+    share : ndarray, shape (n,)
+        In the average; their sum is 1.
     """
 
     basis: Basis
-    process: GaussianProcess
-    noise: float
-    speed_ms: float
+    features: np.ndarray
+    relative: np.ndarray
     floor_ms: float
+    base: np.ndarray
+    prior: np.ndarray
+    speed_ms: np.ndarray
+    whitener: np.ndarray
+    weights: np.ndarray
+    share: np.ndarray
 
     @classmethod
-    def of(cls, basis: Basis, prior: Prior, described: np.ndarray, latency_ms: np.ndarray) -> DeviceProcess:
-        """Return the process conditioned on the latencies of described probes."""
-        inputs = basis.inputs(described)
-        mean = inputs[:, 0]
-        speed_ms = float(np.exp((np.log(latency_ms) - np.log(mean)).mean()))
-        relative = latency_ms / speed_ms
-        process = GaussianProcess.conditioned(
-            basis.kernel(prior), inputs, relative - mean, (prior.noise * relative) ** 2
-        )
-        return cls(basis, process, prior.noise, speed_ms, FLOOR * float(latency_ms.min()))
+    def of(cls, basis: Basis, described: np.ndarray, latency_ms: np.ndarray, share: np.ndarray) -> DeviceProcesses:
+        """Return the processes that count, given the latencies of described probes.
 
-    def log_evidence(self, latency_ms: np.ndarray) -> float:
-        """Return the logarithm of the probability density of the logarithms of the probes' latencies."""
-        relative = latency_ms / self.speed_ms
-        return float(np.log(relative).sum()) + self.process.log_evidence(relative - self.process.points[:, 0])
+        Parameters
+        ----------
+        described : ndarray, shape (n_probes, n_features + n_known)
+        latency_ms : ndarray, shape (n_probes,)
+        share : ndarray, shape (n_bases, n_priors)
+            Of each base and prior, as :func:`posterior` returns.
+        """
+        probes = basis.scaled(described)
+        base, number = np.nonzero(share >= min(NEGLIGIBLE, share.max()))
+        conditioned = _Conditioned.on(probes, latency_ms, base, PRIORS[number])
+        whitener = np.linalg.inv(conditioned.factor)
+        kept = share[base, number]
+        return cls(
+            basis,
+            probes.features,
+            probes.relative,
+            FLOOR * float(latency_ms.min()),
+            base,
+            PRIORS[number],
+            conditioned.speed_ms,
+            whitener,
+            np.einsum("mij,mi->mj", whitener, conditioned.white),
+            kept / kept.sum(),
+        )
 
     def predict(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the latency in ms and the relative standard deviation of a measurement, both of shape (n,)."""
-        latency_ms, std = in_parts(self._predicted, described)
+        """Return the latency in ms and the relative standard deviation of a measurement, both of shape (n_rows,)."""
+        at_once = max(1, min(ROWS_AT_ONCE, ENTRIES_AT_ONCE // self.weights.size))
+        latency_ms, std = in_parts(self._predicted, described, at_once)
         return latency_ms, std
 
     def _predicted(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        inputs = self.basis.inputs(described)
-        mean, variance = self.process.mean_and_variance(inputs)
-        relative = np.maximum(inputs[:, 0] + mean, self.floor_ms / self.speed_ms)
-        return self.speed_ms * relative, np.sqrt(variance / relative**2 + self.noise**2)
+        rows, probes = self.basis.scaled(described), Described(self.features, self.relative)
+        kernel = _covariance(self.prior, self.base, rows, probes)
+        relative = rows.bases()[self.base] + (kernel @ self.weights[:, :, None])[:, :, 0]
+        relative = np.maximum(relative, self.floor_ms / self.speed_ms[:, None])
+        explained = ((kernel @ self.whitener.transpose(0, 2, 1)) ** 2).sum(axis=2)
+        variance = np.maximum(_variance(self.prior, self.base, rows) - explained, 0.0)
+        return self._average(relative, variance / relative**2 + self.prior[:, 3:] ** 2)
 
     def left_out(self, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the latency of each probe predicted from the others, and the relative standard deviation."""
-        residual, deviation = self.process.left_out([np.array([row]) for row in range(len(latency_ms))])
-        predicted = np.maximum(latency_ms / self.speed_ms - residual, self.floor_ms / self.speed_ms)
-        return self.speed_ms * predicted, deviation / predicted
+        variance = 1 / (self.whitener**2).sum(axis=1)
+        relative = latency_ms / self.speed_ms[:, None] - variance * self.weights
+        relative = np.maximum(relative, self.floor_ms / self.speed_ms[:, None])
+        return self._average(relative, variance / relative**2)
 
     def error_scale(self, latency_ms: np.ndarray) -> float:
         """Return the ratio of the errors of leave-one-out predictions to the predicted ones, shrunk towards 1."""
         predicted, std = self.left_out(latency_ms)
         squares = (np.log(latency_ms / predicted) / std) ** 2
-        return float(np.sqrt((PRIOR_STRENGTH + squares.sum()) / (PRIOR_STRENGTH + len(squares))))
+        return float(np.sqrt((ERROR_STRENGTH + squares.sum()) / (ERROR_STRENGTH + len(squares))))
+
+    def _average(self, relative: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the average of latencies in ms, and its relative standard deviation: of each process and between them.
+
+        Parameters
+        ----------
+        relative, variance : ndarray, shape (n, n_rows)
+            Latency in units of the speed, and its relative variance.
+        """
+        logs = np.log(self.speed_ms[:, None] * relative)
+        mean = self.share @ logs
+        return np.exp(mean), np.sqrt(self.share @ variance + self.share @ (logs - mean) ** 2)
+
+
+@dataclass(frozen=True)
+class _Conditioned:
+    """Processes conditioned on probes, one for each base and prior given.
+
+    Attributes
+    ----------
+    speed_ms : ndarray, shape (n,)
+    factor : ndarray, shape (n, n_probes, n_probes)
+        Cholesky factor of the covariance of the probes.
+    white : ndarray, shape (n, n_probes)
+        Whitened deviations of the relative latencies from the base.
+    log_evidence : ndarray, shape (n,)
+        Logarithm of the probability density of the logarithms of the latencies, but for a constant.
+    """
+
+    speed_ms: np.ndarray
+    factor: np.ndarray
+    white: np.ndarray
+    log_evidence: np.ndarray
+
+    @classmethod
+    def on(cls, probes: Described, latency_ms: np.ndarray, base: np.ndarray, prior: np.ndarray) -> _Conditioned:
+        """Return them, for bases of shape (n,) and priors of shape (n, 4)."""
+        on_base, diagonal = probes.bases()[base], np.arange(len(latency_ms))
+        speed_ms = np.exp((np.log(latency_ms) - np.log(on_base)).mean(axis=1))
+        relative = latency_ms / speed_ms[:, None]
+        covariance = _covariance(prior, base, probes, probes)
+        covariance[:, diagonal, diagonal] += (prior[:, 3:] * relative) ** 2
+        factor = np.linalg.cholesky(covariance)
+        white = relative - on_base
+        for row in diagonal:  # forward substitution of all processes at once
+            known = (factor[:, row, :row] * white[:, :row]).sum(axis=1)
+            white[:, row] = (white[:, row] - known) / factor[:, row, row]
+        density = np.log(relative / factor[:, diagonal, diagonal]).sum(axis=1) - 0.5 * (white**2).sum(axis=1)
+        return cls(speed_ms, factor, white, density)
+
+
+def log_evidence(basis: Basis, described: np.ndarray, latency_ms: np.ndarray) -> np.ndarray:
+    """Return what the latencies of described probes say for each base and prior, shape (n_known + 2, n_priors).
+
+    It is the logarithm of the probability density of the logarithms of the latencies, but for a constant; of more than
+    :data:`EVIDENCE_PROBES`, that of so many, spread evenly over their order.
+    """
+    counted = np.linspace(0, len(latency_ms) - 1, min(len(latency_ms), EVIDENCE_PROBES)).round().astype(int)
+    probes, latency_ms = basis.scaled(described[counted]), latency_ms[counted]
+    at_once = max(1, ENTRIES_AT_ONCE // len(latency_ms) ** 2)
+    parts = np.array_split(PRIORS, -(-len(PRIORS) // at_once))
+    return np.array(
+        [
+            np.concatenate(
+                [_Conditioned.on(probes, latency_ms, np.full(len(part), base), part).log_evidence for part in parts]
+            )
+            for base in range(len(basis.log_mean) + 2)
+        ]
+    )
+
+
+def learned_shares(evidence: Sequence[np.ndarray]) -> np.ndarray:
+    """Return how often devices follow each kind of base and each prior, shape (3, n_priors); the sum is 1.
+
+    Kinds of base are the mean of the known devices, one of them, and a constant. The shares are those that explain the
+    devices best, with equal shares as a Dirichlet prior of :data:`SHARE_STRENGTH` devices (expectation maximization:
+    the posterior probabilities of each device's processes are counted, and in turn depend on the shares).
+
+    Parameters
+    ----------
+    evidence : sequence of ndarray, shape (n_known + 2, n_priors)
+        Of each device: see :func:`log_evidence`.
+    """
+    equal = np.full((3, len(PRIORS)), 1 / (3 * len(PRIORS)))
+    shares = equal
+    for _ in range(N_UPDATES):
+        counts = SHARE_STRENGTH * equal
+        for each in evidence:
+            probability = posterior(each, shares)
+            counts = counts + np.array([probability[0], probability[1:-1].sum(axis=0), probability[-1]])
+        shares = counts / counts.sum()
+    return shares
+
+
+def posterior(evidence: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Return the posterior probability of each base and prior for a device, shape (n_known + 2, n_priors).
+
+    Parameters
+    ----------
+    evidence : ndarray, shape (n_known + 2, n_priors)
+        See :func:`log_evidence`.
+    shares : ndarray, shape (3, n_priors)
+        See :func:`learned_shares`; that of a known device as the base is divided among them.
+    """
+    n_known = len(evidence) - 2
+    prior = np.vstack([shares[:1], np.repeat(shares[1:2] / n_known, n_known, axis=0), shares[2:]])
+    unscaled = prior * np.exp(TEMPERATURE * (evidence - evidence.max()))
+    return unscaled / unscaled.sum()
+
+
+def relative_covariance(basis: Basis, described: np.ndarray, prior: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean relative latency of described architectures and its covariance before anything was measured.
+
+    The base is the mean of the known devices, times a speed that is unknown.
+
+    Parameters
+    ----------
+    prior : sequence of float
+        As a row of :data:`PRIORS`.
+
+    Returns
+    -------
+    tuple of ndarray, shapes (n,) and (n, n)
+    """
+    rows = basis.scaled(described)
+    mean = rows.bases()[0]
+    return mean, _covariance(np.array([prior]), np.array([0]), rows, rows)[0] + np.outer(mean, mean)
+
+
+def _covariance(prior: np.ndarray, base: np.ndarray, first: Described, second: Described) -> np.ndarray:
+    """Return the covariance of relative latencies under each process, shape (n, n_first, n_second), without noise."""
+    used, number = np.unique(base, return_inverse=True)
+    deviations = [rows.relative - rows.bases()[used][:, :, None] for rows in (first, second)]
+    of_devices = (deviations[0] @ deviations[1].transpose(0, 2, 1))[number]
+    smooth = matern(distances(first.features / LENGTH, second.features / LENGTH))
+    devices, features, overhead = prior[:, :3].T[:, :, None, None] ** 2
+    return devices * of_devices + features * (first.features @ second.features.T) + SMOOTH**2 * smooth + overhead
+
+
+def _variance(prior: np.ndarray, base: np.ndarray, rows: Described) -> np.ndarray:
+    """Return the variance of the relative latency of each row under each process, shape (n, n_rows), without noise."""
+    used, number = np.unique(base, return_inverse=True)
+    of_devices = ((rows.relative - rows.bases()[used][:, :, None]) ** 2).sum(axis=2)[number]
+    devices, features, overhead = prior[:, :3].T[:, :, None] ** 2
+    return devices * of_devices + features * (rows.features**2).sum(axis=1) + SMOOTH**2 + overhead

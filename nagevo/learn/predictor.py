@@ -135,28 +135,22 @@ class Predictor:
             latency_ms[missing], spread[missing] = predicted
         return latency_ms, spread
 
-    def described(self, choices: np.ndarray, *, unseen: bool = False) -> np.ndarray:
+    def described(self, choices: np.ndarray) -> np.ndarray:
         """Return the inputs from which the latency on a device without a surrogate of its own is predicted.
 
         Parameters
         ----------
         choices : ndarray of int8, shape (n, n_choices)
-        unseen : bool
-            Whether measured architectures are described as if they were not.
 
         Returns
         -------
         ndarray, shape (n, n_features + n_known)
-            Features, and the logarithms of the latencies on the known devices.
+            Features, and the logarithms of the latencies that the surrogates of the known devices predict, of a
+            measured architecture as of one that was not: without the noise of its measurement.
         """
         features = self.space.features(choices)
-        latencies = [
-            cast(LatencySurrogate, self.latency_surrogates[device]).predict_unseen(features)
-            if unseen
-            else self.latency_ms(device, choices)
-            for device in self.known
-        ]
-        return np.column_stack([features, *np.log(latencies)])
+        known = [cast(LatencySurrogate, self.latency_surrogates[device]) for device in self.known]
+        return np.column_stack([features, *np.log([surrogate.predict_unseen(features) for surrogate in known])])
 
     def with_device(
         self, device: str, measurements: Measurements, surrogate: AdaptedLatency, *, exact: bool

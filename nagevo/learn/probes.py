@@ -9,15 +9,18 @@ designs that minimize the loss of the decision that the measurements are for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nagevo.foundation import frontier
 from nagevo.learn.conformal import CALIBRATION, near_frontier
-from nagevo.learn.device_process import PRIORS, Basis
+from nagevo.learn.device_process import Basis, relative_covariance
 
-N_INFORMATIVE = 2
+DESIGN_PRIORS = (1.0, 0.2, 0.5, 0.03), (1.0, 0.02, 0.5, 0.03)
+"""Priors under which probes are chosen, as rows of :data:`.device_process.PRIORS`: a device with costs of its own, and
+one that resembles known ones. Each counts as much."""
+N_INFORMATIVE = 3
 """Number of probes chosen to predict the latency of all architectures; later ones are chosen for good answers."""
 DEVIATIONS = 1.3
 """Assumed distance of a bound from the prediction while probes are chosen, in standard deviations."""
@@ -42,32 +45,67 @@ def probe_order(
 
     Notes
     -----
-    The first :data:`N_INFORMATIVE` follow a greedy A-optimal design: each reduces most the summed variance of the
-    relative latency of all rows under the prior with medium hyperparameters. Each further one reduces the regret of
-    answers on the known devices most, where a probed row can answer budgets above its latency, and any other row only
-    budgets above its bound, :data:`DEVIATIONS` higher. Where no row reduces it, the variance decides.
+    The first :data:`N_INFORMATIVE` follow a greedy A-optimal design: each reduces most the variance of the relative
+    latency of all rows, as a share of what it was before anything was measured, summed over the priors. They tell
+    which known device the new one resembles. Each further one reduces the regret of answers on the known devices most,
+    where a probed row can answer budgets above its latency, and any other row only budgets above its bound,
+    :data:`DEVIATIONS` higher. Where no row reduces it, the variance decides.
     """
-    prior, basis = PRIORS[len(PRIORS) // 2], Basis.of(described, len(known_ms))
-    inputs = basis.inputs(described)
-    mean = inputs[:, 0]
-    covariance = basis.kernel(prior).between(inputs, inputs) + np.outer(mean, mean)  # the device's speed is unknown too
-    noise = (prior.noise * mean) ** 2
+    basis = Basis.of(described, len(known_ms))
+    designs = [_Design.of(*relative_covariance(basis, described, prior), prior[-1]) for prior in DESIGN_PRIORS]
     known = np.zeros(len(described), dtype=bool)
     chosen: list[int] = []
     for row in first:
-        covariance, known[row] = _conditioned(covariance, row, noise[row]), True
+        designs, known[row] = [design.measured(row) for design in designs], True
     devices = [_KnownAnswers.of(latency_ms, accuracy) for latency_ms in known_ms]
     for number in range(len(first), len(first) + min(n, len(described) - len(first))):
-        gain = ((covariance / mean[:, None]) ** 2).sum(axis=0) / (np.diag(covariance) + noise)
-        gain[known] = -np.inf
+        gain = np.where(known, -np.inf, np.sum([design.gain() for design in designs], axis=0))
         row = int(gain.argmax())
         if number >= N_INFORMATIVE:
             rows = np.flatnonzero(~known)
-            regret = np.sum([device.regret_after(rows, covariance, noise, mean, known) for device in devices], axis=0)
+            regret = np.sum(
+                [device.regret_after(rows, design, known) for device in devices for design in designs], axis=0
+            )
             row = int(rows[np.lexsort((-gain[rows], regret))[0]])
         chosen.append(row)
-        covariance, known[row] = _conditioned(covariance, row, noise[row]), True
+        designs, known[row] = [design.measured(row) for design in designs], True
     return np.array(chosen, dtype=int)
+
+
+@dataclass(frozen=True)
+class _Design:
+    """What is known of the relative latency of all rows under one prior.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (n_rows,)
+        Prior mean.
+    covariance : ndarray, shape (n_rows, n_rows)
+    noise : ndarray, shape (n_rows,)
+        Variance of a measurement.
+    total : float
+        Relative variance of all rows before anything was measured.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    noise: np.ndarray
+    total: float
+
+    @classmethod
+    def of(cls, mean: np.ndarray, covariance: np.ndarray, noise: float) -> _Design:
+        """Return it before anything was measured, with the relative standard deviation of a measurement."""
+        return cls(mean, covariance, (noise * mean) ** 2, float((np.diag(covariance) / mean**2).sum()))
+
+    def gain(self) -> np.ndarray:
+        """Return the share of the variance of all rows that each row's measurement would explain, shape (n_rows,)."""
+        relative = self.covariance / self.mean[:, None]
+        return (relative**2).sum(axis=0) / (np.diag(self.covariance) + self.noise) / self.total
+
+    def measured(self, row: int) -> _Design:
+        """Return what is known once a row was measured."""
+        column = self.covariance[row]
+        return replace(self, covariance=self.covariance - np.outer(column, column) / (column[row] + self.noise[row]))
 
 
 @dataclass(frozen=True)
@@ -97,9 +135,7 @@ class _KnownAnswers:
         budgets = frontier.budgets(np.column_stack([-accuracy, latency_ms])[rows]) if len(rows) else np.empty(0)
         return cls(rows, latency_ms[rows], accuracy[rows], budgets)
 
-    def regret_after(
-        self, probes: np.ndarray, covariance: np.ndarray, noise: np.ndarray, mean: np.ndarray, known: np.ndarray
-    ) -> np.ndarray:
+    def regret_after(self, probes: np.ndarray, design: _Design, known: np.ndarray) -> np.ndarray:
         """Return by how much less accurate the answers are than the best one, summed, if each probe is measured.
 
         Only differences between probes matter, so that what the best answers have is left out.
@@ -107,22 +143,15 @@ class _KnownAnswers:
         Parameters
         ----------
         probes : ndarray of int, shape (n_probes,)
-        covariance : ndarray, shape (n_rows, n_rows)
-        noise, mean : ndarray, shape (n_rows,)
         known : ndarray of bool, shape (n_rows,)
             Rows that were measured already.
         """
-        rows = self.rows
+        rows, covariance, noise = self.rows, design.covariance, design.noise
         explained = covariance[np.ix_(probes, rows)] ** 2 / (covariance[probes, probes] + noise[probes])[:, None]
-        std = np.sqrt(np.maximum(covariance[rows, rows] - explained, 0.0) + noise[rows]) / mean[rows]
+        std = np.sqrt(np.maximum(covariance[rows, rows] - explained, 0.0) + noise[rows]) / design.mean[rows]
         std[(probes[:, None] == rows) | known[rows]] = 0.0
         bound = self.latency_ms * np.exp(DEVIATIONS * std)  # (n_probes, n)
         best = np.zeros((len(probes), len(self.budgets)), dtype=int)  # the least accurate where nothing holds
         for place in range(len(rows)):
             best[bound[:, place, None] <= self.budgets] = place
         return -self.accuracy[best].sum(axis=1) if len(rows) else np.zeros(len(probes))
-
-
-def _conditioned(covariance: np.ndarray, row: int, noise: float) -> np.ndarray:
-    """Return the covariance once a row was measured."""
-    return covariance - np.outer(covariance[row], covariance[row]) / (covariance[row, row] + noise)

@@ -15,7 +15,7 @@ from nagevo.foundation.errors import BundleError
 from nagevo.foundation.files import one_line
 from nagevo.foundation.writing import replacing
 from nagevo.learn.conformal import Residuals
-from nagevo.learn.device_process import Basis, DeviceProcess
+from nagevo.learn.device_process import Basis, DeviceProcesses
 from nagevo.learn.gaussian import GaussianProcess, Kernel
 from nagevo.learn.regression import ProcessRegression
 from nagevo.learn.surrogate import AccuracySurrogate, ErrorScale, LatencySurrogate, LogOf
@@ -31,7 +31,7 @@ CLASSES = {
         AdaptedLatency,
         Basis,
         BoostedTrees,
-        DeviceProcess,
+        DeviceProcesses,
         ErrorScale,
         GaussianProcess,
         Kernel,

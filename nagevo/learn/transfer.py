@@ -4,13 +4,12 @@ References
 ----------
 Lee, Lee, Chong, Hwang 2021, "HELP: Hardware-Adaptive Efficient Latency Prediction for NAS via Meta-Learning": a device
 seen as the latencies of reference architectures. Here only the prior of :mod:`nagevo.learn.device_process` is
-meta-learned: its hyperparameters are the most probable ones for all known devices, each treated as a new one, and for
-the new device.
+meta-learned: how often devices follow each base and each prior is learned from the known devices, each treated as a new
+one, and from the new device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.learn.conformal import Residuals, chosen_weights, weighted
-from nagevo.learn.device_process import PRIORS, Basis, DeviceProcess, Prior
+from nagevo.learn.device_process import Basis, DeviceProcesses, learned_shares, log_evidence, posterior
 
 MIN_MEASUREMENTS = 2
 """Minimum number of measurements per device."""
@@ -31,10 +30,7 @@ class MetaTrainingSet:
     Attributes
     ----------
     described : ndarray, shape (n, n_features + n_known)
-        Architectures as a new device will find them described where it is measured.
-    unseen : ndarray, shape (n, n_features + n_known)
-        The same, with the latencies that each known device's surrogate predicts without having seen them: most
-        architectures that will be predicted were not measured there.
+        Features, and the logarithms of the latencies that each known device's surrogate predicts.
     latency_ms : ndarray, shape (n_devices, n)
         Measured, NaN where it failed; the known devices first, in order, then synthetic ones.
     accuracy : ndarray, shape (n,)
@@ -44,7 +40,6 @@ class MetaTrainingSet:
     """
 
     described: np.ndarray
-    unseen: np.ndarray
     latency_ms: np.ndarray
     accuracy: np.ndarray
     order: np.ndarray
@@ -53,7 +48,7 @@ class MetaTrainingSet:
     @cached_property
     def basis(self) -> Basis:
         """The basis for these architectures."""
-        return Basis.of(self.unseen, self.n_known)
+        return Basis.of(self.described, self.n_known)
 
     def held_out(self, n: int) -> list[HeldOutDevice]:
         """Return each device as if it were new and at most n architectures were measured there.
@@ -65,11 +60,10 @@ class MetaTrainingSet:
 
     def _held_out(self, number: int, n: int) -> HeldOutDevice:
         measured = np.isfinite(self.latency_ms[number])
-        described, unseen, basis = self.described, self.unseen, self.basis
+        described, basis = self.described, self.basis
         known = number < self.n_known
         if known:
-            column = described.shape[1] - self.n_known + number
-            described, unseen = np.delete(described, column, axis=1), np.delete(unseen, column, axis=1)
+            described = np.delete(described, described.shape[1] - self.n_known + number, axis=1)
             basis = basis.without(number)
         probes = self.order[measured[self.order]][:n]
         tested = measured & np.isfinite(self.accuracy)
@@ -80,7 +74,7 @@ class MetaTrainingSet:
             basis,
             described[probes],
             latency_ms[probes],
-            unseen[tested],
+            described[tested],
             latency_ms[tested],
             self.accuracy[tested],
         )
@@ -110,12 +104,18 @@ class HeldOutDevice:
     tested_ms: np.ndarray
     accuracy: np.ndarray
 
-    def residuals(self, prior: Prior) -> np.ndarray:
+    @cached_property
+    def evidence(self) -> np.ndarray:
+        """What the probes say for each base and prior: see :func:`.device_process.log_evidence`."""
+        return log_evidence(self.basis, self.described, self.latency_ms)
+
+    def residuals(self, shares: np.ndarray) -> np.ndarray:
         """Return errors of the predicted logarithms of what is chosen as answers are, in their scaled deviations."""
-        process = DeviceProcess.of(self.basis, prior, self.described, self.latency_ms)
+        share = posterior(self.evidence, shares)
+        process = DeviceProcesses.of(self.basis, self.described, self.latency_ms, share)
         predicted, std = process.predict(self.tested)
         spread = process.error_scale(self.latency_ms) * std
-        weights = chosen_weights(np.column_stack([-self.accuracy, predicted * np.exp(spread)]))
+        weights = chosen_weights(np.column_stack([-self.accuracy, np.log(predicted) + spread]))
         return weighted(np.log(self.tested_ms / predicted) / spread, weights)
 
 
@@ -126,7 +126,7 @@ class AdaptedLatency:
     Attributes
     ----------
     error_scale : float
-        See :meth:`DeviceProcess.error_scale`.
+        See :meth:`DeviceProcesses.error_scale`.
     residuals : Residuals
         Logarithms of the ratio of truth and prediction, over the predicted relative deviation times the error scale, of
         architectures chosen as answers on held-out devices.
@@ -136,7 +136,7 @@ class AdaptedLatency:
         Measured latencies, and the leave-one-out prediction of each, in ms.
     """
 
-    process: DeviceProcess
+    process: DeviceProcesses
     error_scale: float
     residuals: Residuals
     n_devices: int
@@ -180,15 +180,10 @@ def adapt_latency(described: np.ndarray, latency_ms: np.ndarray, training: MetaT
     if len(latency_ms) < MIN_MEASUREMENTS:
         raise DataError(f"a device needs at least {MIN_MEASUREMENTS} latencies to be adapted to, got {len(latency_ms)}")
     held_out = training.held_out(len(latency_ms))
-    known = [(device.basis, device.described, device.latency_ms) for device in held_out if device.known]
-    prior = _most_probable([*known, (training.basis, described, latency_ms)])
-    process = DeviceProcess.of(training.basis, prior, described, latency_ms)
-    residuals = [device.residuals(prior) for device in held_out]
+    evidence = log_evidence(training.basis, described, latency_ms)
+    shares = learned_shares([*(device.evidence for device in held_out if device.known), evidence])
+    process = DeviceProcesses.of(training.basis, described, latency_ms, posterior(evidence, shares))
+    residuals = [device.residuals(shares) for device in held_out]
     left_out = np.array([latency_ms, process.left_out(latency_ms)[0]])
     pooled = Residuals(np.sort(np.concatenate(residuals)))
     return AdaptedLatency(process, process.error_scale(latency_ms), pooled, len(residuals), left_out)
-
-
-def _most_probable(devices: Sequence[tuple[Basis, np.ndarray, np.ndarray]]) -> Prior:
-    """Return the prior of the largest evidence over all devices: their bases, described probes and latencies."""
-    return max(PRIORS, key=lambda prior: sum(DeviceProcess.of(b, prior, x, y).log_evidence(y) for b, x, y in devices))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
+from sklearn.gaussian_process.kernels import Matern
 
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import DataError
-from nagevo.learn.device_process import Basis
+from nagevo.learn import device_process
+from nagevo.learn.device_process import PRIORS, Basis, DeviceProcesses, learned_shares, log_evidence, posterior
 from nagevo.learn.fitting import fit_latency
 from nagevo.learn.probes import probe_order
 from nagevo.learn.storage import load_surrogates, save_surrogates
@@ -34,7 +37,7 @@ class Family:
 
     def training_set(self, n: int = 10) -> MetaTrainingSet:
         order = probe_order(self.described, self.known_ms, self.accuracy, n)
-        return MetaTrainingSet(self.described, self.described, self.known_ms, self.accuracy, order, N_KNOWN)
+        return MetaTrainingSet(self.described, self.known_ms, self.accuracy, order, N_KNOWN)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def test_one_known_device_is_enough_to_adapt_from(family):
     adapted = adapt_latency(
         described[order],
         family.known_ms[3, order],
-        MetaTrainingSet(described, described, latencies, family.accuracy, order, 1),
+        MetaTrainingSet(described, latencies, family.accuracy, order, 1),
     )
     assert adapted.n_devices == 2
     assert np.median(np.abs(adapted.predict(described) / family.known_ms[3] - 1)) < 0.1
@@ -148,9 +151,85 @@ def test_devices_on_which_everything_failed_leave_the_choice_to_the_others(famil
 def test_architectures_are_described_by_latencies_relative_to_the_mean():
     # One feature, two devices that take (1, 3) and (10, 10) ms: relative to their means (0.5, 1.5) and (1, 1).
     described = np.column_stack([[0.0, 1.0], np.log([1.0, 3.0]), np.log([10.0, 10.0])])
-    inputs = Basis.of(described, 2).inputs(described)
-    np.testing.assert_allclose(inputs[:, 0], [0.75, 1.25])  # the mean, then deviations from it
-    np.testing.assert_allclose(inputs[:, 1:3], [[-0.25, 0.25], [0.25, -0.25]])
+    bases = Basis.of(described, 2).scaled(described).bases()
+    np.testing.assert_allclose(bases, [[0.75, 1.25], [0.5, 1.5], [1.0, 1.0], [1.0, 1.0]])  # mean, each device, constant
+
+
+def test_the_evidence_of_a_base_and_a_prior_is_that_of_scipy(family, monkeypatch):
+    """A normal distribution of the relative latencies, in the density of their logarithms."""
+    monkeypatch.setattr(device_process, "ENTRIES_AT_ONCE", 10 * 6**2)  # ten priors at a time
+    basis, latency_ms = Basis.of(family.described, N_KNOWN), family.device()[:6]
+    evidence = log_evidence(basis, family.described[:6], latency_ms)
+    assert evidence.shape == (N_KNOWN + 2, len(PRIORS))
+    features = basis.scaled(family.described[:6]).features
+    known = (family.known_ms / family.known_ms.mean(axis=1, keepdims=True)).T[:6]
+    smooth = 0.05**2 * Matern(2.0, nu=2.5)(features)
+    for base, on_base in ((0, known.mean(axis=1)), (3, known[:, 2]), (N_KNOWN + 1, np.ones(6))):
+        deviations = known - on_base[:, None]
+        relative = latency_ms / np.exp(np.log(latency_ms / on_base).mean())
+        for number in (0, 37, 127):
+            devices, of_features, overhead, noise = PRIORS[number]
+            covariance = devices**2 * deviations @ deviations.T + of_features**2 * features @ features.T + smooth
+            covariance += overhead**2 + np.diag((noise * relative) ** 2)
+            expected = multivariate_normal(on_base, covariance).logpdf(relative) + np.log(relative).sum()
+            assert evidence[base, number] + 3 * np.log(1 / (2 * np.pi)) == pytest.approx(expected)
+
+
+def test_many_probes_are_judged_by_some_that_are_spread_over_all(family, monkeypatch):
+    basis, latency_ms = Basis.of(family.described, N_KNOWN), family.device()
+    monkeypatch.setattr(device_process, "EVIDENCE_PROBES", 3)
+    some = log_evidence(basis, family.described[:5], latency_ms[:5])
+    np.testing.assert_array_equal(some, log_evidence(basis, family.described[:5:2], latency_ms[:5:2]))
+
+
+def test_a_device_that_is_a_known_one_at_another_speed_is_predicted_from_it():
+    """Known latencies that have nothing to do with features or with each other; ten probes with 1 % of noise."""
+    rng = np.random.default_rng(0)
+    known_ms = np.exp(rng.normal(size=(4, N)))
+    described = np.column_stack([rng.random((N, 3)), *np.log(known_ms)])
+    latency_ms = 7.0 * known_ms[2] * np.exp(0.01 * rng.normal(size=N))
+    basis, probes = Basis.of(described, 4), (described[:10], latency_ms[:10])
+    equal = np.full((3, len(PRIORS)), 1 / (3 * len(PRIORS)))
+    process = DeviceProcesses.of(basis, *probes, posterior(log_evidence(basis, *probes), equal))
+    assert process.share[process.base == 3].sum() > 0.9
+    assert np.median(np.abs(process.predict(described)[0] / latency_ms - 1)) < 0.02
+
+
+def test_shares_are_learned_from_the_bases_that_devices_follow():
+    evidence = np.full((4, len(PRIORS)), -100.0)
+    evidence[1, 5] = 0.0  # the first of two known devices, the sixth prior
+    shares = learned_shares([evidence] * 30)
+    assert shares.shape == (3, len(PRIORS))
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares[1, 5] == pytest.approx(30 / 40, abs=0.01)  # 30 devices beside a prior of 10
+    probability = posterior(np.zeros((4, len(PRIORS))), shares)
+    assert probability.sum() == pytest.approx(1.0)
+    assert probability[1, 5] == probability[2, 5] == pytest.approx(shares[1, 5] / 2)
+
+
+def test_half_of_the_logarithm_of_the_evidence_counts():
+    evidence = np.zeros((3, len(PRIORS)))
+    evidence[0] = np.log(9.0)
+    probability = posterior(evidence, np.full((3, len(PRIORS)), 1 / (3 * len(PRIORS))))
+    assert probability.sum(axis=1) == pytest.approx([0.6, 0.2, 0.2])
+
+
+def test_a_left_out_probe_is_predicted_as_by_the_others(family):
+    """One process: its mean and deviation at a probe without that probe, at the same speed."""
+    basis, latency_ms = Basis.of(family.described, N_KNOWN), family.device()[:8]
+    share = np.zeros((N_KNOWN + 2, len(PRIORS)))
+    share[0, 100] = 1.0
+    process = DeviceProcesses.of(basis, family.described[:8], latency_ms, share)
+    covariance = np.linalg.inv(process.whitener[0].T @ process.whitener[0])
+    relative = latency_ms / process.speed_ms[0]
+    on_base = process.relative.mean(axis=1)
+    rest = np.arange(1, 8)
+    weights = np.linalg.solve(covariance[np.ix_(rest, rest)], covariance[rest, 0])
+    mean = on_base[0] + weights @ (relative - on_base)[rest]
+    variance = covariance[0, 0] - weights @ covariance[rest, 0]
+    predicted, std = process.left_out(latency_ms)
+    assert predicted[0] == pytest.approx(process.speed_ms[0] * mean)
+    assert std[0] == pytest.approx(np.sqrt(variance) / mean)
 
 
 def test_a_fitted_architecture_is_unseen_by_the_model_of_its_own_fold():
