@@ -17,7 +17,7 @@ from nagevo.foundation.writing import checksum, replacing_folder
 if TYPE_CHECKING:
     import numpy as np
 
-FORMAT = 6
+FORMAT = 7
 """Version of the layout; a bundle of another version is refused."""
 
 MANIFEST = "manifest.json"

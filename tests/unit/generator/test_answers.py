@@ -303,7 +303,7 @@ def test_a_model_that_does_not_fit_its_bundle_is_refused_where_it_is_needed(copy
 def test_a_bundle_of_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(nagevo.BundleError, match=r"written by nagevo .* and has format 99; this nagevo reads format 6"):
+    with pytest.raises(nagevo.BundleError, match=r"written by nagevo .* and has format 99; this nagevo reads format 7"):
         nagevo.load(copy)
 
 

@@ -90,7 +90,7 @@ def test_a_folder_far_from_any_bundle_is_named(tmp_path):
     ("change", "message"),
     [
         ({"format": 4, "versions": {"nagevo": "0.0.9"}}, "was written by nagevo 0.0.9 and has format 4; this nagevo"),
-        ({"format": 4, "versions": None}, r"generator has format 4; this nagevo reads format 6"),
+        ({"format": 4, "versions": None}, r"generator has format 4; this nagevo reads format 7"),
         ({"files": None}, "is not the manifest of a bundle"),
         ({"devices": {}}, "knows no device"),
         ({"devices": {"exact": {}}}, "was not written by this nagevo"),
