@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 JITTER = 1e-6
-ROWS_AT_ONCE = 512
+ROWS_AT_ONCE = 128
 """Number of rows that are predicted at a time, so that they and their kernels fit the processor's cache."""
 
 
