@@ -11,7 +11,7 @@ References
 Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning", equation 2.30 (marginal likelihood), 2.40 (linear
 weights with a prior), 5.12 (leave-one-out predictions). Hoeting, Madigan, Raftery, Volinsky 1999, "Bayesian Model
 Averaging: A Tutorial": averages by posterior probability. Grünwald 2012, "The Safe Bayesian": likelihoods with an
-exponent below 1, for models none of which is true.
+exponent below 1, for models none of which is true; it learns the exponent, which is fixed here.
 """
 
 from __future__ import annotations
@@ -19,25 +19,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from nagevo.learn.gaussian import ROWS_AT_ONCE, distances, in_parts, matern
+from nagevo.learn.gaussian import ROWS_AT_ONCE, distances, in_parts, inverse_of_lower, matern
 from nagevo.learn.regression import feature_scale
 
-PRIORS = np.array(list(product((0.02, 0.1, 0.5, 1.0), (0.02, 0.1, 0.2, 0.5), (0.05, 0.5), (0.015, 0.03, 0.06, 0.12))))
-"""Prior standard deviations of the weights of the known devices' deviations, of those of the features, and of the
-overhead, in units of the mean latency; and the relative standard deviation of a measurement."""
+
+class Prior(NamedTuple):
+    """Hyperparameters of a process, or an array of each.
+
+    Attributes
+    ----------
+    devices, features : float or ndarray
+        Prior standard deviations of the weights of the known devices' deviations from the base, and of the features.
+    overhead : float or ndarray
+        Prior standard deviation of the overhead, in units of the mean latency.
+    noise : float or ndarray
+        Relative standard deviation of a measurement.
+    """
+
+    devices: Any
+    features: Any
+    overhead: Any
+    noise: Any
+
+
+PRIORS = np.array([*product((0.02, 0.1, 0.5, 1.0), (0.02, 0.1, 0.2, 0.5), (0.05, 0.5), (0.015, 0.03, 0.06, 0.12))])
+"""Priors that are averaged over, shape (n_priors, 4); columns as in :class:`Prior`."""
 SMOOTH, LENGTH = 0.05, 2.0
 """Prior standard deviation of the smooth part, and its length, in units of the spread of all features together."""
-TEMPERATURE = 0.5
-"""Exponent of the likelihood in the posterior probability of a process."""
+LIKELIHOOD_EXPONENT = 0.5
+"""Exponent of the likelihood in the posterior probability of a process, so that few probes leave doubt."""
 SHARE_STRENGTH = 10.0
 """Prior strength of equal shares of bases and priors, in devices."""
 N_UPDATES = 30
 """Number of updates of the shares."""
-NEGLIGIBLE = 0.003
-"""Share of the average below which a process is left out."""
+KEPT = 0.9
+"""Sum of the posterior probabilities of the processes that are averaged, the most probable ones."""
 EVIDENCE_PROBES = 200
 """Maximum number of probes that decide on shares; the processes are conditioned on all of them."""
 ENTRIES_AT_ONCE = 2**20
@@ -138,21 +158,25 @@ class DeviceProcesses:
     share: np.ndarray
 
     @classmethod
-    def of(cls, basis: Basis, described: np.ndarray, latency_ms: np.ndarray, share: np.ndarray) -> DeviceProcesses:
-        """Return the processes that count, given the latencies of described probes.
+    def of(
+        cls, basis: Basis, described: np.ndarray, latency_ms: np.ndarray, probability: np.ndarray
+    ) -> DeviceProcesses:
+        """Return the most probable processes, given the latencies of described probes.
 
         Parameters
         ----------
         described : ndarray, shape (n_probes, n_features + n_known)
         latency_ms : ndarray, shape (n_probes,)
-        share : ndarray, shape (n_bases, n_priors)
-            Of each base and prior, as :func:`posterior` returns.
+        probability : ndarray, shape (n_bases, n_priors)
+            Of each base and prior, as :func:`posterior` returns; those that make up :data:`KEPT` are kept.
         """
         probes = basis.scaled(described)
-        base, number = np.nonzero(share >= min(NEGLIGIBLE, share.max()))
+        order = np.argsort(-probability, axis=None, kind="stable")
+        n_kept = 1 + int(np.searchsorted(np.cumsum(probability.flat[order]), KEPT))
+        base, number = np.unravel_index(np.sort(order[:n_kept]), probability.shape)
         conditioned = _Conditioned.on(probes, latency_ms, base, PRIORS[number])
-        whitener = np.linalg.inv(conditioned.factor)
-        kept = share[base, number]
+        whitener = np.array([inverse_of_lower(factor) for factor in conditioned.factor])
+        kept = probability[base, number]
         return cls(
             basis,
             probes.features,
@@ -167,7 +191,7 @@ class DeviceProcesses:
         )
 
     def predict(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the latency in ms and the relative standard deviation of a measurement, both of shape (n_rows,)."""
+        """Return latencies in ms and the standard deviation of a measurement's logarithm, both of shape (n_rows,)."""
         at_once = max(1, min(ROWS_AT_ONCE, ENTRIES_AT_ONCE // self.weights.size))
         latency_ms, std = in_parts(self._predicted, described, at_once)
         return latency_ms, std
@@ -179,10 +203,14 @@ class DeviceProcesses:
         relative = np.maximum(relative, self.floor_ms / self.speed_ms[:, None])
         explained = ((kernel @ self.whitener.transpose(0, 2, 1)) ** 2).sum(axis=2)
         variance = np.maximum(_variance(self.prior, self.base, rows) - explained, 0.0)
-        return self._average(relative, variance / relative**2 + self.prior[:, 3:] ** 2)
+        noise = Prior(*self.prior.T[:, :, None]).noise
+        return self._average(relative, variance / relative**2 + noise**2)
 
     def left_out(self, latency_ms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the latency of each probe predicted from the others, and the relative standard deviation."""
+        """Return the latency of each probe predicted from the others, and the standard deviation of its logarithm.
+
+        Each process leaves the probe out; its speed and its share in the average are those of all probes.
+        """
         variance = 1 / (self.whitener**2).sum(axis=1)
         relative = latency_ms / self.speed_ms[:, None] - variance * self.weights
         relative = np.maximum(relative, self.floor_ms / self.speed_ms[:, None])
@@ -195,7 +223,9 @@ class DeviceProcesses:
         return float(np.sqrt((ERROR_STRENGTH + squares.sum()) / (ERROR_STRENGTH + len(squares))))
 
     def _average(self, relative: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the average of latencies in ms, and its relative standard deviation: of each process and between them.
+        """Return the geometric mean of latencies in ms, and the standard deviation of their logarithm.
+
+        The variance is that within the processes, of lognormal latencies, and that between them.
 
         Parameters
         ----------
@@ -204,7 +234,7 @@ class DeviceProcesses:
         """
         logs = np.log(self.speed_ms[:, None] * relative)
         mean = self.share @ logs
-        return np.exp(mean), np.sqrt(self.share @ variance + self.share @ (logs - mean) ** 2)
+        return np.exp(mean), np.sqrt(self.share @ np.log1p(variance) + self.share @ (logs - mean) ** 2)
 
 
 @dataclass(frozen=True)
@@ -229,23 +259,23 @@ class _Conditioned:
 
     @classmethod
     def on(cls, probes: Described, latency_ms: np.ndarray, base: np.ndarray, prior: np.ndarray) -> _Conditioned:
-        """Return them, for bases of shape (n,) and priors of shape (n, 4)."""
+        """Return a process for each base and prior, shapes (n,) and (n, 4), given the latencies of the probes."""
         on_base, diagonal = probes.bases()[base], np.arange(len(latency_ms))
         speed_ms = np.exp((np.log(latency_ms) - np.log(on_base)).mean(axis=1))
         relative = latency_ms / speed_ms[:, None]
         covariance = _covariance(prior, base, probes, probes)
-        covariance[:, diagonal, diagonal] += (prior[:, 3:] * relative) ** 2
+        covariance[:, diagonal, diagonal] += (Prior(*prior.T[:, :, None]).noise * relative) ** 2
         factor = np.linalg.cholesky(covariance)
         white = relative - on_base
-        for row in diagonal:  # forward substitution of all processes at once
-            known = (factor[:, row, :row] * white[:, :row]).sum(axis=1)
-            white[:, row] = (white[:, row] - known) / factor[:, row, row]
+        for row in diagonal:  # forward substitution of all processes at once: numpy has none for triangular factors
+            explained = (factor[:, row, :row] * white[:, :row]).sum(axis=1)
+            white[:, row] = (white[:, row] - explained) / factor[:, row, row]
         density = np.log(relative / factor[:, diagonal, diagonal]).sum(axis=1) - 0.5 * (white**2).sum(axis=1)
         return cls(speed_ms, factor, white, density)
 
 
 def log_evidence(basis: Basis, described: np.ndarray, latency_ms: np.ndarray) -> np.ndarray:
-    """Return what the latencies of described probes say for each base and prior, shape (n_known + 2, n_priors).
+    """Return the log marginal likelihood of described probes for each base and prior, shape (n_known + 2, n_priors).
 
     It is the logarithm of the probability density of the logarithms of the latencies, but for a constant; of more than
     :data:`EVIDENCE_PROBES`, that of so many, spread evenly over their order.
@@ -298,20 +328,15 @@ def posterior(evidence: np.ndarray, shares: np.ndarray) -> np.ndarray:
         See :func:`learned_shares`; that of a known device as the base is divided among them.
     """
     n_known = len(evidence) - 2
-    prior = np.vstack([shares[:1], np.repeat(shares[1:2] / n_known, n_known, axis=0), shares[2:]])
-    unscaled = prior * np.exp(TEMPERATURE * (evidence - evidence.max()))
+    before = np.vstack([shares[:1], np.repeat(shares[1:2] / n_known, n_known, axis=0), shares[2:]])
+    unscaled = before * np.exp(LIKELIHOOD_EXPONENT * (evidence - evidence.max()))
     return unscaled / unscaled.sum()
 
 
-def relative_covariance(basis: Basis, described: np.ndarray, prior: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def relative_covariance(basis: Basis, described: np.ndarray, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean relative latency of described architectures and its covariance before anything was measured.
 
     The base is the mean of the known devices, times a speed that is unknown.
-
-    Parameters
-    ----------
-    prior : sequence of float
-        As a row of :data:`PRIORS`.
 
     Returns
     -------
@@ -328,13 +353,15 @@ def _covariance(prior: np.ndarray, base: np.ndarray, first: Described, second: D
     deviations = [rows.relative - rows.bases()[used][:, :, None] for rows in (first, second)]
     of_devices = (deviations[0] @ deviations[1].transpose(0, 2, 1))[number]
     smooth = matern(distances(first.features / LENGTH, second.features / LENGTH))
-    devices, features, overhead = prior[:, :3].T[:, :, None, None] ** 2
-    return devices * of_devices + features * (first.features @ second.features.T) + SMOOTH**2 * smooth + overhead
+    std = Prior(*prior.T[:, :, None, None])
+    of_features = std.features**2 * (first.features @ second.features.T)
+    return std.devices**2 * of_devices + of_features + SMOOTH**2 * smooth + std.overhead**2
 
 
 def _variance(prior: np.ndarray, base: np.ndarray, rows: Described) -> np.ndarray:
     """Return the variance of the relative latency of each row under each process, shape (n, n_rows), without noise."""
     used, number = np.unique(base, return_inverse=True)
     of_devices = ((rows.relative - rows.bases()[used][:, :, None]) ** 2).sum(axis=2)[number]
-    devices, features, overhead = prior[:, :3].T[:, :, None] ** 2
-    return devices * of_devices + features * (rows.features**2).sum(axis=1) + SMOOTH**2 + overhead
+    std = Prior(*prior.T[:, :, None])
+    of_features = std.features**2 * (rows.features**2).sum(axis=1)
+    return std.devices**2 * of_devices + of_features + SMOOTH**2 + std.overhead**2

@@ -121,10 +121,6 @@ class GaussianProcess:
             residual[fold], deviation[fold] = covariance @ self.weights[fold], np.sqrt(np.diag(covariance))
         return residual, deviation
 
-    def log_evidence(self, values: np.ndarray) -> float:
-        """Return the logarithm of the marginal likelihood of the values, but for a constant of their number."""
-        return float(np.log(np.diag(self.whitener)).sum() - 0.5 * values @ self.weights)
-
 
 def inverse_of_lower(factor: np.ndarray) -> np.ndarray:
     """Return the inverse of a lower triangular matrix."""

@@ -145,8 +145,8 @@ class Predictor:
         Returns
         -------
         ndarray, shape (n, n_features + n_known)
-            Features, and the logarithms of the latencies that the surrogates of the known devices predict, of a
-            measured architecture as of one that was not: without the noise of its measurement.
+            Features, and the logarithms of the latencies that the surrogates of the known devices predict: also where
+            they were measured, so that noise does not enter.
         """
         features = self.space.features(choices)
         known = [cast(LatencySurrogate, self.latency_surrogates[device]) for device in self.known]

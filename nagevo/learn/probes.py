@@ -15,11 +15,10 @@ import numpy as np
 
 from nagevo.foundation import frontier
 from nagevo.learn.conformal import CALIBRATION, near_frontier
-from nagevo.learn.device_process import Basis, relative_covariance
+from nagevo.learn.device_process import Basis, Prior, relative_covariance
 
-DESIGN_PRIORS = (1.0, 0.2, 0.5, 0.03), (1.0, 0.02, 0.5, 0.03)
-"""Priors under which probes are chosen, as rows of :data:`.device_process.PRIORS`: a device with costs of its own, and
-one that resembles known ones. Each counts as much."""
+DESIGN_PRIORS = Prior(1.0, 0.2, 0.5, 0.03), Prior(1.0, 0.02, 0.5, 0.03)
+"""Priors under which probes are chosen: of a device with costs of its own, and of one that resembles known ones."""
 N_INFORMATIVE = 3
 """Number of probes chosen to predict the latency of all architectures; later ones are chosen for good answers."""
 DEVIATIONS = 1.3
@@ -46,13 +45,13 @@ def probe_order(
     Notes
     -----
     The first :data:`N_INFORMATIVE` follow a greedy A-optimal design: each reduces most the variance of the relative
-    latency of all rows, as a share of what it was before anything was measured, summed over the priors. They tell
-    which known device the new one resembles. Each further one reduces the regret of answers on the known devices most,
-    where a probed row can answer budgets above its latency, and any other row only budgets above its bound,
+    latency of all rows, as a share of what it was before anything was measured, summed over the priors. They help to
+    tell which known device the new one resembles. Each further one reduces the regret of answers on the known devices
+    most, where a probed row can answer budgets above its latency, and any other row only budgets above its bound,
     :data:`DEVIATIONS` higher. Where no row reduces it, the variance decides.
     """
     basis = Basis.of(described, len(known_ms))
-    designs = [_Design.of(*relative_covariance(basis, described, prior), prior[-1]) for prior in DESIGN_PRIORS]
+    designs = [_Design.of(*relative_covariance(basis, described, prior), prior.noise) for prior in DESIGN_PRIORS]
     known = np.zeros(len(described), dtype=bool)
     chosen: list[int] = []
     for row in first:
@@ -74,7 +73,7 @@ def probe_order(
 
 @dataclass(frozen=True)
 class _Design:
-    """What is known of the relative latency of all rows under one prior.
+    """Mean and covariance of the relative latency of all rows under one prior, given the probes chosen so far.
 
     Attributes
     ----------
@@ -94,7 +93,7 @@ class _Design:
 
     @classmethod
     def of(cls, mean: np.ndarray, covariance: np.ndarray, noise: float) -> _Design:
-        """Return it before anything was measured, with the relative standard deviation of a measurement."""
+        """Return the design before any probe, with the relative standard deviation of a measurement."""
         return cls(mean, covariance, (noise * mean) ** 2, float((np.diag(covariance) / mean**2).sum()))
 
     def gain(self) -> np.ndarray:
@@ -103,7 +102,7 @@ class _Design:
         return (relative**2).sum(axis=0) / (np.diag(self.covariance) + self.noise) / self.total
 
     def measured(self, row: int) -> _Design:
-        """Return what is known once a row was measured."""
+        """Return the design once a row is a probe too."""
         column = self.covariance[row]
         return replace(self, covariance=self.covariance - np.outer(column, column) / (column[row] + self.noise[row]))
 

@@ -53,10 +53,12 @@ class MetaTrainingSet:
     def held_out(self, n: int) -> list[HeldOutDevice]:
         """Return each device as if it were new and at most n architectures were measured there.
 
-        Where one device alone is known, no other could describe it; only synthetic ones are returned then.
+        Where one device alone is known, no other could describe it; only synthetic ones are returned then. A device on
+        which most probes failed is left out, too.
         """
         numbers = range(self.n_known if self.n_known == 1 else 0, len(self.latency_ms))
-        return [self._held_out(number, n) for number in numbers]
+        devices = [self._held_out(number, n) for number in numbers]
+        return [device for device in devices if len(device.latency_ms) >= MIN_MEASUREMENTS]
 
     def _held_out(self, number: int, n: int) -> HeldOutDevice:
         measured = np.isfinite(self.latency_ms[number])
@@ -106,13 +108,13 @@ class HeldOutDevice:
 
     @cached_property
     def evidence(self) -> np.ndarray:
-        """What the probes say for each base and prior: see :func:`.device_process.log_evidence`."""
+        """Log marginal likelihood of the probes for each base and prior: see :func:`.device_process.log_evidence`."""
         return log_evidence(self.basis, self.described, self.latency_ms)
 
     def residuals(self, shares: np.ndarray) -> np.ndarray:
         """Return errors of the predicted logarithms of what is chosen as answers are, in their scaled deviations."""
-        share = posterior(self.evidence, shares)
-        process = DeviceProcesses.of(self.basis, self.described, self.latency_ms, share)
+        probability = posterior(self.evidence, shares)
+        process = DeviceProcesses.of(self.basis, self.described, self.latency_ms, probability)
         predicted, std = process.predict(self.tested)
         spread = process.error_scale(self.latency_ms) * std
         weights = chosen_weights(np.column_stack([-self.accuracy, np.log(predicted) + spread]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
@@ -10,9 +12,18 @@ from sklearn.gaussian_process.kernels import Matern
 from nagevo.foundation import frontier
 from nagevo.foundation.errors import DataError
 from nagevo.learn import device_process
-from nagevo.learn.device_process import PRIORS, Basis, DeviceProcesses, learned_shares, log_evidence, posterior
+from nagevo.learn.device_process import (
+    PRIORS,
+    Basis,
+    DeviceProcesses,
+    Prior,
+    learned_shares,
+    log_evidence,
+    posterior,
+    relative_covariance,
+)
 from nagevo.learn.fitting import fit_latency
-from nagevo.learn.probes import probe_order
+from nagevo.learn.probes import _Design, probe_order
 from nagevo.learn.storage import load_surrogates, save_surrogates
 from nagevo.learn.transfer import AdaptedLatency, MetaTrainingSet, adapt_latency
 
@@ -214,12 +225,16 @@ def test_half_of_the_logarithm_of_the_evidence_counts():
     assert probability.sum(axis=1) == pytest.approx([0.6, 0.2, 0.2])
 
 
+def only(base: int, prior: int, share: float = 1.0) -> np.ndarray:
+    probability = np.zeros((N_KNOWN + 2, len(PRIORS)))
+    probability[base, prior] = share
+    return probability
+
+
 def test_a_left_out_probe_is_predicted_as_by_the_others(family):
     """One process: its mean and deviation at a probe without that probe, at the same speed."""
     basis, latency_ms = Basis.of(family.described, N_KNOWN), family.device()[:8]
-    share = np.zeros((N_KNOWN + 2, len(PRIORS)))
-    share[0, 100] = 1.0
-    process = DeviceProcesses.of(basis, family.described[:8], latency_ms, share)
+    process = DeviceProcesses.of(basis, family.described[:8], latency_ms, only(0, 100))
     covariance = np.linalg.inv(process.whitener[0].T @ process.whitener[0])
     relative = latency_ms / process.speed_ms[0]
     on_base = process.relative.mean(axis=1)
@@ -229,7 +244,59 @@ def test_a_left_out_probe_is_predicted_as_by_the_others(family):
     variance = covariance[0, 0] - weights @ covariance[rest, 0]
     predicted, std = process.left_out(latency_ms)
     assert predicted[0] == pytest.approx(process.speed_ms[0] * mean)
-    assert std[0] == pytest.approx(np.sqrt(variance) / mean)
+    assert std[0] == pytest.approx(np.sqrt(np.log1p(variance / mean**2)))
+
+
+def test_a_prediction_is_the_conditional_normal_distribution(family):
+    basis, latency_ms = Basis.of(family.described, N_KNOWN), family.device()[:8]
+    process = DeviceProcesses.of(basis, family.described[:8], latency_ms, only(0, 37))
+    prior = Prior(*PRIORS[37])
+    mean, covariance = relative_covariance(basis, family.described, prior)
+    covariance = covariance - np.outer(mean, mean)  # here the speed is known
+    relative = latency_ms / process.speed_ms[0]
+    of_probes = covariance[:8, :8] + np.diag((prior.noise * relative) ** 2)
+    weights = np.linalg.solve(of_probes, covariance[:8])
+    expected = mean + weights.T @ (relative - mean[:8])
+    variance = np.diag(covariance) - (weights * covariance[:8]).sum(axis=0)
+    predicted, std = process.predict(family.described)
+    np.testing.assert_allclose(predicted, process.speed_ms[0] * expected)
+    np.testing.assert_allclose(std**2, np.log1p(variance / expected**2 + prior.noise**2), atol=1e-9)
+
+
+def test_processes_that_differ_make_the_average_uncertain(family):
+    """The variance of logarithms is that within the processes and that between them: half the difference, squared."""
+    basis, latency_ms = Basis.of(family.described, N_KNOWN), family.device()[:4]
+    parts = [only(1, 100), only(N_KNOWN + 1, 100)]
+    probes = family.described[:4], latency_ms
+    (first, first_std), (second, second_std) = (
+        DeviceProcesses.of(basis, *probes, part).predict(family.described) for part in parts
+    )
+    predicted, std = DeviceProcesses.of(basis, *probes, 0.5 * (parts[0] + parts[1])).predict(family.described)
+    np.testing.assert_allclose(predicted, np.sqrt(first * second))
+    between = (np.log(first / second) / 2) ** 2
+    np.testing.assert_allclose(std**2, (first_std**2 + second_std**2) / 2 + between)
+
+
+def test_improbable_processes_are_left_out(family):
+    probability = only(0, 3, 0.5) + only(2, 7, 0.45) + only(3, 9, 0.05)
+    process = DeviceProcesses.of(Basis.of(family.described, N_KNOWN), family.described[:4], np.ones(4), probability)
+    assert process.base.tolist() == [0, 2]
+    assert process.share == pytest.approx([0.5 / 0.95, 0.45 / 0.95])
+
+
+def test_a_known_device_on_which_most_probes_failed_tells_nothing(family):
+    training = family.training_set(3)
+    latency_ms = training.latency_ms.copy()
+    latency_ms[2, training.order[1:]] = np.nan
+    held_out = replace(training, latency_ms=latency_ms).held_out(3)
+    assert len(held_out) == N_KNOWN - 1
+
+
+def test_a_probe_explains_what_goes_along_with_it():
+    design = _Design(np.array([1.0, 2.0]), np.array([[1.0, 1.0], [1.0, 4.0]]), np.array([1.0, 0.0]), 2.0)
+    # relative covariances (1, 0.5; 0.5, 1): (1 + 0.25) of a relative variance of 2 with noise 1, and without noise
+    assert design.gain() == pytest.approx([1.25 / 2 / 2, 1.25 / 2])
+    np.testing.assert_allclose(design.measured(1).covariance, [[0.75, 0.0], [0.0, 0.0]])
 
 
 def test_a_fitted_architecture_is_unseen_by_the_model_of_its_own_fold():
