@@ -46,6 +46,7 @@ class Predictor:
         self.feasibility = Feasibility(space, measurements)
         self.accuracy_surrogate, self.latency_surrogates = accuracy, dict(latency)
         self._index = RowIndex(measurements.choices)
+        self._described, self._log_known = RowIndex(), np.empty((0, len(self.known)))
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -149,8 +150,13 @@ class Predictor:
             they were measured, so that noise does not enter.
         """
         features = self.space.features(choices)
-        known = [cast(LatencySurrogate, self.latency_surrogates[device]) for device in self.known]
-        return np.column_stack([features, *np.log([surrogate.predict_unseen(features) for surrogate in known])])
+        new = self._described.rows(choices) < 0
+        if new.any():  # an architecture is described for its latency, its bound and its probes: predicted once
+            known = [cast(LatencySurrogate, self.latency_surrogates[device]) for device in self.known]
+            log_known = np.log([surrogate.predict_unseen(features[new]) for surrogate in known]).T
+            self._described.add(choices[new])
+            self._log_known = np.concatenate([self._log_known, log_known])
+        return np.column_stack([features, self._log_known[self._described.rows(choices)]])
 
     def with_device(
         self, device: str, measurements: Measurements, surrogate: AdaptedLatency, *, exact: bool

@@ -20,6 +20,7 @@ from nagevo.experiment.config import parse_config
 from nagevo.experiment.learning import distill
 from nagevo.learn.fitting import fit_accuracy, fit_latency
 from nagevo.learn.predictor import Predictor
+from nagevo.learn.surrogate import LatencySurrogate
 from nagevo.measure.measurements import Measurements
 
 CONFIG = {
@@ -69,6 +70,17 @@ def test_a_measured_latency_is_its_own_bound_on_an_exact_device_only(generator):
     bound = {name: predictor.latency_bound_ms(name, measurements.choices, 0.9) for name in ("exact", "noisy")}
     np.testing.assert_array_equal(bound["exact"], measurements.values["exact"])
     np.testing.assert_array_equal(bound["noisy"], noisy.bound(predictor.space.features(measurements.choices), 0.9))
+
+
+def test_architectures_are_described_without_the_noise_of_their_measurements(bundle, monkeypatch):
+    """By what the surrogates predict without each one's own measurement, and once however often they are asked for."""
+    predictor = nagevo.load(bundle).predictor
+    measured, others = predictor.measurements.choices, predictor.space.sample(5, rng=np.random.default_rng(1))
+    features = predictor.space.features(measured)
+    unseen = [predictor.latency_surrogates[device].predict_unseen(features) for device in ("exact", "noisy")]
+    predictor.described(np.concatenate([others, measured[::-1]]))
+    monkeypatch.setattr(LatencySurrogate, "predict_unseen", None)
+    np.testing.assert_allclose(predictor.described(measured), np.column_stack([features, *np.log(unseen)]))
 
 
 def test_a_higher_confidence_never_gives_a_lower_bound(generator):
