@@ -31,6 +31,7 @@ from nagevo.experiment.config import Experiment, parse_config
 from nagevo.experiment.delivery import trained
 from nagevo.generator.generator import Generator
 from nagevo.measure.accuracy.dataset import DatasetEvaluator
+from nagevo.measure.latency.condition import Condition
 from nagevo.measure.latency.timing import Build, TimedDevice
 from nagevo.spaces import create_space
 from nagevo.spaces.base import SearchSpace
@@ -78,17 +79,19 @@ def compare(experiment: Experiment, names: Sequence[str]) -> list[dict[str, obje
     folder = Path("results") / experiment.name
     generator = nagevo.load(folder / "generator")
     (name,) = generator.devices
+    condition = Condition.parse(generator.description["conditions"][name])
     evaluator = generator.networks.trainer()
     assert isinstance(evaluator, DatasetEvaluator)
     space, shape = evaluator.plain, evaluator.plain.input_shape
     rivals = rival_networks(shape, len(evaluator.classes), names)
-    known = timed(experiment, name, space, {each: (build, shape) for each, build in rivals.items()})
+    known = timed(experiment, name, space, condition, {each: (build, shape) for each, build in rivals.items()})
     taken = spread_over(generator, name, worthwhile({w: known[w] for w in rivals if w.startswith(HANDMADE)}))
     answers = {each: generator.generate(known[each], device=name, confidence=0.9) for each in taken}
     ours = {answer.architecture: space.from_text([answer.architecture])[0] for answer in answers.values()}
     within = {each for each in rivals if not each.startswith(HANDMADE) and known[each] <= max(known[w] for w in taken)}
     networks = {text: (partial(space.network, row), space.input_shape_of(row)) for text, row in ours.items()}
-    ms = timed(experiment, name, space, networks | {each: (rivals[each], shape) for each in [*taken, *within]})
+    networks |= {each: (rivals[each], shape) for each in [*taken, *within]}
+    ms = timed(experiment, name, space, condition, networks)
     epochs = evaluator.recipe.epochs + experiment.deploy.epochs
     reached = {}
     for each in [*taken, *sorted(within)]:
@@ -109,15 +112,22 @@ def compare(experiment: Experiment, names: Sequence[str]) -> list[dict[str, obje
 
 
 def timed(
-    experiment: Experiment, name: str, space: SearchSpace, networks: Mapping[str, tuple[Build, tuple[int, ...]]]
+    experiment: Experiment,
+    name: str,
+    space: SearchSpace,
+    condition: Condition,
+    networks: Mapping[str, tuple[Build, tuple[int, ...]]],
 ) -> dict[str, float]:
-    """Return the latencies of networks, in ms, each timed beside the smallest and the largest of the space."""
+    """Return the latencies of networks, in ms, in the condition that the bundle promises for.
+
+    Each is timed beside the smallest and the largest network of the space, whose quiet speed the bundle knows.
+    """
     references = [(partial(space.network, row), space.input_shape_of(row)) for row in space.extremes()]
     builders, shapes = zip(*references, *networks.values(), strict=True)
     device = experiment.device(name).create()
     assert isinstance(device, TimedDevice)
     table = device.time_networks(builders, shapes, n_references=len(references))
-    return dict(zip(networks, table["latency_ms"].tolist(), strict=True))
+    return dict(zip(networks, condition.values(table), strict=True))
 
 
 def worthwhile(known: Mapping[str, float]) -> dict[str, float]:
