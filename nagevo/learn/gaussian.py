@@ -2,9 +2,8 @@
 
 References
 ----------
-Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning": algorithm 2.1 (prediction), equation 2.30 (marginal
-likelihood), equation 2.40 (linear weights with a prior), equation 4.17 (Matérn 5/2), equation 5.12 (leave-one-out
-predictions, here for whole folds).
+Rasmussen, Williams 2006, "Gaussian Processes for Machine Learning": algorithm 2.1 (prediction), equation 2.40 (linear
+weights with a prior), equation 4.17 (Matérn 5/2), equation 5.12 (leave-one-out predictions, here for whole folds).
 """
 
 from __future__ import annotations

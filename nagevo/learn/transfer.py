@@ -54,11 +54,12 @@ class MetaTrainingSet:
         """Return each device as if it were new and at most n architectures were measured there.
 
         Where one device alone is known, no other could describe it; only synthetic ones are returned then. A device on
-        which most probes failed is left out, too.
+        which all probes but one failed is left out, too.
         """
         numbers = range(self.n_known if self.n_known == 1 else 0, len(self.latency_ms))
         devices = [self._held_out(number, n) for number in numbers]
-        return [device for device in devices if len(device.latency_ms) >= MIN_MEASUREMENTS]
+        least = min(MIN_MEASUREMENTS, len(self.order))
+        return [device for device in devices if len(device.latency_ms) >= least]
 
     def _held_out(self, number: int, n: int) -> HeldOutDevice:
         measured = np.isfinite(self.latency_ms[number])
@@ -130,7 +131,7 @@ class AdaptedLatency:
     error_scale : float
         See :meth:`DeviceProcesses.error_scale`.
     residuals : Residuals
-        Logarithms of the ratio of truth and prediction, over the predicted relative deviation times the error scale, of
+        Logarithms of the ratio of truth and prediction, over their predicted deviation times the error scale, of
         architectures chosen as answers on held-out devices.
     n_devices : int
         Number of these devices.

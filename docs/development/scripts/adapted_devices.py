@@ -91,8 +91,7 @@ class Table:
         rows = pd.Index(predictor.space.to_text(self.choices)).get_indexer(measured)
         adapted = with_readings(predictor, "new", Readings(LATENCY, True, probes, true_ms[rows]), seed=seed)
         confidence = min(CONFIDENCE, adapted.highest_confidence("new"))
-        latency_ms, spread = adapted.latency_with_spread("new", self.choices)
-        bound = latency_ms * np.exp(spread * adapted.latency_surrogates["new"].residuals.margin(confidence))
+        bound = adapted.latency_bound_ms("new", self.choices, confidence)
         objectives = np.column_stack([100.0 - self.accuracy, true_ms])
         budgets = frontier.budgets(objectives, N_BUDGETS)
         given = frontier.best_under(bound, adapted.accuracy(self.choices), budgets)
@@ -100,7 +99,7 @@ class Table:
         answered = given >= 0
         holds = answered & (true_ms[given] <= budgets)
         return {
-            "spearman": spearmanr(latency_ms, true_ms).statistic,
+            "spearman": spearmanr(adapted.latency_ms("new", self.choices), true_ms).statistic,
             "regret": float((self.accuracy[best] - self.accuracy[given])[holds].mean()),
             "broken": 100.0 * float((answered & ~holds).mean()),
             "refused": 100.0 * float((~answered).mean()),

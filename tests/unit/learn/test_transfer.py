@@ -292,6 +292,12 @@ def test_a_known_device_on_which_most_probes_failed_tells_nothing(family):
     assert len(held_out) == N_KNOWN - 1
 
 
+def test_two_evaluated_architectures_are_enough_to_adapt_from(family):
+    """Each held-out device has one probe then: half of them, so that the others tell how large errors are."""
+    training = family.training_set(1)
+    assert adapt_latency(family.described[:2], family.known_ms[0, :2], training).n_devices == N_KNOWN
+
+
 def test_a_probe_explains_what_goes_along_with_it():
     design = _Design(np.array([1.0, 2.0]), np.array([[1.0, 1.0], [1.0, 4.0]]), np.array([1.0, 0.0]), 2.0)
     # relative covariances (1, 0.5; 0.5, 1): (1 + 0.25) of a relative variance of 2 with noise 1, and without noise
