@@ -71,23 +71,27 @@ class BotorchEHVI(Strategy):
         if np.isfinite(self.measurements.values[device]).sum() == self.space.size:
             targets = targets[:, :1]
         models = fitted(self._one_hot(known), torch.from_numpy(targets))
-        pool = self._pool(device, rng)
         measured = torch.from_numpy((low - best) / span)
-        chosen = np.empty((0, self.space.n_choices), dtype=np.int8)
-        for _ in range(n):
-            pool = without(pool, np.concatenate([self.evaluated(), chosen]))
-            if not len(pool):
-                break
+
+        def predicted(choices: np.ndarray) -> tuple[Tensor, Tensor]:
+            return self._predicted(models, device, choices, low[1], span[1])
+
+        pool = self._pool(device, rng)
+        mean, std = predicted(pool)
+        chosen: list[np.ndarray] = []
+        for _ in range(min(n, len(pool))):
             for _ in range(2):
-                mean, std = self._predicted(models, device, pool, low[1], span[1])
-                gain = improvement(mean, std, measured)
-                top = pool[gain.argsort(descending=True)[:5].numpy()]
-                pool = unique(np.concatenate([pool, *(self.space.neighbors(row) for row in top)]))
-                pool = without(pool, np.concatenate([self.evaluated(), chosen]))
-            mean, std = self._predicted(models, device, pool, low[1], span[1])
+                top = pool[improvement(mean, std, measured).argsort(descending=True)[:5].numpy()]
+                around = unique(np.concatenate([self.space.neighbors(row) for row in top]))
+                new = without(around, np.concatenate([self.evaluated(), pool, *chosen]))
+                pool = np.concatenate([pool, new])
+                mean, std = (torch.cat(parts) for parts in zip((mean, std), predicted(new), strict=True))
             place = int(improvement(mean, std, measured).argmax())
-            chosen, measured = np.concatenate([chosen, pool[[place]]]), torch.cat([measured, mean[[place]]])
-        return chosen
+            chosen.append(pool[[place]])
+            measured = torch.cat([measured, mean[[place]]])
+            others = np.delete(np.arange(len(pool)), place)
+            pool, mean, std = pool[others], mean[others], std[others]
+        return np.concatenate([np.empty((0, self.space.n_choices), dtype=np.int8), *chosen])
 
     def _pool(self, device: str, rng: np.random.Generator) -> np.ndarray:
         """Return new architectures to choose from."""
