@@ -69,7 +69,7 @@ def run(
         assert measurements is not None
         known, options = _read(measurements, generator.space)
     adapted = generator.adapt(device, known, replace=replace, **options)
-    steps = adapted.steps(device=device, confidence=min(0.9, adapted.highest_confidence(device)))
+    steps = adapted.steps(device=device, confidence=adapted.supported(0.9, device))
     first, last = steps[0], steps[-1]
     n = sum(len(values) for values in known.values())
     typer.echo(

@@ -26,8 +26,9 @@ def answers(generator: Generator, searched: Measurements, config: EvaluationConf
     Returns
     -------
     DataFrame
-        ``device, budget, method, architecture, accuracy, expected, promised``: the last two in the unit of the device's
-        quantity; ``architecture`` is missing where a budget was refused.
+        ``device, confidence, budget, method, architecture, accuracy, expected, promised``: the last two in the unit of
+        the device's quantity; ``architecture`` is missing where a budget was refused. The generator is asked at the
+        confidence of the config, or at the highest that the measurements on the device support.
     """
     rows = []
     for device in searched.values:
@@ -35,10 +36,11 @@ def answers(generator: Generator, searched: Measurements, config: EvaluationConf
         if not len(known):
             raise DataError(f"no architecture has both an accuracy and a latency on {device}: nothing can be answered")
         asked = frontier.budgets(known.objectives(device), config.budgets)
-        generated = generator.answers(asked.tolist(), device=device, confidence=config.confidence)
+        confidence = generator.supported(config.confidence, device)
+        generated = generator.answers(asked.tolist(), device=device, confidence=confidence)
         given = [_generated(answer) for answer in generated], _looked_up(generator.space, known, device, asked)
         rows += [
-            {"device": device, "budget": budget, "method": method} | entry
+            {"device": device, "confidence": confidence, "budget": budget, "method": method} | entry
             for method, entries in zip(METHODS, given, strict=True)
             for budget, entry in zip(asked, entries, strict=True)
         ]
@@ -115,9 +117,14 @@ def metrics(again: pd.DataFrame, reference_point: Sequence[float]) -> dict[str, 
 
 
 def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> dict[str, Any]:
-    """Return what ``evaluation.json`` holds: the metrics and every answer."""
+    """Return what ``evaluation.json`` holds: the metrics and every answer.
+
+    A device on which a lower confidence was asked for than that of the config has its own ``confidence``.
+    """
     by_device = metrics(again, config.reference_point)
-    table = again.astype(object).where(again.notna(), None)
+    asked = again.groupby("device")["confidence"].first()
+    lower = {str(device): float(confidence) for device, confidence in asked[asked < config.confidence].items()}
+    table = again.drop(columns="confidence").astype(object).where(again.notna(), None)
     return {
         "evaluations": evaluations,
         "confidence": config.confidence,
@@ -126,6 +133,7 @@ def summary(again: pd.DataFrame, evaluations: int, config: EvaluationConfig) -> 
                 "metrics": by_device[device],
                 "answers": table[table["device"] == device].drop(columns="device").to_dict(orient="records"),
             }
+            | ({"confidence": lower[device]} if device in lower else {})
             for device in by_device
         },
     }

@@ -138,7 +138,15 @@ class EvaluationConfig:
     """How the answers are checked at the end."""
 
     budgets: Annotated[int, Option("Number of budgets for each device, evenly spaced over its frontier.", ge=1)] = 20
-    confidence: Annotated[float, Option("Probability with which an answer has to keep its budget.", gt=0, lt=1)] = 0.9
+    confidence: Annotated[
+        float,
+        Option(
+            "Probability with which an answer has to keep its budget; where the measurements of a device do not "
+            "support it, the highest that they do.",
+            gt=0,
+            lt=1,
+        ),
+    ] = 0.9
     occasions: Annotated[
         int,
         Option(

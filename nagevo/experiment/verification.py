@@ -54,7 +54,7 @@ def unverified(
     space, nothing = generator.space, np.empty((0, generator.space.n_choices), dtype=np.int8)
     proposals, unread = {}, [nothing]
     for device in experiment.verified:
-        confidence = min(experiment.evaluation.confidence, generator.highest_confidence(device))
+        confidence = generator.supported(experiment.evaluation.confidence, device)
         steps = generator.steps(device=device, confidence=confidence)
         answers = [answer for answer in steps if not answer.verified]
         if len(answers) > LATTICE:

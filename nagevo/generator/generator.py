@@ -197,6 +197,10 @@ class Generator:
         """Return the highest confidence that can be asked for on a device: its measurements support no more."""
         return self._answering.table(device)[1].highest_confidence
 
+    def supported(self, confidence: float, device: str | None = None) -> float:
+        """Return a confidence, or the highest one that can be asked for on a device where that is lower."""
+        return min(confidence, self.highest_confidence(device))
+
     @overload
     def generate(
         self, budgets: Request, *, device: str | None = None, confidence: float = 0.9, n: None = None

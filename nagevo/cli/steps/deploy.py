@@ -26,6 +26,6 @@ def run(
 
     check_folder(output, LISTING)
     experiment, generator = load_config(config), load(bundle)
-    confidence = min(experiment.evaluation.confidence, generator.highest_confidence(device))
+    confidence = generator.supported(experiment.evaluation.confidence, device)
     index = deliver(generator, experiment.device(device), experiment.deploy, output, confidence=confidence, tuned=tuned)
     typer.echo(summary(index), err=True)

@@ -1,9 +1,12 @@
 """What is reported of answers that were measured again."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from made_up import learned, measured
 
-from nagevo.evaluate.answers import METHODS, measured_again, summary
+from nagevo.evaluate.answers import METHODS, answers, measured_again, summary
+from nagevo.evaluate.verdict import verdicts
 from nagevo.experiment.sections import EvaluationConfig
 
 
@@ -12,12 +15,12 @@ def again() -> pd.DataFrame:
     """Two budgets on one device; the generator breaks the second one, the other refuses the first."""
     given = pd.DataFrame(
         [
-            ("d", 2.0, "generator", "small"),
-            ("d", 4.0, "generator", "large"),
-            ("d", 2.0, "best_measured", None),
-            ("d", 4.0, "best_measured", "middle"),
+            ("d", 0.9, 2.0, "generator", "small"),
+            ("d", 0.9, 4.0, "generator", "large"),
+            ("d", 0.9, 2.0, "best_measured", None),
+            ("d", 0.9, 4.0, "best_measured", "middle"),
         ],
-        columns=["device", "budget", "method", "architecture"],
+        columns=["device", "confidence", "budget", "method", "architecture"],
     )
     accuracies = pd.DataFrame({"architecture": ["small", "middle", "large"], "accuracy": [60.0, 70.0, 80.0]})
     latencies = pd.DataFrame(
@@ -52,3 +55,20 @@ def test_a_refused_budget_is_written_without_an_architecture(again):
     report = summary(again, 200, EvaluationConfig(budgets=2, confidence=0.9, reference_point=(1.1, 1.1)))
     refused = [row for row in report["devices"]["d"]["answers"] if row["architecture"] is None]
     assert [(row["method"], row["budget"], row["measured"]) for row in refused] == [("best_measured", 2.0, None)]
+
+
+def test_a_device_with_few_measurements_is_asked_at_what_they_support(tmp_path):
+    searched = measured(40, "noisy")
+    searched.values["noisy"][8:] = np.nan  # failed: 8 of 40 are known, which support a confidence of 8 / 9
+    config = EvaluationConfig(budgets=3, confidence=0.9, reference_point=(1.1, 1.1))
+    given = answers(learned(searched, tmp_path / "generator"), searched, config)
+    assert given["confidence"].tolist() == [8 / 9] * 6
+    values = given[["architecture", "device"]].dropna().assign(measured=given["expected"], raw=given["expected"])
+    report = summary(measured_again(given, given.dropna().drop_duplicates("architecture"), values), 40, config)
+    assert (report["confidence"], report["devices"]["noisy"]["confidence"]) == (0.9, 8 / 9)
+    assert "asked for was the highest that is supported, 0.8889" in verdicts(report)[0]
+
+
+def test_a_device_that_supports_the_confidence_has_none_of_its_own(again):
+    report = summary(again, 200, EvaluationConfig(budgets=2, confidence=0.9, reference_point=(1.1, 1.1)))
+    assert set(report["devices"]["d"]) == {"metrics", "answers"}

@@ -335,6 +335,8 @@ def test_broken_promises_are_told_in_plain_words():
     assert "`extra_measurements`" in sentence  # values from a table are not disturbed by what else runs
     (sentence,) = verdicts(evaluation(0.35, condition={"statistic": "median"}))
     assert "measure again while nothing else runs" in sentence
+    (sentence,) = verdicts(evaluation(0.2, confidence=0.8))  # 20 % at confidence 0.8: as asked
+    assert "too little was measured for confidence 0.9; asked for was the highest that is supported, 0.8" in sentence
 
 
 def test_answers_that_broke_their_budget_are_drawn_as_crosses():
