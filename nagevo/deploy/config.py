@@ -12,7 +12,7 @@ from nagevo.foundation.options import Option
 INDEX, LISTING, REFERENCES = "index.json", "manifest.json", "references"
 """The table of delivered networks, the list of all files of the folder, and the folder of reference networks."""
 DELIVERED = "a table of networks that nagevo delivered"
-USUAL = 3
+DEFAULT_BUDGETS = 3
 """Default number of budgets for each device, where the experiment has trained weights."""
 
 

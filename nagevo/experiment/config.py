@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from nagevo.search import Strategy
     from nagevo.spaces.base import SearchSpace
 
-OCCASIONS = 2
+VERIFICATION_OCCASIONS = 2
 """Occasions on which an answer is measured before it is given, where a second measurement gives another number."""
 
-LARGEST = 2**63
+INTEGER_LIMIT = 2**63
 """Whole numbers in a config are smaller."""
 
 
@@ -142,7 +142,11 @@ class Experiment:
         """
         if not self.verify.rounds:
             return {}
-        return {name: 1 if device.exact else OCCASIONS for name, device in self.devices.items() if not device.free}
+        return {
+            name: 1 if device.exact else VERIFICATION_OCCASIONS
+            for name, device in self.devices.items()
+            if not device.free
+        }
 
     @property
     def dataset(self) -> str | None:
@@ -408,7 +412,7 @@ def _no_data(value: Any, where: str) -> Iterator[str]:
             yield from _no_data(item, f"{where}.{number}".strip("."))
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{where}: expected a finite number, got {value}"
-    elif isinstance(value, int) and abs(value) >= LARGEST:
+    elif isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
         yield f"{where}: expected a whole number below 2 to the power of 63, got one of {value.bit_length()} bits"
     elif not isinstance(value, str | int | float | None):
         yield f"{where}: expected text, a number, a list or a mapping, got {value!r}"[:200]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nagevo.deploy.config import INDEX, LISTING, REFERENCES, USUAL, DeployConfig
+from nagevo.deploy.config import DEFAULT_BUDGETS, INDEX, LISTING, REFERENCES, DeployConfig
 from nagevo.deploy.deployment import DESCRIPTION, ONNX, Deployment
 from nagevo.deploy.finetuning import finetune, train_from_scratch
 from nagevo.deploy.models import model_for_timing
@@ -135,7 +135,7 @@ def budgets(generator: Generator, name: str, config: DeployConfig, confidence: f
     """
     if isinstance(config.budgets, Sequence):
         return list(config.budgets)
-    n = USUAL if config.budgets is None else config.budgets
+    n = DEFAULT_BUDGETS if config.budgets is None else config.budgets
     steps = generator.steps(device=name, confidence=confidence)
     spread = np.geomspace(steps[-1].bound, steps[0].bound, n)[::-1]
     return list(dict.fromkeys(float(rounded_up(budget)) for budget in spread))

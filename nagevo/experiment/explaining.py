@@ -21,7 +21,7 @@ from nagevo.spaces.base import SearchSpace
 if TYPE_CHECKING:
     from nagevo.measure.latency.base import Device
 
-PROFILED = ("onnxruntime", "torch")
+PROFILING_BACKENDS = ("onnxruntime", "torch")
 """Backends that profile layers. A bundle may name only one of these to be opened, because bundles may be untrusted."""
 MOST_LAYERS = 5
 """Number of layers that are shown of each network."""
@@ -79,7 +79,7 @@ def device_of(generator: Generator, name: str, experiment: Experiment | None) ->
         return experiment.device(name).create()
     entry = dict(generator.description.get("backends", {}).get(name, {}))
     backend = entry.pop("backend", None)
-    return BACKENDS.create(backend, **entry) if backend in PROFILED else None
+    return BACKENDS.create(backend, **entry) if backend in PROFILING_BACKENDS else None
 
 
 def timed_now(generator: Generator, answer: Answer, device: Device) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import signature
 from nagevo.foundation.writing import checksum
-from nagevo.learn.conformal import CALIBRATION
+from nagevo.learn.conformal import MAX_RESIDUALS
 from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.latency import BACKENDS
 from nagevo.search import STRATEGIES
@@ -424,7 +424,7 @@ def _check_confidence(experiment: Experiment) -> None:
         If it cannot: the answers would be refused at the end.
     """
     evaluations, confidence = experiment.effort[0], experiment.evaluation.confidence
-    n = min(evaluations, CALIBRATION)
+    n = min(evaluations, MAX_RESIDUALS)
     if confidence > n / (n + 1):
         raise ConfigError(
             f"evaluation.confidence: expected at most {n / (n + 1):.4g}, which {n} of {evaluations}"

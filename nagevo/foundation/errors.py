@@ -37,7 +37,7 @@ EXTRAS = {
 
 
 class NagevoError(Exception):
-    """Root of all errors that a user can cause; as text each is one line, whatever it quotes."""
+    """Root of all errors that a user can cause; ``str(error)`` is always one line."""
 
     exit_code = 2
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nagevo.spaces.base import SearchSpace
 
-SEVERAL = 0.5
+LIMIT_PROBABILITY = 0.5
 """Probability with which each limit is there in a request of several limits."""
 
 
@@ -80,6 +80,6 @@ class DeviceView:
         if n_limits == 1:
             return np.empty((0, 1))
         requests = self.lower * (self.upper / self.lower) ** rng.random((n, n_limits))
-        asked = rng.random((n, n_limits)) < SEVERAL
+        asked = rng.random((n, n_limits)) < LIMIT_PROBABILITY
         asked[np.arange(n), rng.integers(1, n_limits, n)] = True
         return np.where(asked, requests, np.nan)

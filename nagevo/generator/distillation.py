@@ -29,7 +29,7 @@ N_REQUESTS = 256
 N_TARGETS = 16
 """Targets of a request: the most accurate architectures that hold it."""
 
-CONTINUED = 0.25
+FURTHER_SHARE = 0.25
 """Share of the steps in which a model that was trained before is trained on."""
 
 TEMPERATURE = 0.02
@@ -208,7 +208,7 @@ def distill(
     Each step draws devices and budgets uniformly and a target of each by its weight, and ascends the log-likelihood.
     With weights to start from, a part of the steps is enough.
     """
-    steps = config.steps if start is None else max(1, round(CONTINUED * config.steps))
+    steps = config.steps if start is None else max(1, round(FURTHER_SHARE * config.steps))
     conditions = torch.from_numpy(np.concatenate([target.conditions for target in targets]))
     choices = torch.from_numpy(np.concatenate([target.choices for target in targets])).long()
     weights = torch.from_numpy(np.concatenate([target.weights for target in targets]))

@@ -342,9 +342,9 @@ class Generator:
         DeviceError
             If the name is that of a device of the experiment, or of one that measures something else, or cannot be one.
         DataError
-            If a latency is no positive number, or there are fewer than two.
+            If a latency is not a positive number, or there are fewer than two.
         ArchitectureError
-            If a text is no architecture of the space.
+            If a text is not an architecture of the space.
         """
         from nagevo.generator.readings import Readings
         from nagevo.generator.saving import save_adapted

@@ -60,7 +60,7 @@ class Readings:
         DataError
             If a reading is neither a positive finite number nor NaN.
         ArchitectureError
-            If a text is no architecture of the space.
+            If a text is not an architecture of the space.
         """
         if not hasattr(measurements, "items"):
             raise DataError(f"expected latencies in ms by architecture, got {measurements!r}"[:300])

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-CALIBRATION = 60
+MAX_RESIDUALS = 60
 """Maximum number of residuals that a bound is taken from; fewer where fewer were measured."""
 
 DRIFT_CONFIDENCES = np.linspace(0.5, 0.999, 500)
@@ -139,7 +139,7 @@ def chosen_weights(objectives: np.ndarray) -> np.ndarray:
 
 
 def weighted(residuals: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return at most :data:`CALIBRATION` residuals, ascending, that are distributed as the weighted ones.
+    """Return at most :data:`MAX_RESIDUALS` residuals, ascending, that are distributed as the weighted ones.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def weighted(residuals: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """
     counted = np.flatnonzero(weights)
     order = counted[np.argsort(residuals[counted], kind="stable")]
-    n = min(CALIBRATION, len(order))
+    n = min(MAX_RESIDUALS, len(order))
     reached = np.cumsum(weights[order])
     places = np.searchsorted(reached, (np.arange(n) + 0.5) / max(n, 1) * weights[order].sum())
     return residuals[order][np.minimum(places, len(order) - 1)]

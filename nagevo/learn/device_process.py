@@ -25,6 +25,7 @@ import numpy as np
 
 from nagevo.learn.gaussian import ROWS_AT_ONCE, distances, in_parts, inverse_of_lower, matern
 from nagevo.learn.regression import feature_scale
+from nagevo.learn.surrogate import LATENCY_FLOOR
 
 
 class Prior(NamedTuple):
@@ -56,14 +57,12 @@ SHARE_STRENGTH = 10.0
 """Prior strength of equal shares of bases and priors, in devices."""
 N_UPDATES = 30
 """Number of updates of the shares."""
-KEPT = 0.9
+POSTERIOR_MASS = 0.9
 """Sum of the posterior probabilities of the processes that are averaged, the most probable ones."""
 EVIDENCE_PROBES = 200
 """Maximum number of probes that decide on shares; the processes are conditioned on all of them."""
 ENTRIES_AT_ONCE = 2**20
 """Number of entries of covariances that are computed at a time."""
-FLOOR = 0.1
-"""Smallest latency that is predicted, as a share of the smallest measured one."""
 ERROR_STRENGTH = 5.0
 """Prior strength of the predicted size of errors, in pseudo-measurements."""
 
@@ -168,11 +167,11 @@ class DeviceProcesses:
         described : ndarray, shape (n_probes, n_features + n_known)
         latency_ms : ndarray, shape (n_probes,)
         probability : ndarray, shape (n_bases, n_priors)
-            Of each base and prior, as :func:`posterior` returns; those that make up :data:`KEPT` are kept.
+            Of each base and prior, as :func:`posterior` returns; those that make up :data:`POSTERIOR_MASS` are kept.
         """
         probes = basis.scaled(described)
         order = np.argsort(-probability, axis=None, kind="stable")
-        n_kept = 1 + int(np.searchsorted(np.cumsum(probability.flat[order]), KEPT))
+        n_kept = 1 + int(np.searchsorted(np.cumsum(probability.flat[order]), POSTERIOR_MASS))
         base, number = np.unravel_index(np.sort(order[:n_kept]), probability.shape)
         conditioned = _Conditioned.on(probes, latency_ms, base, PRIORS[number])
         whitener = np.array([inverse_of_lower(factor) for factor in conditioned.factor])
@@ -181,7 +180,7 @@ class DeviceProcesses:
             basis,
             probes.features,
             probes.relative,
-            FLOOR * float(latency_ms.min()),
+            LATENCY_FLOOR * float(latency_ms.min()),
             base,
             PRIORS[number],
             conditioned.speed_ms,

@@ -10,7 +10,7 @@ from nagevo.measure.measurements import Measurements
 from nagevo.measure.status import ACCURACY
 from nagevo.spaces.base import SearchSpace, row_keys
 
-FEWEST = 3
+MIN_OF_EACH = 3
 """Minimum number of failures, and of successes, for a classifier to be fitted."""
 PENALTY, COST_PENALTY = 0.1, 0.00025
 """Penalties on the squared weights of standardized features, and of the logarithms of costs: most failures are a
@@ -22,8 +22,8 @@ class Feasibility:
     """Tells which architectures can be measured on each device, and whose accuracy can be read.
 
     An architecture that failed, and every one that means the same network, is infeasible; one that was measured is
-    feasible. All others are judged by a classifier if at least ``FEWEST`` failed and as many did not; otherwise they
-    count as feasible.
+    feasible. All others are judged by a classifier if at least :data:`MIN_OF_EACH` failed and as many did not;
+    otherwise they count as feasible.
     """
 
     def __init__(self, space: SearchSpace, measurements: Measurements):
@@ -77,7 +77,7 @@ class Feasibility:
         if name not in self._classifiers:
             failed = self.measurements.failed(name)
             tried = failed | np.isfinite(self._values(name))
-            enough = min(failed.sum(), (tried & ~failed).sum()) >= FEWEST
+            enough = min(failed.sum(), (tried & ~failed).sum()) >= MIN_OF_EACH
             self._classifiers[name] = None
             if enough:
                 features, penalty = self._described(self.measurements.choices[tried])

@@ -13,6 +13,7 @@ from nagevo.foundation.errors import DataError
 from nagevo.learn import regression, trees
 from nagevo.learn.conformal import Residuals, chosen_weights
 from nagevo.learn.surrogate import (
+    LATENCY_FLOOR,
     AccuracySurrogate,
     ErrorScale,
     LatencySurrogate,
@@ -33,8 +34,6 @@ Fit = tuple[Regression | trees.Boosters, np.ndarray, np.ndarray]
 N_FOLDS = 5
 SHARE_STEPS = 10
 """Number of steps from 0 to 1 in which shares of the mix are chosen."""
-FLOOR = 0.1
-"""Smallest latency that is predicted, as a share of the smallest measured one."""
 MIN_MEASUREMENTS = 2
 """Minimum number of measurements that a surrogate is fitted to."""
 MAX_MEASUREMENTS = 1000
@@ -159,7 +158,11 @@ def fit_latency(
     occasions = np.zeros(len(latency_ms), dtype=int) if occasions is None else occasions
     rows = _rows(latency_ms, "latencies", seed)
     features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
-    folds, logarithm, floor = make_folds(len(latency_ms), seed, occasions), np.log(latency_ms), FLOOR * latency_ms.min()
+    folds, logarithm, floor = (
+        make_folds(len(latency_ms), seed, occasions),
+        np.log(latency_ms),
+        LATENCY_FLOOR * latency_ms.min(),
+    )
     fits: list[tuple[Member | trees.Boosters, np.ndarray]] = []
     if surrogate != "xgboost":  # the latency itself adds up over layers
         fit = regression.fit_pairs if surrogate == "pairs" else regression.fit_smooth

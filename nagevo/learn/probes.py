@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nagevo.foundation import frontier
-from nagevo.learn.conformal import CALIBRATION, near_frontier
+from nagevo.learn.conformal import MAX_RESIDUALS, near_frontier
 from nagevo.learn.device_process import Basis, Prior, relative_covariance
 
 DESIGN_PRIORS = Prior(1.0, 0.2, 0.5, 0.03), Prior(1.0, 0.02, 0.5, 0.03)
@@ -129,7 +129,7 @@ class _KnownAnswers:
     def of(cls, latency_ms: np.ndarray, accuracy: np.ndarray) -> _KnownAnswers:
         """Return it for the latencies of all rows, NaN where the device failed."""
         measured = np.flatnonzero(np.isfinite(latency_ms))
-        rows = measured[near_frontier(np.column_stack([-accuracy, latency_ms])[measured], CALIBRATION)]
+        rows = measured[near_frontier(np.column_stack([-accuracy, latency_ms])[measured], MAX_RESIDUALS)]
         rows = rows[np.argsort(accuracy[rows], kind="stable")]
         budgets = frontier.budgets(np.column_stack([-accuracy, latency_ms])[rows]) if len(rows) else np.empty(0)
         return cls(rows, latency_ms[rows], accuracy[rows], budgets)

@@ -19,6 +19,9 @@ from nagevo.learn.trees import BoostedTrees
 
 Regression = ProcessRegression | BoostedTrees
 
+LATENCY_FLOOR = 0.1
+"""Smallest latency that is predicted, as a share of the smallest measured one."""
+
 
 @dataclass(frozen=True)
 class LogOf:

@@ -19,7 +19,7 @@ from nagevo.foundation.errors import DataError
 from nagevo.learn.conformal import Residuals, chosen_weights, weighted
 from nagevo.learn.device_process import Basis, DeviceProcesses, learned_shares, log_evidence, posterior
 
-MIN_MEASUREMENTS = 2
+MIN_LATENCIES = 2
 """Minimum number of measurements per device."""
 
 
@@ -58,7 +58,7 @@ class MetaTrainingSet:
         """
         numbers = range(self.n_known if self.n_known == 1 else 0, len(self.latency_ms))
         devices = [self._held_out(number, n) for number in numbers]
-        least = min(MIN_MEASUREMENTS, len(self.order))
+        least = min(MIN_LATENCIES, len(self.order))
         return [device for device in devices if len(device.latency_ms) >= least]
 
     def _held_out(self, number: int, n: int) -> HeldOutDevice:
@@ -180,8 +180,8 @@ def adapt_latency(described: np.ndarray, latency_ms: np.ndarray, training: MetaT
     DataError
         If there are fewer than two measurements.
     """
-    if len(latency_ms) < MIN_MEASUREMENTS:
-        raise DataError(f"a device needs at least {MIN_MEASUREMENTS} latencies to be adapted to, got {len(latency_ms)}")
+    if len(latency_ms) < MIN_LATENCIES:
+        raise DataError(f"a device needs at least {MIN_LATENCIES} latencies to be adapted to, got {len(latency_ms)}")
     held_out = training.held_out(len(latency_ms))
     evidence = log_evidence(training.basis, described, latency_ms)
     shares = learned_shares([*(device.evidence for device in held_out if device.known), evidence])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FEWEST = 20
+MIN_READINGS = 20
 """Minimum number of readings that the regression is fitted to."""
 DEGREE = 2
 """Degree of the polynomial in the logarithm of the cross-entropy."""
@@ -39,11 +39,11 @@ def expected_accuracy(
     accuracy, standard_error : ndarray, shape (n,)
         Percent; NaN where unknown.
     cross_entropy : ndarray, shape (n,)
-        Nats. Where it, or the standard error, is unknown, and with fewer than :data:`FEWEST` known ones, accuracy and
-        standard error are returned as they are.
+        Nats. Where it, or the standard error, is unknown, and with fewer than :data:`MIN_READINGS` known ones,
+        accuracy and standard error are returned as they are.
     """
     known = np.isfinite(accuracy) & (standard_error > 0) & (cross_entropy > 0)
-    if known.sum() < FEWEST:
+    if known.sum() < MIN_READINGS:
         return accuracy, standard_error
     error = np.maximum(100.0 - accuracy[known], standard_error[known])
     read, variance = np.log(error), UNEXPLAINED * (standard_error[known] / error) ** 2

@@ -89,7 +89,7 @@ def join_shards(shards: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     ----------
     shards : mapping of str to DataFrame
         Tables with ``architecture``, ``status`` and either ``accuracy``, or ``device`` and a quantity, by what they are
-        called in errors. Of an architecture that several tables hold, the last one counts.
+        called in errors. If several tables contain an architecture, the last one is used.
 
     Raises
     ------

@@ -13,7 +13,7 @@ from nagevo.foundation.tables import read_table
 COLUMNS = ("s", "cpu_time", "max_rss")
 """Columns of a benchmark file: wall time and processor time in s, and the largest memory in MB."""
 OTHERS = ("compare", "report")
-"""Names of folders and files that are no stages on the way to the generator."""
+"""Names of folders and files that are not stages on the way to the generator."""
 
 
 def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def stages(folder: str | os.PathLike, devices: Collection[str] = ()) -> pd.DataF
     folder : path
         With benchmark files as Snakemake writes them, at any depth.
     devices : collection of str
-        Names that may end the name of a file, and are no part of the name of its stage.
+        Names that may end the name of a file, and are not part of the name of its stage.
 
     Returns
     -------

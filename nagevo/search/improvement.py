@@ -7,19 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nagevo.foundation.frontier import frontier, hypervolume
+from nagevo.foundation.frontier import REFERENCE_POINT, frontier, hypervolume
 from nagevo.learn.predictor import Predictor
 from nagevo.spaces.base import unique, without
 
-REFERENCE_POINT = (1.1, 1.1)
-"""Reference point of the hypervolume, on the scale of the frontier."""
-RECOMPUTED = 200
+N_RECOMPUTED = 200
 """Number of expected improvements, the largest ones, that are computed at a time."""
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """A frontier of error and latency, both scaled to [0, 1] over it, up to the reference point (1.1, 1.1).
+    """A frontier of error and latency, both scaled to [0, 1] over it, up to :data:`REFERENCE_POINT`.
 
     Attributes
     ----------
@@ -66,23 +64,24 @@ class Frontier:
             In ms.
         """
         error, std, latency = self._scaled(error, std, latency)
-        begins, ends = np.append(-np.inf, self.points[:, 1]), np.append(self.points[:, 1], 1.1)
-        widths = np.maximum(np.minimum(ends, 1.1) - np.maximum(begins, latency[:, None]), 0.0)  # (n, n_steps)
+        last = REFERENCE_POINT[1]
+        begins, ends = np.append(-np.inf, self.points[:, 1]), np.append(self.points[:, 1], last)
+        widths = np.maximum(np.minimum(ends, last) - np.maximum(begins, latency[:, None]), 0.0)  # (n, n_steps)
         return (widths * _expected_gain(self._to_beat, error[:, None], std[:, None])).sum(axis=1)
 
-    def most_improvement(self, error: np.ndarray, std: np.ndarray, latency: np.ndarray) -> np.ndarray:
-        """Return a bound above :meth:`expected_improvement` that takes little time, shape (n,).
+    def improvement_bound(self, error: np.ndarray, std: np.ndarray, latency: np.ndarray) -> np.ndarray:
+        """Return a cheap upper bound of :meth:`expected_improvement`, shape (n,).
 
-        It takes the error to beat at an architecture's own latency for that at all higher ones, which is less.
+        At all latencies above an architecture's own, the error to beat is taken to be that at its own, the highest.
         """
         error, std, latency = self._scaled(error, std, latency)
         to_beat = self._to_beat[np.searchsorted(self.points[:, 1], latency, side="right")]
-        return np.maximum(1.1 - latency, 0.0) * _expected_gain(to_beat, error, std) * (1 + 1e-9)
+        return np.maximum(REFERENCE_POINT[1] - latency, 0.0) * _expected_gain(to_beat, error, std) * (1 + 1e-9)
 
     @property
     def _to_beat(self) -> np.ndarray:
         """The error to beat step by step of the latency, shape (n + 1,)."""
-        return np.append(1.1, np.minimum(self.points[:, 0], 1.1))
+        return np.append(REFERENCE_POINT[0], np.minimum(self.points[:, 0], REFERENCE_POINT[0]))
 
     def _scaled(self, error: np.ndarray, std: np.ndarray, latency: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return error, standard deviation and latency on the scale of the frontier."""
@@ -131,8 +130,8 @@ def best_batch(
         expected = [counts * improvement(f, error[rows], std[rows], values) for f, counts, values in parts]
         return np.where(hopeless[rows], -1.0, np.sum(expected, axis=0))
 
-    gain, expected = gains(Frontier.most_improvement, np.arange(len(error))), 0.0
-    n_top = min(RECOMPUTED, len(error))
+    gain, expected = gains(Frontier.improvement_bound, np.arange(len(error))), 0.0
+    n_top = min(N_RECOMPUTED, len(error))
     for _ in range(min(n, len(error))):
         others, largest = np.inf, -np.inf
         while largest < others:  # a gain never grows as the frontier does: smaller ones need not be recomputed

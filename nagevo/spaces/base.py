@@ -249,9 +249,9 @@ class SearchSpace(ABC):
         return None
 
     def lists(self, texts: Sequence[str]) -> np.ndarray:
-        """Return which texts of a table are meant for this space: bool, shape (n_texts,).
+        """Return which texts of a table name architectures of this space: bool, shape (n_texts,).
 
-        All are, unless the space is a part of a larger list, whose tables it reads.
+        All must, unless the space is part of a larger one whose tables it reads; the other rows are then skipped.
         """
         return np.ones(len(texts), dtype=bool)
 

@@ -22,7 +22,7 @@ PEAK, WEIGHTS = "peak_memory_kb", "weights_kb"
 """Names of the two costs, in kB of 1,000 bytes."""
 FILTER, BIAS = {"fp32": 0, "int8": 5}, {"fp32": 4, "int8": 12}
 """Bytes of a filter beside its weights, and of its bias (int32); in int8 each has a scale and a zero point."""
-NOTHING = -1
+NO_PLACE = -1
 """Place of an absent value."""
 
 
@@ -86,7 +86,7 @@ class Lifetimes:
         self._read(value, len(self._sizes))
 
     def _read(self, value: np.ndarray, step: int) -> None:
-        for place in np.unique(value[value != NOTHING]):
+        for place in np.unique(value[value != NO_PLACE]):
             self._last[place][value == place] = step
 
     def peak(self) -> np.ndarray:
@@ -180,10 +180,10 @@ class Memory:
             Bytes of tensors that are float32 in any precision.
         """
         present = np.broadcast_to(present, (self.n,))
-        merged = self._merged(same, reads) if same else np.full(self.n, NOTHING)
+        merged = self._merged(same, reads) if same else np.full(self.n, NO_PLACE)
         passed = np.where(present, merged, reads[0]) if len(reads) else merged
-        present = np.asarray(present & (merged == NOTHING))
-        read = [np.where(present, value, NOTHING) for value in reads]
+        present = np.asarray(present & (merged == NO_PLACE))
+        read = [np.where(present, value, NO_PLACE) for value in reads]
         size = np.where(present, self._of_number * numbers, 0)
         made = self._lifetimes.made(size, read, in_place=read if in_place else ())
         tensors = self._of_number * weights + self._of_filter * filters + self._of_bias * biases + others
@@ -195,10 +195,10 @@ class Memory:
 
     def _merged(self, name: str, reads: Sequence[np.ndarray]) -> np.ndarray:
         """Return the value of an earlier operation of this name that read the same values, or -1, shape (n,)."""
-        merged = np.full(self.n, NOTHING)
+        merged = np.full(self.n, NO_PLACE)
         for other, present, others, made in self._named:
             if other == name:
-                pairs = zip_longest(reads, others, fillvalue=np.full(self.n, NOTHING))
+                pairs = zip_longest(reads, others, fillvalue=np.full(self.n, NO_PLACE))
                 equal = np.logical_and.reduce([present, *(a == b for a, b in pairs)])
                 merged = np.where(equal, made, merged)
         return merged

@@ -80,10 +80,10 @@ class Trace:
         n = len(self.inputs)
         return self.inputs[place][0] if place < n else self.operations[place - n].numbers
 
-    def less(self, variants: Sequence[tuple[Sequence[Trace], np.ndarray]], scaled: Trace) -> Trace:
+    def reduced(self, variants: Sequence[tuple[Sequence[Trace], np.ndarray]], scaled: Trace) -> Trace:
         """Return this trace in the sizes of many architectures, each of which is smaller in several ways.
 
-        Lengths of axes add up: what one choice takes away of an axis it takes whatever the others do.
+        Reductions of an axis by single choices are additive.
 
         Parameters
         ----------

@@ -86,7 +86,7 @@ def a_rebuilt_strategy_proposes_the_same(build: Build) -> None:
     last = table.round == len(ROUNDS) - 1
     rebuilt = build("phone")
     rebuilt.tell(table.rows(~last))
-    equal(rebuilt.ask(ROUNDS[-1]), table.choices[last], "a strategy rebuilt and told the same table asks the same")
+    equal(rebuilt.ask(ROUNDS[-1]), table.choices[last], "same seed and measurements, same proposals")
 
 
 def failures_are_survived(build: Build) -> None:

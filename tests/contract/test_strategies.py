@@ -70,7 +70,7 @@ class Greedy(RandomSearch):
     ("broken", "promise"),
     [
         (Forgetful, "no architecture that was evaluated before"),
-        (Restless, "rebuilt and told the same table asks the same"),
+        (Restless, "same seed and measurements, same proposals"),
         (Greedy, "add up to the evaluations"),
     ],
 )

@@ -37,7 +37,7 @@ TOLERANCE = math.log(1.1)
 """A burst in which the references are slower than their quiet speed by more, in logarithms, is disturbed."""
 LEAST_SHARE = 0.2
 """Minimum share of all bursts for a cluster of the references' speeds to count as a mode."""
-FEWEST, QUARTER = 3, 0.25
+MIN_QUIET_BURSTS, MIN_QUIET_SHARE = 3, 0.25
 """Minimum number, and minimum share, of quiet bursts for which the disturbed ones are left out."""
 TAILS = {"p95": 0.95, "p99": 0.99}
 """Statistics that are percentiles of single runs."""
@@ -99,7 +99,7 @@ class Reading:
     def is_quiet(self, statistic: str, quiet: np.ndarray) -> bool:
         """Return whether enough of the bursts are quiet, so that the disturbed ones can be left out."""
         calm = int((self.slowdown(quiet) <= TOLERANCE).sum())
-        enough = calm >= max(FEWEST, QUARTER * len(self.runs))
+        enough = calm >= max(MIN_QUIET_BURSTS, MIN_QUIET_SHARE * len(self.runs))
         return enough and calm * self.runs.shape[1] >= runs_needed(statistic)
 
 
@@ -224,7 +224,7 @@ class Condition:
 
     @property
     def usual(self) -> float:
-        """Factor from the quiet machine to the condition that is promised for."""
+        """Median slowdown that an ``observed`` promise includes; 1 for ``quiet``."""
         return float(np.exp(np.median(self.states))) if self.condition == OBSERVED else 1.0
 
     @property

@@ -19,7 +19,7 @@ from nagevo.foundation.quantities import ENERGY, LATENCY
 from nagevo.measure.latency.timing import Burst, TimedDevice, burst_of
 
 POWERCAP = Path("/sys/class/powercap")
-COUNTED = ("package", "dram")
+ZONES = ("package", "dram")
 """Names of the zones that are added up begin with these: all others are within a package, or hold all packages."""
 STANDSTILL_S = 5.0
 """Seconds after which a counter that did not change is taken for broken."""
@@ -124,7 +124,7 @@ class PowercapCounter:
 
     def __init__(self, folder: Path | None = None):
         folder = POWERCAP if folder is None else folder
-        zones = [zone for zone in sorted(folder.glob("intel-rapl:*")) if _text(zone / "name").startswith(COUNTED)]
+        zones = [zone for zone in sorted(folder.glob("intel-rapl:*")) if _text(zone / "name").startswith(ZONES)]
         if not zones:
             raise DeviceError(
                 f"energy: no counter of the processor in {folder} (RAPL of Intel and AMD under Linux; most virtual "

@@ -43,10 +43,10 @@ Prepare = Callable[["nn.Module | Path | bytes", tuple[int, ...]], Burst]
 """Makes the burst of a network in eval mode, or of an ONNX file, and of the shape it takes, without the batch."""
 
 Statistic = Literal["median", "p95", "p99", "min"]
-BETWEEN = 8
+REFERENCE_INTERVAL = 8
 """Number of networks that are timed between two passes of the references."""
 
-HELD = 32
+GROUP_SIZE = 32
 """Number of networks held in memory and timed in turn; more are timed group after group."""
 
 
@@ -146,8 +146,8 @@ class TimedDevice(Device):
         with self.opened() as prepare:
             pairs = list(zip(builders, input_shapes, strict=True))
             references = [prepared(prepare, *pair) for pair in pairs[:n_references]]
-            for start in range(n_references, len(pairs), HELD):
-                group = pairs[start : start + HELD]
+            for start in range(n_references, len(pairs), GROUP_SIZE):
+                group = pairs[start : start + GROUP_SIZE]
                 bursts = [prepared(prepare, *pair) for pair in track(group, "preparing networks")]
                 outcomes += self._timed(bursts, references)
         table = readings_table(outcomes, self.statistic, self.condition, self.measures)
@@ -217,7 +217,7 @@ def time_in_turn(
     bursts : sequence of callable, length n
         Each runs once in every round, in order; one that raises is not run again.
     references : sequence of callable, length n_references
-        Run before every :data:`BETWEEN` bursts, and at the end.
+        Run before every :data:`REFERENCE_INTERVAL` bursts, and at the end.
     spread_s : float
         Seconds over which the rounds begin evenly, where they do not take longer by themselves.
     closing : bool
@@ -245,7 +245,7 @@ def time_in_turn(
         if pause and closing:
             beside.settle()
         for place, i in enumerate(running):
-            if place % BETWEEN == 0:
+            if place % REFERENCE_INTERVAL == 0:
                 beside.run()
             measured = _measured(bursts[i])
             if isinstance(measured, str):

@@ -47,7 +47,7 @@ CLUSTERS = range(3, 11)
 BATCH = 256
 CROSSOVER_RATE = 0.9
 
-CONFIDENT = 0.9
+MIN_PROBABILITY = 0.9
 """Minimum output of the classifier for a candidate to be preferred."""
 
 
@@ -303,7 +303,7 @@ class CENAS(Strategy):
 def _spread(candidates: np.ndarray, probability: np.ndarray, latency_ms: np.ndarray, n: int) -> np.ndarray:
     """Return the confident candidates that lie evenly over the latency first, then all others by probability."""
     by_probability = np.argsort(-probability, kind="stable")
-    confident = by_probability[: max((probability > CONFIDENT).sum(), min(n, len(candidates)))]
+    confident = by_probability[: max((probability > MIN_PROBABILITY).sum(), min(n, len(candidates)))]
     along = confident[np.argsort(latency_ms[confident], kind="stable")]
     even = along[np.unique(np.linspace(0, len(along) - 1, n).round().astype(int))] if len(along) else along
     return unique(candidates[np.concatenate([even, by_probability])])

@@ -28,7 +28,7 @@ Objectives = Callable[[np.ndarray], np.ndarray]
 """From choices, shape (n, n_choices), to error (percent) and latency (ms) on each device, shape (n, 1 + n_devices)."""
 
 
-LARGEST = 4096
+MAX_EXPANDED = 4096
 """Maximum number of architectures kept while choices are expanded that give no new networks."""
 
 
@@ -185,8 +185,8 @@ class DPPNet(Strategy):
                 break
             if len(new) >= n:
                 rows = rows[pareto_order(objectives(rows))[:n]]
-            elif len(rows) > LARGEST:
-                rows = rng.permutation(rows)[:LARGEST]
+            elif len(rows) > MAX_EXPANDED:
+                rows = rng.permutation(rows)[:MAX_EXPANDED]
         return new
 
     def _predicted_objectives(self, rng: np.random.Generator) -> Objectives:

@@ -115,7 +115,7 @@ class MONAS(Strategy):
     def blocks(self, n: int, number: int) -> list[tuple[int, np.ndarray]]:
         """Return each policy with the positions of its proposals among the n of a round.
 
-        Where n is no multiple of the number of policies, the remainder goes to other policies in each round.
+        Where n is not a multiple of the number of policies, the remainder goes to other policies in each round.
         """
         order = (np.arange(self.n_policies) + number * n) % self.n_policies
         return list(zip(order.tolist(), np.array_split(np.arange(n), self.n_policies), strict=True))

@@ -17,7 +17,7 @@ from nagevo.foundation.options import Option
 from nagevo.spaces.dag.cell import OPERATIONS, STAGES, Operation
 from nagevo.spaces.graph import GraphSpace, node_operations
 from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
-from nagevo.spaces.memory import NOTHING, Memory, filters
+from nagevo.spaces.memory import NO_PLACE, Memory, filters
 
 if TYPE_CHECKING:
     from nagevo.spaces.dag.network import DAGNetwork
@@ -129,7 +129,7 @@ class DAGSpace(GraphSpace):
                         value = memory.add([value], read * area, present=live[:, node], **each)
                     value = memory.add([value], width * area, present=live[:, node], **filters(read, width))
                     value = memory.add([value], width * area, present=live[:, node], in_place=True)
-                    values.append(np.where(live[:, node], value, NOTHING))
+                    values.append(np.where(live[:, node], value, NO_PLACE))
                 x, carried = _joined(memory, values, outputs, given, area)
         x = memory.add([x], carried)
         memory.output(memory.add([x], self.classes, **filters(carried, self.classes)), self.classes)
@@ -141,7 +141,7 @@ def _joined(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the concatenation of some of the nodes' values, ``which`` (n, nodes), and its channels, shape (n,)."""
     channels = (which * given[:, : which.shape[1]]).sum(axis=1)
-    read = [np.where(one, value, NOTHING) for one, value in zip(which.T, values, strict=True)]
+    read = [np.where(one, value, NO_PLACE) for one, value in zip(which.T, values, strict=True)]
     several = which.sum(axis=1) > 1
     only = np.maximum.reduce(read)
     joined = memory.add(read, channels * area, present=several, same="concat")

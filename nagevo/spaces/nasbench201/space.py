@@ -15,7 +15,7 @@ import numpy as np
 from nagevo.foundation.options import Option
 from nagevo.spaces.base import SearchSpace, option_index
 from nagevo.spaces.images import Channels, Classes, Resolution, height_and_width
-from nagevo.spaces.memory import NOTHING, Memory, filters
+from nagevo.spaces.memory import NO_PLACE, Memory, filters
 from nagevo.spaces.nasbench201.cell import (
     CONV_1X1,
     CONV_3X3,
@@ -192,9 +192,9 @@ class NASBench201Space(SearchSpace):
 
 def _cell_memory(memory: Memory, x: np.ndarray, live: np.ndarray, width: int, size: int) -> np.ndarray:
     """Return the output of a cell of each architecture: maps of so many numbers, of so many channels."""
-    nodes = [x, *(np.full(len(live), NOTHING) for _ in INCOMING_EDGES)]
+    nodes = [x, *(np.full(len(live), NO_PLACE) for _ in INCOMING_EDGES)]
     for (source, target), option in zip(EDGES, live.T, strict=True):
-        given = np.where(option == NONE, NOTHING, nodes[source])
+        given = np.where(option == NONE, NO_PLACE, nodes[source])
         convolves = option >= CONV_1X1
         rectified = memory.add([given], size, present=convolves, in_place=True, same="relu")
         value = memory.add([given], size, present=option == POOL, same="pool")
@@ -202,8 +202,8 @@ def _cell_memory(memory: Memory, x: np.ndarray, live: np.ndarray, width: int, si
             value = np.where(which, rectified, value)
             value = memory.add([value], size, present=which, **filters(width, width, taps))
         before = nodes[target]
-        both = (before != NOTHING) & (value != NOTHING)
-        first = np.where(before == NOTHING, value, before)
+        both = (before != NO_PLACE) & (value != NO_PLACE)
+        first = np.where(before == NO_PLACE, value, before)
         nodes[target] = memory.add([first, value], size, present=both, in_place=True, same="add")
     return nodes[-1]
 

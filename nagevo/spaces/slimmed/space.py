@@ -390,7 +390,7 @@ class SlimmedSpace(SearchSpace):
         for resolution in np.unique(chosen):
             rows = chosen == resolution
             try:
-                traced = full.less(list(zip(variants, choices[rows].T, strict=False)), scaled[resolution])
+                traced = full.reduced(list(zip(variants, choices[rows].T, strict=False)), scaled[resolution])
             except ValueError:
                 costs = super().memory(choices[rows], precision[rows])
             else:

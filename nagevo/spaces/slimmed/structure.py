@@ -71,7 +71,7 @@ def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
     network = network.eval()
     inputs = torch.randn(4, *input_shape, generator=torch.Generator().manual_seed(0))
     try:
-        reference = _telling(network, inputs)
+        reference = _randomized(network, inputs)
         outputs, traced = forward_pass(reference, inputs)
     except Exception as error:  # the user's own code
         raise ValueError(f"it does not run on inputs of shape {tuple(input_shape)}: {error}") from None
@@ -83,7 +83,7 @@ def find_structure(network: nn.Module, input_shape: Sequence[int]) -> Structure:
     return Structure(network, tuple(parts), blocks, tuple(whole), outputs.shape[1])
 
 
-def _telling(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
+def _randomized(network: nn.Module, inputs: torch.Tensor) -> nn.Module:
     """Return a copy whose parameters make a wrongly sliced network give different outputs.
 
     Parameters that are all equal, such as fresh factors and biases, get random values; batch normalization gets the

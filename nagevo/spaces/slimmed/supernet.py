@@ -15,7 +15,7 @@ from torch.func import functional_call
 from nagevo.spaces.convolutions import safe_gradients
 from nagevo.spaces.slimmed.cutting import Axis, Cut, kept_indices, sliced, union
 
-MEMORY = 256
+CACHED_VERSIONS = 256
 """Maximum number of architectures whose indices are kept in memory."""
 
 
@@ -43,7 +43,7 @@ class SlimmedSupernet(nn.Module):
     ):
         super().__init__()
         self.network, self._build, self._cuts = deepcopy(network), build, cuts
-        self._versions = lru_cache(MEMORY)(self._make_version)
+        self._versions = lru_cache(CACHED_VERSIONS)(self._make_version)
 
     def forward(self, x: torch.Tensor, choices: np.ndarray, *, dropout: bool = False) -> torch.Tensor:
         version = self._versions(choices.tobytes())

@@ -146,7 +146,7 @@ def test_rows_come_in_order_and_a_network_that_cannot_be_built_is_a_status():
 
 
 def test_more_networks_than_are_held_at_once_are_timed_group_after_group(monkeypatch):
-    monkeypatch.setattr(timing, "HELD", 2)
+    monkeypatch.setattr(timing, "GROUP_SIZE", 2)
     builders = [lambda ms=ms: Network(ms) for ms in (1.0, 2.0, 3.0, 4.0, 5.0)]
     table = Scripted(rounds=1, spread_s=0.0).time_networks(builders, [(1,)] * 5)
     assert table["latency_ms"].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
@@ -174,11 +174,11 @@ def test_references_are_timed_before_every_few_networks_and_after_the_last():
     def called(name, ms):
         return lambda: calls.append(name) or [ms, ms, ms]
 
-    bursts = [called(f"n{i}", 1.0) for i in range(timing.BETWEEN + 1)]
+    bursts = [called(f"n{i}", 1.0) for i in range(timing.REFERENCE_INTERVAL + 1)]
     outcomes = time_in_turn(bursts, [called("small", 2.0), called("large", 8.0)], rounds=1)
-    names = [f"n{i}" for i in range(timing.BETWEEN)]
+    names = [f"n{i}" for i in range(timing.REFERENCE_INTERVAL)]
     passes = ["small", "large"]
-    assert calls == [*passes, *names, *passes, f"n{timing.BETWEEN}", *passes]
+    assert calls == [*passes, *names, *passes, f"n{timing.REFERENCE_INTERVAL}", *passes]
     np.testing.assert_allclose([reading.references for reading in outcomes], [[[2.0, 8.0]]] * len(bursts))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from nagevo.measure.expectation import FEWEST, expected_accuracy
+from nagevo.measure.expectation import MIN_READINGS, expected_accuracy
 from nagevo.measure.measurements import CROSS_ENTROPY, STANDARD_ERROR, Measurements
 
 N_IMAGES = 1000
@@ -60,7 +60,7 @@ def test_a_perfect_network_is_expected_to_err():
 
 @pytest.mark.parametrize("unknown", ["error", "loss", "few"])
 def test_without_errors_cross_entropies_or_enough_networks_accuracies_stay(unknown):
-    _, accuracy, error, loss = networks(FEWEST - (unknown == "few"), np.random.default_rng(0))
+    _, accuracy, error, loss = networks(MIN_READINGS - (unknown == "few"), np.random.default_rng(0))
     values = {"error": error, "loss": loss}
     if unknown in values:
         values[unknown][0] = np.nan

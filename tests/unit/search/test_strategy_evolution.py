@@ -189,7 +189,7 @@ def test_the_best_batch_is_that_of_improvements_that_are_all_computed():
     fronts, new = start, np.ones(len(error))
     for row in chosen:
         parts = [front.expected_improvement(error, std, values) for front, values in zip(fronts, latency, strict=True)]
-        bounds = [front.most_improvement(error, std, values) for front, values in zip(fronts, latency, strict=True)]
+        bounds = [front.improvement_bound(error, std, values) for front, values in zip(fronts, latency, strict=True)]
         assert (np.array(parts) <= np.array(bounds)).all()
         assert row == (new * np.sum(parts, axis=0)).argmax()
         new[row] = 0.0
