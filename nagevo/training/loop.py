@@ -150,6 +150,8 @@ def batches_for(
 def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int | None = None) -> nn.Module:
     """Set the statistics of batch normalization to their means over batches of examples; return the network.
 
+    All other layers compute as in evaluation, so that nothing is dropped at random.
+
     References
     ----------
     Yu and Huang 2019, "Universally Slimmable Networks and Improved Training Techniques", section 3.3: statistics are
@@ -157,12 +159,13 @@ def recalibrate(network: nn.Module, examples: Examples, *, batch_size: int | Non
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
+    network.eval()
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain mean over all batches
+        norm.train()
     if not norms:
-        return network.eval()
-    network.train()
+        return network
     with torch.no_grad():
         for x, _ in batches_for(network, examples, batch_size):
             network(x)

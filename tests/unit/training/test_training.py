@@ -152,6 +152,15 @@ def test_recalibrated_statistics_are_the_means_over_the_batches():
     assert not norm.training
 
 
+def test_nothing_is_dropped_while_statistics_are_recalibrated():
+    alone, behind = nn.BatchNorm2d(1), nn.Sequential(nn.Dropout(0.9), nn.BatchNorm2d(1))
+    recalibrate(alone, images())
+    recalibrate(behind, images())
+    torch.testing.assert_close(behind[1].running_mean, alone.running_mean, rtol=0, atol=0)
+    torch.testing.assert_close(behind[1].running_var, alone.running_var, rtol=0, atol=0)
+    assert not any(module.training for module in behind.modules())
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_layers_compute_in_the_asked_precision_and_keep_float32_weights(precision):
     seen = []
