@@ -76,6 +76,16 @@ def test_rows_come_in_the_order_asked_with_positive_latencies(case):
     assert rows[device.measures][0] > rows[device.measures][1] > 0
 
 
+@pytest.mark.parametrize(
+    "backend", ["torch", "onnxruntime", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(SLOW))]
+)
+def test_a_network_that_cannot_be_built_is_a_row_with_a_status(backend, tables, convolution_space):
+    device = create_device(backend, **options(backend, tables))
+    rows = device.measure(convolution_space, np.array([[0], [2]], dtype=np.int8))
+    assert rows["status"].tolist() == ["ok", "MemoryError: out of memory"]
+    assert np.isfinite(rows[device.measures]).tolist() == [True, False]
+
+
 def test_nothing_asked_is_nothing_answered(case):
     device, space, pair = case
     rows = device.measure(space, pair[:0])

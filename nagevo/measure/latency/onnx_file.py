@@ -12,7 +12,7 @@ from nagevo.deploy.models import built
 from nagevo.foundation.progress import track
 from nagevo.foundation.quantities import FILE_SIZE
 from nagevo.measure.latency.base import Device
-from nagevo.measure.status import OK
+from nagevo.measure.status import OK, reason
 from nagevo.spaces.base import SearchSpace
 
 
@@ -27,25 +27,35 @@ class ONNXFileDevice(Device):
     exact = True
 
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
-        """Return the size of each architecture's file, in order.
+        """Return the size of each architecture's file, in order; see :meth:`Device.measure`.
 
         Raises
         ------
         ConfigError
             If the space has no networks.
         """
-        sizes = []
+        shapes = [space.input_shape_of(row) for row in choices]
+        sizes, status = np.full(len(choices), np.nan), [OK] * len(choices)
         with tempfile.TemporaryDirectory(prefix="nagevo-") as folder:
-            path = Path(folder) / "network.onnx"
-            for row in track(choices, "exporting"):
-                given = built(space, row)
-                if isinstance(given, bytes):
-                    from nagevo.deploy.quantization import with_batch
+            for number, (row, shape) in enumerate(zip(track(choices, "exporting"), shapes, strict=True)):
+                try:
+                    sizes[number] = _file(space, row, shape, Path(folder)).stat().st_size / 1000
+                except Exception as error:  # whatever a network or an exporter raises is the row's status
+                    status[number] = reason(error)
+        return pd.DataFrame({self.measures: sizes, "status": status})
 
-                    path.write_bytes(with_batch(given, 1))
-                elif not isinstance(given, Path):
-                    from nagevo.deploy.export import export_onnx
 
-                    export_onnx(given, space.input_shape_of(row), path)
-                sizes.append((given if isinstance(given, Path) else path).stat().st_size / 1000)
-        return pd.DataFrame({self.measures: np.array(sizes, dtype=float), "status": OK})
+def _file(space: SearchSpace, choices: np.ndarray, shape: tuple[int, ...], folder: Path) -> Path:
+    """Return the ONNX file of an architecture: the one that it is, or one that is written into a folder."""
+    given, path = built(space, choices), folder / "network.onnx"
+    if isinstance(given, Path):
+        return given
+    if isinstance(given, bytes):
+        from nagevo.deploy.quantization import with_batch
+
+        path.write_bytes(with_batch(given, 1))
+    else:
+        from nagevo.deploy.export import export_onnx
+
+        export_onnx(given, shape, path)
+    return path
