@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,30 +79,27 @@ def measured_again(folder: Path, device: Device | None = None) -> dict[str, Any]
     """
     index = read_json(folder / INDEX)
     with content_of(folder / INDEX, DELIVERED):
-        name, quantity = str(index["device"]), str(index["quantity"])
-        device = _trusted(index["settings"], name) if device is None else device
-        table = _timed(folder, index, device).assign(device=name)
-        refuse_all_failed(table["status"].tolist(), name)
+        name, quantity, confidence = str(index["device"]), str(index["quantity"]), index["confidence"]
         promised = None if index["condition"] is None else Condition.parse(index["condition"])
-        now = conditions({"": table}, None if promised is None else {name: promised}).get(name)
-        values = values_in_condition(table, name, promised)
-        rows = zip(index["networks"], values["measured"].tolist(), values["raw"].tolist(), strict=True)
-        return {
-            "device": name,
-            "quantity": quantity,
-            "confidence": index["confidence"],
-            "promised": None if promised is None else promised.described(),
-            "now": None if now is None else now.described(),
-            "networks": [
-                {
-                    "folder": network["folder"],
-                    "asked": float(network["asked"]),
-                    "promised": float(network["promised"]),
-                    **judgment(float(network["asked"]), measured, raw),
-                }
-                for network, measured, raw in rows
-            ],
-        }
+        networks = [
+            {"folder": row["folder"], "asked": float(row["asked"]), "promised": float(row["promised"])}
+            for row in index["networks"]
+        ]
+        device = _trusted(index["settings"], name) if device is None else device
+        measure = _measuring(folder, index, device)
+    table = measure().assign(device=name)
+    refuse_all_failed(table["status"].tolist(), name)
+    now = conditions({"": table}, None if promised is None else {name: promised}).get(name)
+    values = values_in_condition(table, name, promised)
+    rows = zip(networks, values["measured"].tolist(), values["raw"].tolist(), strict=True)
+    return {
+        "device": name,
+        "quantity": quantity,
+        "confidence": confidence,
+        "promised": None if promised is None else promised.described(),
+        "now": None if now is None else now.described(),
+        "networks": [{**network, **judgment(network["asked"], measured, raw)} for network, measured, raw in rows],
+    }
 
 
 def values_in_condition(table: pd.DataFrame, device: str, known: Condition | None) -> pd.DataFrame:
@@ -132,12 +129,12 @@ def _trusted(settings: Mapping[str, Any], name: str) -> Device:
     return BACKENDS.create(backend, **options)
 
 
-def _timed(folder: Path, index: Mapping[str, Any], device: Device) -> pd.DataFrame:
-    """Return the table of a device with a row for each delivered network."""
+def _measuring(folder: Path, index: Mapping[str, Any], device: Device) -> Callable[[], pd.DataFrame]:
+    """Return what makes the table of a device with a row for each delivered network."""
     networks, references = index["networks"], index["references"]
     if not isinstance(device, TimedDevice):
         space = SPACES.restore(**index["space"])
-        return device.measure(space, space.from_text([network["architecture"] for network in networks]))
+        return partial(device.measure, space, space.from_text([network["architecture"] for network in networks]))
     if device.runs_files and device.batch == 1:
         files = [folder / entry["file"] for entry in (*references, *networks)]
         absent = [file for file in files if not file.is_file()]
@@ -150,7 +147,7 @@ def _timed(folder: Path, index: Mapping[str, Any], device: Device) -> pd.DataFra
         builders = [partial(built, space, row) for row in choices]
         builders += [partial(_loaded, folder / network["folder"]) for network in networks]
     shapes = [tuple(entry["input_shape"]) for entry in (*references, *networks)]
-    return device.time_networks(builders, shapes, n_references=len(references))
+    return partial(device.time_networks, builders, shapes, n_references=len(references))
 
 
 def _given(file: Path) -> Path:

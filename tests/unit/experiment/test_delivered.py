@@ -127,6 +127,15 @@ def test_folders_without_delivered_networks_are_refused(delivered, tmp_path):
         measured_again(delivered / "phone", Slowed())
 
 
+def test_what_fails_in_timing_is_not_blamed_on_the_table(delivered, monkeypatch):
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Slowed, "opened", full)
+    with pytest.raises(OSError, match="No space left"):
+        measured_again(delivered / "phone", Slowed())
+
+
 def test_one_table_has_the_networks_of_all_devices(delivered):
     index = json.loads((delivered / "phone/index.json").read_text())
     table = joined([index, index | {"device": "cpu", "condition": None}])
