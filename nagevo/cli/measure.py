@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from nagevo.experiment.config import Experiment
+    from nagevo.spaces.base import SearchSpace
+
 
 def run(
     networks: Annotated[
@@ -108,7 +111,7 @@ def _failed(config: str, device: str | None) -> None:
     from functools import partial
 
     from nagevo.experiment.config import load_config
-    from nagevo.measure.status import ACCURACY, measure_failed_again
+    from nagevo.measure.status import measure_failed_again
 
     experiment = load_config(config)
     space, folder = experiment.create_space(), Path("results") / experiment.name
@@ -119,14 +122,29 @@ def _failed(config: str, device: str | None) -> None:
         paths = sorted(folder.glob(f"**/latency/{name}/*.parquet"))
         lines += _echoed(measure_failed_again(paths, settings.measures, space, measure))
     if device is None:
-        evaluator, weights = experiment.create_evaluator(space), folder / "supernet.safetensors"
-        if evaluator.needs_training and weights.is_file():
-            evaluator.load(weights)
-        for split in ("validation", "test"):
-            paths = sorted(folder.glob(f"**/{split}/*.parquet"))
-            lines += _echoed(measure_failed_again(paths, ACCURACY, space, partial(evaluator.evaluate, split=split)))
+        lines += _echoed(_failed_accuracies(experiment, space, folder))
     if not lines:
         typer.echo(f"no failed measurements in {folder}", err=True)
+
+
+def _failed_accuracies(experiment: Experiment, space: SearchSpace, folder: Path) -> Iterator[str]:
+    """Read failed accuracies again as the rule ``score`` does: cheap ones cheaply, and weights are kept."""
+    from functools import partial
+
+    from nagevo.experiment.workflow import CHEAP
+    from nagevo.measure.status import ACCURACY, measure_failed_again
+
+    weights = folder / "supernet.safetensors"
+    for cheap in (False, True) if experiment.fidelity else (False,):
+        evaluator = experiment.create_evaluator(space, cheap=cheap)
+        if evaluator.needs_training and weights.is_file():
+            evaluator.load(weights)
+        if evaluator.keeps_weights:
+            evaluator.keep(folder / "trained")
+        for split in ("validation", "test"):
+            found = sorted(folder.glob(f"**/{split}/*.parquet"))
+            paths = [path for path in found if (folder / CHEAP in path.parents) == cheap]
+            yield from measure_failed_again(paths, ACCURACY, space, partial(evaluator.evaluate, split=split))
 
 
 def _echoed(lines: Iterable[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import pytest
 from nagevo.cli import main
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.tables import read_table, write_table
+from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency import create_device
 from nagevo.measure.rounds import join_shards
 from nagevo.measure.status import measure_failed_again, outcomes, reasons, refuse_all_failed
@@ -107,3 +108,36 @@ def test_failed_rows_are_counted_and_measured_again_after_a_repair(broken, monke
     assert "1 measured again, 0 of them failed again" in capsys.readouterr().err
     assert command(monkeypatch, "measure", "--config", "config.yaml", "--failed") == 0
     assert capsys.readouterr().err == "no failed measurements in results/x\n"
+
+
+class Keeping(Evaluator):
+    """An evaluator that tells its cheap readings from full ones, and in which folder it keeps weights."""
+
+    keeps_weights = True
+
+    def __init__(self, space, *, seed: int = 0, reading: float = 80.0):
+        super().__init__(space, seed=seed)
+        self.reading = reading
+
+    def keep(self, folder):
+        self.folder = folder
+
+    def evaluate(self, choices, *, split="validation"):
+        return pd.DataFrame({"accuracy": self.reading, "status": f"ok in {self.folder}"}, index=range(len(choices)))
+
+
+def test_failed_accuracies_are_read_again_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = (
+        f"experiment: x\nspace: {{name: nasbench201}}\ndevices: {{cpu: {{backend: torch}}}}\n"
+        f"accuracy: {{evaluator: '{__name__}:Keeping', fidelities: [{{cost: 0.1, reading: 20.0}}]}}\n"
+    )
+    (tmp_path / "config.yaml").write_text(config)
+    rows = pd.DataFrame({"architecture": SPACE.to_text(SPACE.extremes()), "accuracy": np.nan, "status": "no memory"})
+    full, cheap = (f"results/x/{batch}/validation/0.parquet" for batch in ("rounds/0", "cheap"))
+    for path in (full, cheap):
+        write_table(rows, path)
+    assert command(monkeypatch, "measure", "--config", "config.yaml", "--failed") == 0
+    assert read_table(full)["accuracy"].tolist() == [80.0, 80.0]
+    assert read_table(cheap)["accuracy"].tolist() == [20.0, 20.0]
+    assert set(read_table(cheap)["status"]) == {"ok in results/x/trained"}
