@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nagevo.deploy.finetuning import Trainer
     from nagevo.generator.answer import Answer
     from nagevo.generator.generator import Generator
+    from nagevo.measure.latency.base import Device
 
 
 def deliver(
@@ -59,50 +60,17 @@ def deliver(
     tuned : path
         Folder in which trained networks are kept; those that are there are not trained again.
     """
-    name, quantity, space = settings.name, generator.quantity(settings.name), generator.space
-    unit = QUANTITIES[quantity].unit
+    name, space = settings.name, generator.space
+    quantity, entry = generator.quantity(name), generator.networks.condition(name)
     given = generator.answers(budgets(generator, name, config, confidence), device=name, confidence=confidence)
     answers = [answer for answer in given if not isinstance(answer, InfeasibleBudget)]
-    entry = generator.networks.condition(name)
     references = space.to_text(space.extremes())
-    texts = list(dict.fromkeys([*(answer.architecture for answer in answers), *references]))
     device = settings.create()
-    table = profile(space, name, device, space.from_text(texts))
-    values = values_in_condition(table, name, None if entry is None else Condition.parse(entry))
-    measured = {text: judged for text, *judged in zip(texts, values["measured"], values["raw"], strict=True)}
+    measured = _measured(generator, name, device, [*(answer.architecture for answer in answers), *references])
     quiet = [judgment(np.inf, *measured[text])["measured"] for text in references] if entry is None else entry["quiet"]
-    networks: list[dict[str, Any]] = []
+    timed = [answer.architecture for answer in answers] if quantity == LATENCY else []
+    values = {text: value for text, (value, _) in measured.items()}
     with replacing_folder(folder, LISTING) as new:
-        trainer = generator.networks.trainer() if answers else None
-        for answer in answers:
-            assert trainer is not None
-            again = judgment(answer.budget, *measured[answer.architecture])
-            deployment = trained(answer, trainer, config, Path(tuned))
-            deployment = replace(
-                deployment, description={**deployment.description, "measured_again": again["measured"]}
-            )
-            place = new / f"{rounded_up(answer.budget)}{unit}"
-            differences = deployment.export(place, examples=trainer.examples("test", deployment.input_shape))
-            networks.append(
-                {
-                    "folder": place.name,
-                    "file": f"{place.name}/{ONNX}",
-                    "architecture": answer.architecture,
-                    "input_shape": list(deployment.input_shape),
-                    "precision": answer.precision,
-                    "asked": answer.budget,
-                    "promised": answer.bound,
-                    "expected": answer.value,
-                    **again,
-                    "accuracy": read_json(place / DESCRIPTION)["accuracy"],
-                    "standard_errors": deployment.description["standard_errors"],
-                    "difference_from_torch": differences[ONNX],
-                }
-            )
-        timed = [answer.architecture for answer in answers] if quantity == LATENCY else []
-        write_table(
-            profiles(space, device, {text: value for text, (value, _) in measured.items()}, timed), new / LAYERS
-        )
         index: dict[str, Any] = {
             "experiment": generator.experiment,
             "device": name,
@@ -112,7 +80,7 @@ def deliver(
             "place": device.place,
             "settings": {"backend": settings.backend.name, **settings.backend.options},
             "space": generator.description["space"],
-            "networks": networks,
+            "networks": _networks(generator, answers, measured, config, new, Path(tuned)),
             "refused": [
                 {"asked": refusal.budget, "minimum": refusal.minimum}
                 for refusal in given
@@ -123,8 +91,68 @@ def deliver(
                 for number, (text, speed) in enumerate(zip(references, quiet, strict=True))
             ],
         }
+        write_table(profiles(space, device, values, timed), new / LAYERS)
         write_json(index, new / INDEX)
     return index
+
+
+def _measured(
+    generator: Generator, name: str, device: Device, architectures: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    """Return, by text, what a device measures now in the condition of the generator, and as it was."""
+    space, entry = generator.space, generator.networks.condition(name)
+    texts = list(dict.fromkeys(architectures))
+    table = profile(space, name, device, space.from_text(texts))
+    values = values_in_condition(table, name, None if entry is None else Condition.parse(entry))
+    return dict(zip(texts, zip(values["measured"], values["raw"], strict=True), strict=True))
+
+
+def _networks(
+    generator: Generator,
+    answers: Sequence[Answer],
+    measured: Mapping[str, tuple[float, float]],
+    config: DeployConfig,
+    folder: Path,
+    tuned: Path,
+) -> list[dict[str, Any]]:
+    """Write the networks of answers, trained on, each into a folder of its own, and return the rows of their table."""
+    if not answers:
+        return []
+    trainer, unit = generator.networks.trainer(), QUANTITIES[answers[0].quantity].unit
+    networks = []
+    for answer, name in zip(answers, folder_names([answer.budget for answer in answers], unit), strict=True):
+        again = judgment(answer.budget, *measured[answer.architecture])
+        deployment = trained(answer, trainer, config, tuned)
+        deployment = replace(deployment, description={**deployment.description, "measured_again": again["measured"]})
+        examples = trainer.examples("test", deployment.input_shape)
+        differences = deployment.export(folder / name, examples=examples)
+        networks.append(
+            {
+                "folder": name,
+                "file": f"{name}/{ONNX}",
+                "architecture": answer.architecture,
+                "input_shape": list(deployment.input_shape),
+                "precision": answer.precision,
+                "asked": answer.budget,
+                "promised": answer.bound,
+                "expected": answer.value,
+                **again,
+                "accuracy": read_json(folder / name / DESCRIPTION)["accuracy"],
+                "standard_errors": deployment.description["standard_errors"],
+                "difference_from_torch": differences[ONNX],
+            }
+        )
+    return networks
+
+
+def folder_names(budgets: Sequence[float], unit: str) -> list[str]:
+    """Return a name for each of different budgets: rounded up, to four digits or to as many as tell them apart.
+
+    >>> folder_names([0.07, 5.0], "ms"), folder_names([0.12341, 0.12349], "ms")
+    (['0.07ms', '5ms'], ['0.12341ms', '0.12349ms'])
+    """
+    choices = ([f"{rounded_up(budget, digits)}{unit}" for budget in budgets] for digits in range(4, 18))
+    return next(names for names in choices if len(set(names)) == len(names))
 
 
 def budgets(generator: Generator, name: str, config: DeployConfig, confidence: float) -> list[float]:
@@ -134,7 +162,7 @@ def budgets(generator: Generator, name: str, config: DeployConfig, confidence: f
     the largest; a single one is the largest.
     """
     if isinstance(config.budgets, Sequence):
-        return list(config.budgets)
+        return list(dict.fromkeys(map(float, config.budgets)))
     n = DEFAULT_BUDGETS if config.budgets is None else config.budgets
     steps = generator.steps(device=name, confidence=confidence)
     spread = np.geomspace(steps[-1].bound, steps[0].bound, n)[::-1]

@@ -22,7 +22,7 @@ from nagevo.deploy.config import DeployConfig
 from nagevo.deploy.deployment import Deployment
 from nagevo.experiment import delivery
 from nagevo.experiment.config import Component, DeviceConfig, parse_config
-from nagevo.experiment.delivery import budgets, deliver
+from nagevo.experiment.delivery import budgets, deliver, folder_names
 from nagevo.experiment.learning import distill, kept_weights
 from nagevo.foundation.errors import ConfigError, DataError, MissingDependency, OutputError
 from nagevo.learn.fitting import fit_accuracy, fit_latency
@@ -496,6 +496,13 @@ def test_networks_are_trained_on_at_the_learning_rate_of_the_config(answer, tmp_
         config = parse_config({**CONFIG, "deploy": options}).deploy
         delivery.trained(answer, answer.networks.trainer(), config, tmp_path)
     assert rates == [0.02, 0.005]  # by default 0.02; another rate is another training
+
+
+def test_budgets_that_differ_in_the_fifth_digit_have_a_folder_each(bundle):
+    asked = budgets(nagevo.load(bundle), "phone", DeployConfig(budgets=[0.12341, 0.12349, 5, 5.0]), 0.9)
+    assert folder_names(asked, "ms") == ["0.12341ms", "0.12349ms", "5ms"]
+    assert len(set(folder_names([1 / 3, np.nextafter(1 / 3, 1)], "ms"))) == 2
+    assert folder_names([0.12341, 5.0], "ms") == ["0.1235ms", "5ms"]
 
 
 def test_a_number_of_budgets_is_spread_over_the_range_of_the_answers(bundle):
