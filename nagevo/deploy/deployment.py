@@ -26,6 +26,7 @@ from nagevo.deploy.model_card import model_card
 from nagevo.deploy.quantization import Int8Network, with_batch
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.files import content_of, read_json, write_json
+from nagevo.foundation.quantities import LATENCY
 from nagevo.foundation.writing import FILES, check_onnx_name, checksum, replacing, replacing_folder
 from nagevo.training.tensors import load_tensors, save_tensors
 
@@ -54,7 +55,7 @@ METADATA = (
     "experiment",
     "accuracy",
 )
-"""Keys of the description that an ONNX file carries as metadata."""
+"""Keys of the description that an ONNX file carries as metadata: see :attr:`Deployment.metadata`."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,15 @@ class Deployment:
         """The model that predicts as the delivered file does: the network, or its quantized model in int8."""
         return self.network if self.quantized is None else Int8Network(self.quantized)
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The texts that an ONNX file carries; budget and value are named by the quantity, as in ``energy_mj``."""
+        quantity = self.description.get("measures", LATENCY)
+        names = {"latency_ms": quantity, "budget_ms": f"budget_{quantity.rpartition('_')[2]}"}
+        present = [key for key in METADATA if self.description.get(key) is not None]
+        known = {names.get(key, key): self.description[key] for key in present}
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
+
     def save(self, folder: str | os.PathLike) -> None:
         """Write weights and description, whole or not at all; the same content always gives the same bytes."""
         with replacing_folder(folder, DESCRIPTION) as temporary:
@@ -174,8 +184,7 @@ class Deployment:
             If the name does not end in ``.onnx``, or is that of a part of a folder of nagevo's.
         """
         check_onnx_name(path)
-        known = {key: self.description[key] for key in METADATA if self.description.get(key) is not None}
-        metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
+        metadata = self.metadata
         with replacing(path) as temporary:
             if self.quantized is None:
                 export_onnx(self.network, self.input_shape, temporary, batch=batch, metadata=metadata)

@@ -130,6 +130,16 @@ def test_a_model_card_says_what_was_measured(generator):
     assert "| energy bound |" in card
 
 
+def test_the_metadata_of_a_file_name_budget_and_value_by_their_quantity(generator):
+    answer = generator.generate(12.0, device="meter")
+    metadata = answer.deployment(untrained=True).metadata
+    assert json.loads(metadata["budget_mj"]) == 12.0
+    assert json.loads(metadata["energy_mj"]) == answer.value
+    assert not {"budget_ms", "latency_ms"} & set(metadata)
+    of_time = generator.generate(12.0, device="exact").deployment(untrained=True).metadata
+    assert {"budget_ms", "latency_ms"} <= set(of_time)
+
+
 def test_what_a_device_measures_is_read_from_its_options_or_its_class():
     assert quantity("table", {}) == "latency_ms"
     assert quantity("table", {"measures": "energy_mj"}) == "energy_mj"
