@@ -11,8 +11,8 @@ from nagevo.deploy.deployment import DESCRIPTION, Deployment
 from nagevo.foundation.writing import check_folder
 from nagevo.training.accelerator import torch_threads
 from nagevo.training.loop import accuracy, cross_entropy_step, fit, recalibrate, standard_error
+from nagevo.training.origin import origin
 from nagevo.training.recipe import Recipe
-from nagevo.training.tensors import digest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -132,7 +132,6 @@ def _trained(
     folder = Path(os.path.realpath(folder))
     network, shape = begun.network, begun.input_shape
     validation = trainer.examples("validation", shape)
-    weights = digest(dict(network.named_parameters()))
 
     def score() -> float:
         return accuracy(recalibrate(network, trainer.calibration(shape)), validation)
@@ -145,13 +144,25 @@ def _trained(
         seed=trainer.seed,
         description="Training",
         checkpoint=folder.with_name(f".{folder.name}.checkpoint"),
-        about={"architecture": begun.description["architecture"], "weights": weights},
+        about=origin_of(begun, trainer),
         score=score,
     )
     test = accuracy(network.eval(), trainer.examples("test", shape))
     network.cpu()
     training = {**asdict(recipe), "best_epoch": scores.index(max(scores)), "validation_of_epochs": scores[1:]}
     return scores, test, training
+
+
+def origin_of(begun: Deployment, trainer: Trainer) -> dict[str, str]:
+    """Return all that training a network depends on beside recipe and seed: the network, and hashes of examples."""
+    shape = begun.input_shape
+    examples = {
+        "content": trainer.training_examples(shape),
+        "calibration": trainer.calibration(shape),
+        "validation": trainer.examples("validation", shape),
+    }
+    hashes = {name: part.digest for name, part in examples.items()}
+    return {"architecture": begun.description["architecture"], **origin(begun.network), **hashes}
 
 
 def _written(

@@ -15,7 +15,7 @@ import numpy as np
 
 from nagevo.deploy.config import DEFAULT_BUDGETS, INDEX, LISTING, REFERENCES, DeployConfig
 from nagevo.deploy.deployment import DESCRIPTION, ONNX, Deployment
-from nagevo.deploy.finetuning import finetune, train_from_scratch
+from nagevo.deploy.finetuning import finetune, origin_of, train_from_scratch
 from nagevo.deploy.models import model_for_timing
 from nagevo.experiment.config import DeviceConfig
 from nagevo.experiment.delivered import judgment, values_in_condition
@@ -28,7 +28,6 @@ from nagevo.foundation.rounding import rounded_up
 from nagevo.foundation.tables import write_table
 from nagevo.foundation.writing import replacing_folder
 from nagevo.measure.latency.condition import Condition
-from nagevo.training.tensors import digest
 
 if TYPE_CHECKING:
     from nagevo.deploy.finetuning import Trainer
@@ -202,12 +201,9 @@ def trained(answer: Answer, trainer: Trainer, config: DeployConfig, kept: Path) 
 
 def _key(begun: Deployment, trainer: Trainer, config: DeployConfig) -> str:
     """Return a name for a training that changes with whatever its result depends on."""
-    shape = begun.input_shape
-    examples = [trainer.training_examples(shape), *(trainer.examples(split, shape) for split in ("validation", "test"))]
     about = [
-        digest(dict(begun.network.named_parameters())),
-        *(digest({"inputs": part.inputs, "labels": part.labels}) for part in examples),
-        begun.description["architecture"],
+        origin_of(begun, trainer),
+        trainer.examples("test", begun.input_shape).digest,
         begun.description["trained"],
         str(trainer.recipe),
         trainer.seed,

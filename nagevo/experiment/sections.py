@@ -7,13 +7,14 @@ See :mod:`nagevo.foundation.options`. The reference of all keys, ``docs/config.m
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from nagevo.deploy.config import DeployConfig
 from nagevo.foundation.errors import ConfigError, unknown
-from nagevo.foundation.options import Option
+from nagevo.foundation.options import Option, signature
 from nagevo.generator.config import GeneratorConfig
 from nagevo.measure.accuracy import EVALUATORS
 from nagevo.measure.latency import BACKENDS
@@ -261,3 +262,15 @@ class Sections:
     def __post_init__(self):
         if "accuracy" in self.devices:
             raise ConfigError('devices: "accuracy" cannot be the name of a device')
+
+
+def named_files(sections: Mapping[str, Any]) -> list[str]:
+    """Return the files that options of some sections name; for a folder, the files that lie in it."""
+    return [file for path in signature(Sections).paths(sections) for file in _files(path)]
+
+
+def _files(path: str) -> list[str]:
+    """Return a file, or the files in a folder, as paths."""
+    if os.path.isdir(path):
+        return sorted(entry.path for entry in os.scandir(path) if entry.is_file())
+    return [path] if os.path.isfile(path) else []

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from nagevo.experiment.config import Component, Experiment, parse_config
-from nagevo.experiment.sections import Sections
-from nagevo.experiment.sources import Sources
+from nagevo.experiment.sections import Sections, named_files
 from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import signature
+from nagevo.foundation.sources import Sources
 from nagevo.foundation.writing import checksum
 from nagevo.learn.conformal import MAX_RESIDUALS
 from nagevo.measure.accuracy import EVALUATORS
@@ -113,7 +113,7 @@ class Plan:
         self._sections = _without_resources(self.experiment.raw)
         self._source_hash = cache(Sources().hash)
         self._searched = cache(self._search_sections)
-        braced = [file for file in _named_files(self._sections) if "{" in file]
+        braced = [file for file in named_files(self._sections) if "{" in file]
         self._braced_files = "".join(f" {_digest(file, os.stat(file).st_mtime_ns)}" for file in braced)
         self._folders = _changes_beneath(signature(Sections).paths({"accuracy": self._sections["accuracy"]}))
 
@@ -174,7 +174,7 @@ class Plan:
         accuracies, and so do, everywhere, files with braces in their names, which Snakemake would take for wildcards.
         Files that do not exist are left to the command, which reports them.
         """
-        return lambda wildcards: [file for file in _named_files(self._chosen(names, wildcards)) if "{" not in file]
+        return lambda wildcards: [file for file in named_files(self._chosen(names, wildcards)) if "{" not in file]
 
     def _chosen(self, names: Sequence[str], wildcards: Any) -> dict[str, Any]:
         chosen: dict[str, Any] = {}
@@ -440,18 +440,6 @@ def _without_resources(raw: Mapping[str, Any]) -> dict[str, Any]:
 
     devices = {name: without(device) for name, device in raw["devices"].items()}
     return {**raw, "accuracy": without(raw["accuracy"]), "devices": devices}
-
-
-def _named_files(sections: Mapping[str, Any]) -> list[str]:
-    """Return the files that options of some sections name."""
-    return [file for path in signature(Sections).paths(sections) for file in _files(path)]
-
-
-def _files(path: str) -> list[str]:
-    """Return a file, or the files in a folder, as paths."""
-    if os.path.isdir(path):
-        return sorted(entry.path for entry in os.scandir(path) if entry.is_file())
-    return [path] if os.path.isfile(path) else []
 
 
 def _changes_beneath(paths: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import torch
 
 from nagevo.training.datasets import Inputs, Split
 from nagevo.training.recipe import Recipe
+from nagevo.training.tensors import digest
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all examples, and of how they become what a network takes."""
+        return digest({"inputs": self.inputs, "labels": self.labels}, repr(self.form))
 
     def first(self, n: int) -> Examples:
         """Return the first n examples."""

@@ -41,7 +41,7 @@ def digest(tensors: Mapping[str, torch.Tensor], text: str = "") -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         computed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        computed.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        computed.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
     return computed.hexdigest()
 
 

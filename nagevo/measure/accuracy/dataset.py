@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -108,6 +107,11 @@ class DatasetEvaluator(Evaluator):
         return self.dataset.classes
 
     @cached_property
+    def content(self) -> str:
+        """Hash of the training examples."""
+        return self.training_examples(self.plain.input_shape).digest
+
+    @cached_property
     def form(self) -> Inputs:
         """The inputs of the networks."""
         return self.dataset.form
@@ -192,11 +196,12 @@ class DatasetEvaluator(Evaluator):
         return quantized(network, shape, inputs_of(self.calibration(shape)))
 
     def about(self, network: nn.Module) -> dict[str, Any]:
-        """Return what trained weights depend on beside recipe and seed."""
-        description = hashlib.sha256(str(network).encode()).hexdigest()
+        """Return what weights trained from those of a network depend on beside recipe, seed and :attr:`content`."""
+        from nagevo.training.origin import origin
+
         return {
             "dataset": self.dataset_options,
-            "network": description,
+            **origin(network),
             "architectures": [*self.plain.to_text(self.plain.extremes()), *self.plain.n_options],
             "input_shape": list(self.plain.input_shape),
         }

@@ -110,8 +110,8 @@ class TrainingEvaluator(DatasetEvaluator):
 
     def _about(self, choices: np.ndarray) -> dict[str, Any]:
         """Return all that the weights of an architecture depend on."""
-        recipe = {"recipe": asdict(self.recipe), "seed": self.seed, "calibration": self.calibration_examples}
-        return {"architecture": self._text(choices)} | self.about(self._untrained(choices)) | recipe
+        about = {"architecture": self._text(choices), "content": self.content} | self.about(self._untrained(choices))
+        return about | {"recipe": asdict(self.recipe), "seed": self.seed, "calibration": self.calibration_examples}
 
     @staticmethod
     def _file(folder: Path, about: Mapping[str, Any]) -> Path:

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from nagevo.experiment.sources import Sources
 from nagevo.experiment.workflow import EVERY_CORE, Plan
 from nagevo.foundation.files import project_root
+from nagevo.foundation.sources import Sources
 
 CONFIG = {
     "experiment": "e",

@@ -1,12 +1,16 @@
 """Evaluators on images, windows and text, and the way of their networks to a device."""
 
+import importlib
 import math
+import shutil
 
 import numpy as np
 import pytest
+from interruption import epochs_trained, interrupted_at
 from torch import nn
 
 from nagevo.deploy.deployment import Deployment
+from nagevo.deploy.finetuning import train_from_scratch
 from nagevo.deploy.model_card import model_card
 from nagevo.experiment.measuring import score
 from nagevo.foundation.errors import ConfigError
@@ -16,6 +20,7 @@ from nagevo.measure.measurements import Measurements
 from nagevo.measure.rounds import join_rounds
 from nagevo.spaces import create_space
 from nagevo.spaces.base import SearchSpace
+from nagevo.training import loop
 
 RECIPE = {"epochs": 6, "batch_size": 16, "warmup_epochs": 1, "learning_rate": 0.1}
 
@@ -80,6 +85,19 @@ def windows(tmp_path):
     np.savez(tmp_path / "windows.npz", inputs=inputs, labels=np.array(["rest", "walk"])[labels])
     dataset = {"name": "arrays", "path": str(tmp_path / "windows.npz")}
     return create_evaluator("training", Windows(), dataset=dataset, training=RECIPE)
+
+
+@pytest.fixture
+def relabelled(windows, tmp_path):
+    """Return a function that exchanges the labels in the file of the windows."""
+    path = tmp_path / "windows.npz"
+
+    def exchange():
+        with np.load(path) as known:
+            inputs, labels = known["inputs"], known["labels"]
+        np.savez(path, inputs=inputs, labels=np.where(labels == "walk", "rest", "walk"))
+
+    return exchange
 
 
 @pytest.fixture
@@ -179,6 +197,66 @@ def deployed(evaluator, folder) -> dict:
         rows = create_device(name, warmup=1, runs=2, rounds=1).measure(space, choices)
         assert rows["latency_ms"].item() > 0
     return description
+
+
+OWN_NETWORK = """
+from torch import nn
+
+
+class Linear(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+"""
+
+
+def test_kept_weights_of_other_labels_or_other_code_are_not_taken(windows, relabelled, tmp_path, monkeypatch):
+    class Own(Windows):
+        def network(self, choices):
+            return importlib.import_module("own_network").Linear(32, 2)
+
+    monkeypatch.syspath_prepend(tmp_path)
+    code = tmp_path / "own_network.py"
+    code.write_text(OWN_NETWORK)
+    rows = np.array([[0]], dtype=np.int8)
+
+    def opened():
+        recipe = RECIPE | {"epochs": 1, "warmup_epochs": 0}
+        evaluator = create_evaluator("training", Own(), dataset=windows.dataset_options, training=recipe)
+        evaluator.keep(tmp_path / "kept")
+        return evaluator
+
+    assert opened().evaluate(rows)["status"].tolist() == ["ok"]
+    assert opened().has_weights(rows).all()
+    code.write_text(OWN_NETWORK.replace("flatten(1)", "flatten(1).abs()"))
+    assert not opened().has_weights(rows).any()
+    code.write_text(OWN_NETWORK)
+    assert opened().has_weights(rows).all()
+    relabelled()
+    assert not opened().has_weights(rows).any()
+
+
+def test_interrupted_training_begins_again_on_relabelled_examples(windows, relabelled, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_S", 0.0)
+
+    def train():
+        evaluator = create_evaluator("training", Windows(), dataset=windows.dataset_options, training=RECIPE)
+        begun = Deployment(Windows().network([0]), {"architecture": "0", "input_shape": [2, 16]})
+        begun.network.load_state_dict(weights)
+        train_from_scratch(begun, evaluator, tmp_path / "network", epochs=2)
+
+    weights = Windows().network([0]).state_dict()
+    with interrupted_at(1):
+        train()
+    with epochs_trained() as epochs:
+        train()
+    assert epochs == {1}
+    shutil.rmtree(tmp_path / "network")
+    with interrupted_at(1):
+        train()
+    relabelled()
+    with epochs_trained() as epochs:
+        train()
+    assert epochs == {0, 1}
 
 
 def test_a_space_of_other_inputs_is_refused_before_training(windows, letters):

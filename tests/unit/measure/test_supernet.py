@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from interruption import interrupted_at
+from interruption import epochs_trained, interrupted_at
 from PIL import Image
 
 from nagevo.foundation.errors import ConfigError, DataError
@@ -179,6 +179,18 @@ def test_training_gives_the_same_bytes_however_many_threads_and_interruptions(tm
     evaluator(threads=2).train(tmp_path / "two")
     assert (tmp_path / "two").read_bytes() == (tmp_path / "one").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_an_interrupted_supernet_begins_again_on_relabelled_images(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_INTERVAL_S", 0.0)
+    with interrupted_at(1):
+        evaluator().train(tmp_path / "weights")
+    images, labels = bars().pools["train"].inputs, bars().pools["train"].labels
+    relabelled = Source("bars", bars().classes, dict.fromkeys(SPLITS, Pool(images, labels[::-1].copy())))
+    monkeypatch.setattr(f"{__name__}.bars", lambda: relabelled)
+    with epochs_trained() as epochs:
+        evaluator().train(tmp_path / "weights")
+    assert epochs == {0, 1}
 
 
 def test_a_trained_supernet_recognizes_images_and_tells_its_training(tmp_path):
