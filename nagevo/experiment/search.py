@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nagevo.experiment.config import Experiment
 from nagevo.experiment.measuring import extra_architectures, profile, score
+from nagevo.experiment.sections import named_files
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
+from nagevo.foundation.tables import read_table, write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.condition import RUNS, conditions
 from nagevo.measure.measurements import Measurements
 from nagevo.measure.rounds import join_batches, join_rounds
 from nagevo.measure.status import ACCURACY
+from nagevo.measure.tables import parse_architectures
 from nagevo.search.base import Strategy
 from nagevo.spaces.base import RowIndex, SearchSpace
 
@@ -26,25 +35,62 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def search_experiment(experiment: Experiment, *, weights: str | os.PathLike | None = None) -> Measurements:
+@contextmanager
+def unfinished(
+    output: str | os.PathLike, experiment: Experiment, *, weights: str | os.PathLike | None = None
+) -> Iterator[Path]:
+    """Yield the folder beside a table in which its search keeps what it measured; it goes when the block has ended.
+
+    The block writes the table. Where it is interrupted, the folder stays, and the same search goes on with it: that of
+    the same config, whose files have not changed since.
+    """
+    sections = {key: experiment.raw[key] for key in ("seed", "space", "accuracy", "devices", "search")}
+    files = named_files(sections) + ([] if weights is None else [os.fspath(weights)])
+    about = [sections, [(file, os.stat(file).st_mtime_ns) for file in files if os.path.exists(file)]]
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    target = Path(os.path.realpath(output))
+    folder = target.with_name(f".{target.name}.{key}")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def search_experiment(
+    experiment: Experiment,
+    *,
+    weights: str | os.PathLike | None = None,
+    trained: str | os.PathLike | None = None,
+    kept: Path | None = None,
+) -> Measurements:
     """Return the measurements of an experiment's search, in the order in which they were made.
 
     Parameters
     ----------
     weights : path, optional
         File written by the evaluator's :meth:`train`, where it has to be trained.
+    trained : path, optional
+        Folder in which the evaluator keeps the weights of the networks that it trains, if it does.
+    kept : Path, optional
+        As for :func:`run_search`.
     """
     space, (n_full, n_cheap) = experiment.create_space(), experiment.effort
+
+    def opened(*, cheap: bool) -> Evaluator:
+        evaluator = experiment.open_evaluator(space, weights, cheap=cheap)
+        if trained is not None and evaluator.keeps_weights:
+            evaluator.keep(trained)
+        return evaluator
+
     return run_search(
         space,
-        experiment.open_evaluator(space, weights),
+        opened(cheap=False),
         {name: device.create() for name, device in experiment.devices.items()},
         experiment.create_strategy(space, tuple(experiment.devices)),
         evaluations=n_full,
-        cheap=(experiment.open_evaluator(space, weights, cheap=True), n_cheap) if n_cheap else None,
+        cheap=(opened(cheap=True), n_cheap) if n_cheap else None,
         rounds=experiment.search.rounds,
         extra_measurements={name: device.extra_measurements for name, device in experiment.devices.items()},
         seed=experiment.seed,
+        kept=kept,
     )
 
 
@@ -59,6 +105,7 @@ def run_search(
     rounds: int | None = None,
     extra_measurements: Mapping[str, int | str] | None = None,
     seed: int = 0,
+    kept: Path | None = None,
 ) -> Measurements:
     """Return everything that was measured, in the order in which it was read.
 
@@ -77,6 +124,9 @@ def run_search(
         Number of further architectures that each device measures before the first round.
     seed : int
         Seed of the choice of these architectures.
+    kept : Path, optional
+        Folder for the tables of proposals, accuracies and values of devices. Those that are there, of the same search,
+        are not made again.
 
     Raises
     ------
@@ -85,29 +135,47 @@ def run_search(
     DeviceError
         If all of the first round fail on a device, or to give an accuracy.
     """
+    import pandas as pd
+
     if evaluations > space.size:
         raise ConfigError(f"search.evaluations: {space} has {space.size} architectures, asked for {evaluations}")
-    told = _Told(space, tuple(devices))
+    told, made = _Told(space, tuple(devices)), partial(_made, kept)
     for name, device in devices.items():
         if number := (extra_measurements or {}).get(name):
             extra = extra_architectures(space, number, seed=seed)
-            told.add(extra, [profile(space, name, device, extra)])
+            told.add(extra, [made(f"extra-{name}", partial(profile, space, name, device, extra))])
+
+    def proposed(name: str, ask: Callable[[int], np.ndarray], n: int) -> np.ndarray:
+        def asked() -> pd.DataFrame:
+            strategy.tell(told.measurements().expected())
+            return pd.DataFrame({"architecture": space.to_text(ask(n))})
+
+        return parse_architectures(made(name, asked), space, f"the table {name}")
+
     sizes = type(strategy).round_sizes(evaluations, rounds)
     for number, n in enumerate(track(sizes, f"searching with {evaluations} evaluations")):
-        strategy.tell(told.measurements().expected())
-        proposed = strategy.ask(n)
-        scores = score(space, evaluator, proposed, first=not number)
-        tables = [profile(space, name, device, proposed, first=not number) for name, device in devices.items()]
-        told.add(proposed, [scores, *tables], proposed=True)
-        if cheap is not None and not number:
-            strategy.tell(told.measurements().expected())
-            told.cheap = _read_cheaply(space, cheap[0], strategy.ask_cheaply(cheap[1]))
+        choices, first = proposed(f"{number}-proposals", strategy.ask, n), not number
+        scores = made(f"{number}-accuracies", partial(score, space, evaluator, choices, first=first))
+        tables = [
+            made(f"{number}-latencies-{name}", partial(profile, space, name, device, choices, first=first))
+            for name, device in devices.items()
+        ]
+        told.add(choices, [scores, *tables], proposed=True)
+        if cheap is not None and first:
+            choices = proposed("cheap-proposals", strategy.ask_cheaply, cheap[1])
+            table = made("cheap-accuracies", partial(score, space, cheap[0], choices, first=True))
+            told.cheap = join_batches([table["architecture"].tolist()], {"of cheap readings": table}, space)
     return told.measurements()
 
 
-def _read_cheaply(space: SearchSpace, evaluator: Evaluator, choices: np.ndarray) -> Measurements:
-    table = score(space, evaluator, choices, first=True)
-    return join_batches([table["architecture"].tolist()], {"of cheap readings": table}, space)
+def _made(folder: Path | None, name: str, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return a table, which is kept in the folder, if there is one, and made only where it is not there."""
+    if folder is None:
+        return make()
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        write_table(make(), path)
+    return read_table(path)
 
 
 class _Told:

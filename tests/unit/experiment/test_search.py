@@ -1,14 +1,17 @@
 """A search in one process."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import run
 from separable import SeparableSpace, accuracy, latency_ms
 
 from nagevo.experiment.measuring import extra_architectures, profile, score
 from nagevo.experiment.search import run_search
 from nagevo.foundation.errors import ConfigError
-from nagevo.foundation.tables import write_table
+from nagevo.foundation.tables import read_table, write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.condition import Reading
@@ -160,6 +163,83 @@ def test_of_a_small_space_no_more_is_read_cheaply_than_there_is():
     strategy = SurrogateEvolution(SPACE, ("phone",), evaluations=10, population=20, generations=3)
     run_search(SPACE, Counting(SPACE), {"phone": Phone()}, strategy, evaluations=10, rounds=2, cheap=(cheap, 1000))
     assert len(unique(cheap.asked[0])) == len(cheap.asked[0]) == SPACE.size
+
+
+class Interrupted(Counting):
+    """It is interrupted in its third round."""
+
+    def evaluate(self, choices, *, split="validation"):
+        if len(self.asked) == 2:
+            raise KeyboardInterrupt
+        return super().evaluate(choices, split=split)
+
+
+@pytest.mark.parametrize("cheaply", [False, True])
+def test_a_search_that_was_interrupted_goes_on_and_finds_the_same(tmp_path, cheaply):
+    def made(evaluator, kept):
+        strategy = SurrogateEvolution(SPACE, ("phone", "slow"), evaluations=20, population=20, generations=3)
+        devices, cheap = {"phone": Phone(), "slow": Timed()}, Counting(SPACE)
+        extra = {"phone": 5}
+        options = {"rounds": 4, "extra_measurements": extra, "cheap": (cheap, 8) if cheaply else None}
+        table = run_search(SPACE, evaluator, devices, strategy, evaluations=20, kept=kept, **options)
+        return table, devices["phone"].asked, cheap.asked
+
+    expected, *_ = made(Counting(SPACE), None)
+    with pytest.raises(KeyboardInterrupt):
+        made(Interrupted(SPACE), tmp_path / "kept")
+    rest = Counting(SPACE)
+    found, timed, cheap = made(rest, tmp_path / "kept")
+    assert [len(part) for part in rest.asked] == [len(part) for part in timed] == [5, 5]
+    assert cheap == []
+    pd.testing.assert_frame_equal(found.to_frame(SPACE), expected.to_frame(SPACE))
+    assert {name: each.described() for name, each in found.conditions.items()} == {
+        name: each.described() for name, each in expected.conditions.items()
+    }
+    if cheaply:
+        pd.testing.assert_frame_equal(found.cheap.to_frame(SPACE), expected.cheap.to_frame(SPACE))
+
+
+class Halted(Evaluator):
+    """It takes rounds up to a number, and says in which folder it keeps weights."""
+
+    keeps_weights = True
+    asked, rounds, folders = 0, 2, ()
+
+    def keep(self, folder):
+        Halted.folders = (*Halted.folders, str(folder))
+
+    def evaluate(self, choices, *, split="validation"):
+        if Halted.asked == Halted.rounds:
+            raise KeyboardInterrupt
+        Halted.asked += 1
+        return pd.DataFrame({"accuracy": accuracy(choices), "status": "ok"})
+
+
+def test_the_command_goes_on_with_the_same_search_alone(tmp_path, monkeypatch, capsys):
+    for name in ("asked", "rounds", "folders"):
+        monkeypatch.setattr(Halted, name, getattr(Halted, name))
+    monkeypatch.chdir(tmp_path)
+    rows = {"architecture": SPACE.to_text(SPACE.enumerate()), "latency_ms": latency_ms(SPACE.enumerate())}
+    write_table(pd.DataFrame(rows), "t.csv")
+    config = {
+        "space": {"name": "separable:SeparableSpace"},
+        "accuracy": {"evaluator": f"{__name__}:Halted"},
+        "devices": {"phone": {"backend": "table", "path": "t.csv"}},
+        "search": {"strategy": "random", "evaluations": 12, "rounds": 4},
+    }
+    arguments = ("search", "--config", json.dumps(config), "--output", "o.csv", "--trained", "kept")
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, "interrupted" in err) == (130, True)
+    assert not (tmp_path / "o.csv").exists()
+    (folder,) = tmp_path.glob(".o.csv.*")
+    Halted.asked, Halted.rounds = 0, 4
+    code, _, err = run(monkeypatch, capsys, *arguments, "--seed", "1")  # another search begins at its beginning
+    assert (code, Halted.asked, "goes on" in err, folder.is_dir()) == (0, 4, False, True)
+    Halted.asked = 0
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, Halted.asked, "the search goes on" in err, folder.exists()) == (0, 2, True, False)
+    assert read_table("o.csv")["round"].tolist() == [number for number in range(4) for _ in range(3)]
+    assert set(Halted.folders) == {"kept"}
 
 
 class Ends(RandomSearch):
