@@ -8,7 +8,7 @@ from typing import Any
 from nagevo.foundation.machine import disturbance, stated
 from nagevo.foundation.quantities import LATENCY, QUANTITIES
 from nagevo.foundation.rounding import rounded_up
-from nagevo.training.datasets import described_inputs
+from nagevo.training.datasets import Inputs, described_inputs
 
 ACCURACIES = {
     "measured": "validation split, with the supernet's weights or from a table, as the search measured it",
@@ -45,40 +45,35 @@ def model_card(
     batch : int or None
         The batch that the files take; None for any.
     """
+    form = described_inputs(description["input_shape"], description)
     of_batch = "batch" if batch is None else str(batch)
-    return "\n".join(_lines(description, differences, state_shape, of_batch)) + "\n"
+    sections = (
+        _heading(description, form),
+        _properties(description),
+        _interface(description, form, state_shape, of_batch),
+        _files(description, differences),
+    )
+    return "\n".join(line for section in sections for line in section) + "\n"
 
 
-def _lines(
-    known: Mapping[str, Any], differences: Mapping[str, float], state_shape: Sequence[int] | None, batch: str
-) -> Iterator[str]:
-    space = known["space"]["name"]
-    form = described_inputs(known["input_shape"], known)
+def _heading(known: Mapping[str, Any], form: Inputs | None) -> Iterator[str]:
     task = [f"pipeline_tag: {form.task}"] if form is not None and form.task else []
-    yield from ("---", "library_name: nagevo", *task, f"tags: [{space}]", "---", "")
-    quantity = QUANTITIES[known.get("measures", LATENCY)]
-    words, unit = quantity.words, quantity.unit
+    yield from ("---", "library_name: nagevo", *task, f"tags: [{known['space']['name']}]", "---", "")
+    unit = QUANTITIES[known.get("measures", LATENCY)].unit
     budget = "any budget" if known["budget_ms"] is None else f"at most {known['budget_ms']:g} {unit}"
     trained = known.get("trained", True)
     yield from (f"# {known['experiment']}: {budget} on {known['device']}{'' if trained else ', untrained'}", "")
     if not trained:
         yield from ("**The weights are random: this network was not trained and has no accuracy.**", "")
+
+
+def _properties(known: Mapping[str, Any]) -> Iterator[str]:
     yield from ("| | |", "|---|---|")
-    yield f"| architecture | `{known['architecture']}` in the space {space} |"
+    yield f"| architecture | `{known['architecture']}` in the space {known['space']['name']} |"
     precision = known.get("precision", "fp32")
     if precision != "fp32":
         yield f"| precision | {precision}: {PRECISIONS[precision]} |"
-    yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']}, by the search's measurements |"
-    if known["measured_latency_ms"] is not None:
-        yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
-    if known.get("measured_again") is not None:
-        yield f"| {words} measured once more | {known['measured_again']:.4g} {unit}, when this network was delivered |"
-    if known.get("verified"):
-        yield f"| {words} verified | measured on the device after it was chosen, before it was promised |"
-    bound = rounded_up(known["latency_bound_ms"], 4)
-    state = known.get("state")
-    of = "" if state is None else f": {stated(state)}"
-    yield f"| {words} bound | {bound} {unit} at confidence {known['confidence']:g}{of} |"
+    yield from _values(known)
     for name, limit in known.get("limits", {}).items():
         yield f"| limit | {name} {limit:.6g} |"
     errors = known.get("standard_errors", {})
@@ -88,14 +83,36 @@ def _lines(
     for key, words in (("training", "trained from scratch"), ("finetuning", "fine-tuned")):
         if key in known:
             yield f"| {words} | {known[key]['epochs']} epochs, best {known[key]['best_epoch']} |"
-    machine = known.get("device_machine")
+    machine, state = known.get("device_machine"), known.get("state")
     if machine is not None:
         disturbed = "" if state is None else f"; {disturbance(state)}"
         yield f"| measured on | {machine['processor']}, {machine['system']}{disturbed} |"
     yield f"| distilled on | {known['machine']['processor']}, {known['machine']['system']} |"
     yield f"| experiment | {known['experiment']}, seed {known['seed']} |"
     yield f"| versions | {', '.join(f'{name} {version}' for name, version in known['versions'].items())} |"
-    yield from ("", "## Input and output", "")
+    yield ""
+
+
+def _values(known: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of what a device measures: expected, measured, promised."""
+    quantity = QUANTITIES[known.get("measures", LATENCY)]
+    words, unit = quantity.words, quantity.unit
+    yield f"| {words} | {known['latency_ms']:.4g} {unit} expected on {known['device']}, by the search's measurements |"
+    if known["measured_latency_ms"] is not None:
+        yield f"| {words} measured | {known['measured_latency_ms']:.4g} {unit}, in the search |"
+    if known.get("measured_again") is not None:
+        yield f"| {words} measured once more | {known['measured_again']:.4g} {unit}, when this network was delivered |"
+    if known.get("verified"):
+        yield f"| {words} verified | measured on the device after it was chosen, before it was promised |"
+    bound = rounded_up(known["latency_bound_ms"], 4)
+    of = "" if known.get("state") is None else f": {stated(known['state'])}"
+    yield f"| {words} bound | {bound} {unit} at confidence {known['confidence']:g}{of} |"
+
+
+def _interface(
+    known: Mapping[str, Any], form: Inputs | None, state_shape: Sequence[int] | None, batch: str
+) -> Iterator[str]:
+    yield from ("## Input and output", "")
     tokens = form is not None and form.kind == "tokens"
     shape = list(known["input_shape"] if state_shape is None else [1])
     yield f"`inputs`: {'int64' if tokens else 'float32'} of shape ({batch}, {', '.join(map(str, shape))})."
@@ -110,11 +127,16 @@ def _lines(
         yield f"Classes in order: {', '.join(map(_visible, known['classes']))}."
     else:
         yield "`logits`: float32."
-    yield from ("", "## Files", "")
-    in_float = "" if precision == "fp32" else ", in float32"
-    yield f"- `weights.safetensors`{in_float}, `network.json`: read by `nagevo.deploy.deployment.Deployment.load`."
+    yield ""
+
+
+def _files(known: Mapping[str, Any], differences: Mapping[str, float]) -> Iterator[str]:
+    in_float32 = known.get("precision", "fp32") == "fp32"
+    yield from ("## Files", "")
+    weights = "`weights.safetensors`" if in_float32 else "`weights.safetensors`, in float32"
+    yield f"- {weights}, `network.json`: read by `nagevo.deploy.deployment.Deployment.load`."
+    of_torch = "torch's" if in_float32 else "those of the network in float32"
     for name, difference in differences.items():
-        of_torch = "torch's" if precision == "fp32" else "those of the network in float32"
         yield f"- `{name}`: its outputs differ from {of_torch} by at most {difference:.2g} (random input)."
     if any(name.startswith("openvino") for name in differences):
         yield 'Compile it with the hint `{"INFERENCE_PRECISION_HINT": "f32"}`: on processors with bfloat16, OpenVINO'
