@@ -17,9 +17,10 @@ import numpy as np
 
 from nagevo.experiment.config import Experiment
 from nagevo.experiment.measuring import extra_architectures, profile, score
-from nagevo.experiment.sections import named_files
+from nagevo.experiment.sections import named_code, named_files
 from nagevo.foundation.errors import ConfigError
 from nagevo.foundation.progress import track
+from nagevo.foundation.sources import Sources
 from nagevo.foundation.tables import read_table, write_table
 from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.latency.base import Device
@@ -42,11 +43,15 @@ def unfinished(
     """Yield the folder beside a table in which its search keeps what it measured; it goes when the block has ended.
 
     The block writes the table. Where it is interrupted, the folder stays, and the same search goes on with it: that of
-    the same config, whose files have not changed since.
+    the same config, whose files and code of the user's own have not changed since.
     """
     sections = {key: experiment.raw[key] for key in ("seed", "space", "accuracy", "devices", "search")}
     files = named_files(sections) + ([] if weights is None else [os.fspath(weights)])
-    about = [sections, [(file, os.stat(file).st_mtime_ns) for file in files if os.path.exists(file)]]
+    about = [
+        sections,
+        Sources().hash(*named_code(sections)),
+        [(file, os.stat(file).st_mtime_ns) for file in files if os.path.exists(file)],
+    ]
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     target = Path(os.path.realpath(output))
     folder = target.with_name(f".{target.name}.{key}")

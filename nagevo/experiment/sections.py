@@ -6,8 +6,10 @@ See :mod:`nagevo.foundation.options`. The reference of all keys, ``docs/config.m
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -267,6 +269,11 @@ class Sections:
 def named_files(sections: Mapping[str, Any]) -> list[str]:
     """Return the files that options of some sections name; for a folder, the files that lie in it."""
     return [file for path in signature(Sections).paths(sections) for file in _files(path)]
+
+
+def named_code(sections: Mapping[str, Any]) -> list[str]:
+    """Return the components and functions of the user's own that some sections name, as ``package.module:name``."""
+    return re.findall(r'"([A-Za-z_][\w.]*:[A-Za-z_]\w*)"', json.dumps(sections))
 
 
 def _files(path: str) -> list[str]:

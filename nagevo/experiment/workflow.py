@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from nagevo.experiment.config import Component, Experiment, parse_config
-from nagevo.experiment.sections import Sections, named_files
+from nagevo.experiment.sections import Sections, named_code, named_files
 from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine
 from nagevo.foundation.options import signature
@@ -120,6 +120,8 @@ class Plan:
     def source(self, command: str, *kinds: str) -> Callable[[Any], str]:
         """Return a params function that gives the source hash of a command and of the components it opens.
 
+        Code that options of the space and of the evaluator name, such as a function that builds a network, counts too.
+
         Parameters
         ----------
         command : str
@@ -132,11 +134,12 @@ class Plan:
 
         def targets(kind: str, wildcards: Any) -> list[str]:
             if kind == "space":
-                return [SPACES.get(experiment.space.name, experiment.space.name)]
+                return [SPACES.get(experiment.space.name, experiment.space.name), *named_code(self._sections["space"])]
             if kind == "evaluator":
                 dataset = experiment.dataset
-                readers = [DATASETS.get(dataset, dataset)] if dataset else []
-                return [EVALUATORS.get(experiment.accuracy.name, experiment.accuracy.name), *readers]
+                used = [DATASETS.get(dataset, dataset)] if dataset else []
+                used += named_code(self._sections["accuracy"])
+                return [EVALUATORS.get(experiment.accuracy.name, experiment.accuracy.name), *used]
             if kind == "strategy":
                 name = getattr(wildcards, "strategy", experiment.search.strategy.name)
                 name = experiment.compare.variants.get(name, {"strategy": name})["strategy"]

@@ -4,11 +4,14 @@ import json
 import os
 import sys
 from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
+from separable import SeparableSpace
 
 from nagevo.experiment.workflow import EVERY_CORE, Plan
 from nagevo.foundation.files import project_root
+from nagevo.foundation.options import Option
 from nagevo.foundation.sources import Sources
 
 CONFIG = {
@@ -280,6 +283,25 @@ def test_hashing_sources_imports_none_of_them(package):
     (package / "__init__.py").write_text("raise RuntimeError\n")
     assert Sources().hash("hashedpackage.command:run")
     assert "hashedpackage" not in sys.modules
+
+
+class Modeled(SeparableSpace):
+    """A space of a network of the user's own."""
+
+    def __init__(self, *, model: Annotated[str, Option("Function that builds the network.")]):
+        super().__init__()
+
+
+def test_the_code_that_an_option_of_the_space_names_is_part_of_its_source(package):
+    config = CONFIG | {"space": {"name": f"{__name__}:Modeled", "model": "hashedpackage.used:build"}}
+
+    def sources():
+        return [Plan(config).source("nagevo.cli.score", *kinds)(Wildcards()) for kinds in (["space"], ["strategy"])]
+
+    before = sources()
+    (package / "used.py").write_text("VALUE = 3\n")
+    after = sources()
+    assert (after[0] != before[0], after[1] == before[1]) == (True, True)
 
 
 def test_the_files_in_the_folder_of_a_module_are_part_of_its_source(package):
