@@ -18,8 +18,9 @@ rule search:
         config=plan.compared_config,
         source=plan.source("nagevo.cli.search", "space", "evaluator", "devices", "strategy"),
         weights=plan.weights_option,
+        trained=plan.trained,
     shell:
-        "nagevo search --config {params.config:q} {params.weights} {input.weights} --output {output.history}"
+        "nagevo search --config {params.config:q} {params.weights} {input.weights} {params.trained} --output {output.history}"
         " 2>&1 | tee {log} >&2"
 
 
