@@ -38,5 +38,6 @@ test: lint
 test-all: lint
 	$(PYTEST)
 
+# Results stay, and so does .snakemake, which knows what they were made of.
 clean:
-	rm -rf .venv .snakemake results
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

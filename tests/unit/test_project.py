@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -32,6 +34,14 @@ def test_constraints_hold_each_package_that_pyproject_names():
     pinned = names((ROOT / "constraints.txt").read_text().splitlines()[1:])
     extras = PROJECT["optional-dependencies"].values()
     assert pinned == names(PROJECT["dependencies"]).union(*map(names, extras))
+
+
+def test_make_clean_leaves_the_results(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in (".venv", ".mypy_cache", ".snakemake", "results"):
+        (tmp_path / name).mkdir()
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"Makefile", ".snakemake", "results"}
 
 
 def anchors(page: Path) -> set[str]:
