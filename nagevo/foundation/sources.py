@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -63,7 +64,8 @@ def _read_module(module: str) -> tuple[str, tuple[str, ...]] | None:
 def _read_files(module: str, files: tuple[tuple[Path, int], ...]) -> tuple[str, tuple[str, ...]]:
     """Return digest and imports of a module from its files, each with the time of its last change."""
     contents = [path.read_bytes() for path, _ in files]
-    imports = _imports(ast.parse(contents[0]), module.partition(".")[0])
+    package = module if files[0][0].name == "__init__.py" else module.rpartition(".")[0]
+    imports = _imports(ast.parse(contents[0]), module.partition(".")[0], package)
     return hashlib.sha256(b"".join(contents)).hexdigest(), tuple(dict.fromkeys(imports))
 
 
@@ -87,14 +89,16 @@ def _spec(package: str) -> ModuleSpec | None:
         return None
 
 
-def _imports(node: ast.AST, package: str) -> Iterator[str]:
-    """Yield the modules of a package that a statement, or one inside it, imports."""
+def _imports(node: ast.AST, top: str, package: str) -> Iterator[str]:
+    """Yield the modules below ``top`` that a statement in a module of ``package``, or one inside it, imports."""
     names: list[str] = []
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    yield from (name for name in names if name.partition(".")[0] == package)
+    elif isinstance(node, ast.ImportFrom):
+        with suppress(ImportError):  # further up than the packages reach
+            source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names = [source, *(f"{source}.{alias.name}" for alias in node.names)]
+    yield from (name for name in names if name.partition(".")[0] == top)
     for field in NESTED:
         for inner in getattr(node, field, ()):
-            yield from _imports(inner, package)
+            yield from _imports(inner, top, package)

@@ -278,6 +278,27 @@ def test_the_hash_of_a_module_changes_only_with_what_it_imports(package):
     assert Sources().hash("hashedpackage.command") != before
 
 
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("command", "from .used import VALUE"),
+        ("command", "from . import used"),
+        ("command", "from .inner import deep"),
+        ("inner", "from ..used import VALUE"),
+        ("inner.deep", "from .. import used"),
+    ],
+)
+def test_relative_imports_are_followed(package, module, source):
+    (package / "inner").mkdir()
+    (package / "inner" / "__init__.py").write_text("from ..used import VALUE")
+    (package / "inner" / "deep.py").write_text("from ... import beyond  # refused by Python")
+    place = package / "inner/__init__.py" if module == "inner" else package / f"{module.replace('.', '/')}.py"
+    place.write_text(source)
+    before = Sources().hash(f"hashedpackage.{module}:Class")
+    (package / "used.py").write_text("VALUE = 2\n")
+    assert Sources().hash(f"hashedpackage.{module}:Class") != before
+
+
 def test_hashing_sources_imports_none_of_them(package):
     (package / "command.py").write_text("raise RuntimeError\n")
     (package / "__init__.py").write_text("raise RuntimeError\n")
