@@ -198,7 +198,7 @@ class CompareConfig:
     variants: Annotated[
         Mapping[str, Any],
         Option(
-            "Strategies with options, by the name under which they are compared.",
+            "Strategies with options, by a name of your own under which they are compared.",
             each=VariantSection,
             keys=r"^[A-Za-z0-9_]+$",
         ),
@@ -213,6 +213,9 @@ class CompareConfig:
     ] = field(default_factory=dict)
 
     def __post_init__(self):
+        taken = [name for name in self.variants if name in STRATEGIES]
+        if taken:
+            raise ConfigError(f"variants: {', '.join(taken)} is a strategy; choose a name of your own for its variant")
         known = [*STRATEGIES, *self.variants]
         wrong = [unknown("strategy", name, known) for name in self.strategies if name not in known]
         if wrong:

@@ -134,6 +134,12 @@ def test_mistakes_in_a_variant_are_found(capsys):
     assert 'compare.variants.swift: key "removal" is unknown; did you mean "removals"?' in capsys.readouterr().err
 
 
+def test_a_variant_with_the_name_of_a_strategy_is_refused(capsys):
+    with pytest.raises(SystemExit):  # its options would be those of search.strategy, if that is the same one
+        Plan({**CONFIG, "compare": {"variants": {"random": {"strategy": "autoshrink", "removals": 3}}}})
+    assert "compare: variants: random is a strategy; choose a name of your own" in capsys.readouterr().err
+
+
 WITH_RESOURCES = {
     **CONFIG,
     "accuracy": {**CONFIG["accuracy"], "resources": {"gpu": 1}},
