@@ -63,9 +63,15 @@ class DeviceTable:
     repeats: Residuals = field(default_factory=lambda: Residuals(np.empty(0)))
 
     def bounds(self, confidence: float) -> np.ndarray:
-        """Return the upper bound of each candidate's value with the given confidence, shape (n,)."""
-        margin = np.where(self.verified, self.repeats.margin(confidence), self.residuals.margin(confidence))
-        return self.expected * np.exp(self.spread * margin)
+        """Return the upper bound of each candidate's value with the given confidence, shape (n,).
+
+        Where the repeats are too few for the confidence, a verified value is bounded by the larger of their margin and
+        that of predictions, which err by more than occasions differ.
+        """
+        predicted, repeated = self.residuals.margin(confidence), self.repeats.margin(confidence)
+        if confidence > self.repeats.highest_confidence:
+            repeated = max(repeated, predicted)
+        return self.expected * np.exp(self.spread * np.where(self.verified, repeated, predicted))
 
     def measured_at(self, rows: np.ndarray, values: np.ndarray, failed: np.ndarray) -> DeviceTable:
         """Return the table with values of some candidates that a second measurement repeats.

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nagevo.foundation.errors import BudgetError
+from nagevo.generator.candidates import DeviceTable
 from nagevo.generator.ranking import Ranking
 from nagevo.generator.requests import parse
+from nagevo.learn.conformal import Residuals
 
 
 @pytest.fixture
@@ -68,3 +70,38 @@ def test_the_nearest_limits_can_be_answered_and_are_no_lower_than_asked(bounds, 
 def test_what_is_no_request_is_refused(request_):
     with pytest.raises(BudgetError, match="expected"):
         parse([request_])
+
+
+def table(residuals: list[float], repeats: list[float], spread: float = 1.0) -> DeviceTable:
+    """Return the table of two candidates that are expected to take 1 and 2, of which the first is verified."""
+    no, one = np.zeros(2, dtype=bool), np.array([True, False])
+    return DeviceTable(
+        quantity="latency_ms",
+        exact=False,
+        adapted=False,
+        highest_confidence=0.95,
+        expected=np.array([1.0, 2.0]),
+        spread=np.array([spread, 1.0]),
+        measured=np.array([1.0, np.nan]),
+        excluded=no,
+        proposed=no,
+        verified=one,
+        residuals=Residuals(np.log(residuals)),
+        repeats=Residuals(np.log(repeats)),
+    )
+
+
+def test_few_repeats_bound_a_verified_value_no_further_than_they_support():
+    few = table(residuals=[1.0] * 17 + [1.4, 1.5], repeats=[0.9, 1.0, 1.0, 1.0, 1.1, 1.2])
+    # six repeats support 6 / 7: the sixth of them bounds with 0.85, as the 17th of 19 residuals does predictions
+    np.testing.assert_allclose(few.bounds(0.85), [1.2, 2.0])
+    # 0.9 is more than that: ⌈0.9 · 20⌉ is the 18th residual
+    np.testing.assert_allclose(few.bounds(0.9), [1.4, 2.8])
+
+
+def test_few_repeats_that_differ_more_than_predictions_err_still_count():
+    np.testing.assert_allclose(table([1.0] * 19, [0.8, 1.3]).bounds(0.9), [1.3, 2.0])
+
+
+def test_a_value_without_repeats_is_its_own_bound_where_it_never_changes():
+    np.testing.assert_allclose(table([1.5] * 19, [], spread=0.0).bounds(0.9), [1.0, 3.0])
