@@ -69,6 +69,8 @@ def answer_from_measurements(experiment: Experiment, folder: str | os.PathLike, 
     if space.size > LARGEST:
         raise ConfigError(f"expected at most {LARGEST} networks, so that all can be measured; {space} has {space.size}")
     choices, accuracy = _with_accuracy(experiment, space)
+    every = np.ones(len(choices), dtype=bool)
+    candidates = Candidates.of(space, choices, accuracy, evaluated=every, searched=every)
     tables: dict[str, DeviceTable] = {}
     failures: list[str] = []
     states: dict[str, Condition] = {}
@@ -77,10 +79,8 @@ def answer_from_measurements(experiment: Experiment, folder: str | os.PathLike, 
         tables[name] = _table(name, space.to_text(choices), occasions, config.measures, exact=config.exact)
         failures += filter(None, [failure_summary(reasons(occasions[0], config.measures), name)])
         states |= conditions(_numbered(occasions))
-    every = np.ones(len(choices), dtype=bool)
-    candidates = Candidates.of(space, choices, accuracy, evaluated=every, searched=every).with_devices(tables)
     description = describe(experiment, space, len(choices), states) | {"failures": failures}
-    return Generator(candidates, description).save(folder)
+    return Generator(candidates.with_devices(tables), description).save(folder)
 
 
 def measure_on_occasions(

@@ -125,10 +125,18 @@ class CatalogSpace(SearchSpace):
     def memory(self, choices: np.ndarray, precision: str | np.ndarray = "fp32") -> dict[str, np.ndarray]:
         if self.files is None:
             return super().memory(choices, precision)
+        return {
+            name: np.array([self._memory_of_files[option][name] for option in choices[:, 0]], dtype=float)
+            for name in (PEAK, WEIGHTS)
+            if all(name in found for found in self._memory_of_files)
+        }
+
+    @cached_property
+    def _memory_of_files(self) -> list[dict[str, float]]:
+        """What is known of the memory of each file, in order, read when first needed."""
         from nagevo.spaces.onnx_graph import memory_of_file
 
-        found = [memory_of_file(self.files[self.names[option]]) for option in choices[:, 0]]
-        return {name: np.array([each[name] for each in found], dtype=float) for name in (PEAK, WEIGHTS)}
+        return [memory_of_file(path) for path in (self.files or {}).values()]
 
     @cached_property
     def _facts(self) -> dict[str, tuple[tuple[int, ...], int]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import torch
@@ -90,3 +93,14 @@ def test_a_file_is_no_torch_network(folder):
     space = create_space("catalog", path=str(folder))
     with pytest.raises(ConfigError, match="is an ONNX file, no torch network"):
         space.network(space.extremes()[0])
+
+
+def test_what_is_not_known_of_every_file_cannot_be_limited(folder, tmp_path):
+    for path in folder.glob("*.onnx"):
+        shutil.copy(path, tmp_path)
+    given = onnx.load(tmp_path / "wide.onnx")
+    given.graph.node[0].domain = "com.microsoft"  # its outputs have any shape
+    del given.graph.value_info[:]
+    onnx.save(given, tmp_path / "wide.onnx")
+    space = create_space("catalog", path=str(tmp_path))
+    assert set(space.needs(space.from_text(["narrow"]))) == {"parameters", "weights_kb"}

@@ -90,6 +90,23 @@ def test_what_is_read_again_is_not_written_over():
     assert memory_of_model(graph) == {"peak_memory_kb": 128 * 4 / 1000, "weights_kb": 0.0}
 
 
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [("Relu", ["inputs"], ["x"]), ("NhwcMaxPool", ["x"], ["y"])],  # an operator of com.microsoft
+        [("NonZero", ["inputs"], ["x"]), ("Cast", ["x"], ["y"])],  # as many as are not zero
+        [("Relu", ["inputs"], ["x"]), ("Reshape", ["x", "x"], ["y"]), ("Relu", ["y"], ["z"])],  # of unknown rank
+    ],
+)
+def test_a_peak_that_cannot_be_computed_is_left_out_with_a_warning(nodes, caplog):
+    graph = model(nodes, {"w": [3]}, nodes[-1][2][0])
+    if nodes[1][0] == "NhwcMaxPool":
+        graph.graph.node[1].domain = "com.microsoft"
+        graph.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    assert memory_of_model(graph, "mine.onnx") == {"weights_kb": 3 * 4 / 1000}
+    assert re.search(r"mine.onnx: peak_memory_kb is not known, since the size of [xyz] is left open", caplog.text)
+
+
 def telling(network):
     """Return the network with vectors that exporters neither merge nor leave out: no two are equal, none is zero."""
     rng = torch.Generator().manual_seed(0)
