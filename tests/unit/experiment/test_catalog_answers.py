@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from nagevo.cli import main
 from nagevo.deploy.export import onnx_for_timing
 from nagevo.experiment.catalog import accuracy_columns, answer_from_measurements, measure_on_occasions
 from nagevo.experiment.config import parse_config
-from nagevo.foundation.errors import BundleError, ConfigError, DataError
+from nagevo.foundation.errors import BundleError, DataError
 from nagevo.measure.latency.base import Device
 from nagevo.spaces import create_space
 
@@ -162,12 +161,13 @@ def test_a_mistake_is_one_line(folder, tmp_path, capsys, monkeypatch, arguments,
 
 
 def test_a_file_that_cannot_be_used_is_found_before_anything_is_timed(folder, tmp_path, monkeypatch):
-    for path in folder.iterdir():
-        shutil.copy(path, tmp_path)
-    (tmp_path / "small.onnx").write_bytes(b"no model")
+    def damaged(path):
+        raise DataError(f"{path} cannot be read")
+
+    monkeypatch.setattr("nagevo.spaces.onnx_graph.memory_of_file", damaged)
     monkeypatch.setattr(Clock, "measure", lambda *_: pytest.fail("it was timed"))
-    with pytest.raises(ConfigError, match=r"small\.onnx is not an ONNX model"):
-        answer_from_measurements(experiment(tmp_path, "Clock"), tmp_path / "generator", seconds=1)
+    with pytest.raises(DataError, match=r"small\.onnx cannot be read"):
+        answer_from_measurements(experiment(folder, "Clock"), tmp_path / "generator", seconds=1)
 
 
 def test_a_table_of_other_columns_is_refused(tmp_path):
