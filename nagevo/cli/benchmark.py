@@ -19,7 +19,9 @@ def run(
     pairs: Annotated[
         int,
         typer.Option(
-            min=0, help="Number of feasible pairs of limits, on latency and cost, that are asked on a known device."
+            min=0,
+            help="Number of feasible pairs of limits, on latency and cost, that are asked on a known device; none "
+            "where the space cannot be listed.",
         ),
     ] = 400,
     cost: Annotated[str, typer.Option(help="Cost that is limited together with the latency.")] = "parameters",
@@ -56,7 +58,9 @@ def run(
         truth = Truth.of(experiment, generator.space, device)
         if device in generator.devices:
             tables.append(known_device(generator, truth, device, [confidence]).assign(device=device))
-            if pairs:
+            if pairs and not truth.listed:
+                typer.echo(f"{device}: no pairs of limits are asked, since not all true optima are known", err=True)
+            elif pairs:
                 limited = two_limits(generator, truth, device, cost, pairs, confidence)
                 tables.append(pd.DataFrame([limited]).assign(method=f"generator, {cost} limited too", device=device))
         else:

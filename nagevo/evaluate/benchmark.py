@@ -40,19 +40,25 @@ TRAINED_BUDGETS = 5
 
 @dataclass(frozen=True)
 class Truth:
-    """True accuracies and latencies on a device.
+    """True accuracies and values on a device.
 
     Attributes
     ----------
+    quantity : str
+        What the device measures.
     objectives : callable
-        From choices to true error (percent) and latency (ms), shape (n, 2).
+        From choices to true error (percent) and value (in the unit of the quantity), shape (n, 2).
+    listed : bool
+        Whether the space can be listed.
     choices : ndarray of int8, shape (n, n_choices)
         All architectures, or random ones of a space that cannot be listed.
     frontier : ndarray, shape (n, 2)
         The true frontier, or the best known.
     """
 
+    quantity: str
     objectives: Callable[[np.ndarray], np.ndarray]
+    listed: bool
     choices: np.ndarray
     frontier: np.ndarray
 
@@ -69,9 +75,10 @@ class Truth:
         if is_enumerable(experiment, space):
             choices = space.enumerate()
             values = objectives(choices)
-            return cls(objectives, choices, values[frontier.frontier(values)])
+            return cls(opened.measures, objectives, True, choices, values[frontier.frontier(values)])
         best = evolve(space, objectives, rng=rng, **REFERENCE).objectives
-        return cls(objectives, space.sample_distinct(N_TESTED, rng=rng), best[frontier.frontier(best)])
+        sampled = space.sample_distinct(N_TESTED, rng=rng)
+        return cls(opened.measures, objectives, False, sampled, best[frontier.frontier(best)])
 
 
 def known_device(generator: Generator, truth: Truth, device: str, confidences: Sequence[float]) -> pd.DataFrame:
@@ -168,11 +175,12 @@ class _Latency:
 
 def _measured_more(generator: Generator, truth: Truth, device: str, n: int) -> Generator:
     """Return the generator adapted to n measurements of the device, those made before included."""
-    known = generator.predictor.measurements.values.get(device)
-    missing = n - (0 if known is None else int(np.isfinite(known).sum()))
+    measured = generator.predictor.measurements.values.get(device)
+    missing = n - (0 if measured is None else int(np.isfinite(measured).sum()))
     texts = generator.probes_for(device, missing)
-    latency_ms = truth.objectives(generator.space.from_text(texts))[:, frontier.VALUE]
-    return generator.adapt(device, dict(zip(texts, latency_ms.tolist(), strict=True)), exact=True, save=False)
+    values = truth.objectives(generator.space.from_text(texts))[:, frontier.VALUE]
+    known = dict(zip(texts, values.tolist(), strict=True))
+    return generator.adapt(device, known, measures=truth.quantity, exact=True, save=False)
 
 
 def _prediction(latency: _Latency, truth: Truth) -> dict[str, float]:
@@ -264,16 +272,16 @@ def _best(choices: np.ndarray, accuracy: np.ndarray, bound: np.ndarray, budgets:
 def two_limits(
     generator: Generator, truth: Truth, device: str, cost: str, n: int, confidence: float
 ) -> dict[str, float]:
-    """Return how good answers are under limits of the latency and of a cost, drawn at random until n are feasible.
+    """Return how good answers are under limits of the device and of a cost, drawn at random until n are feasible.
 
     Parameters
     ----------
     truth : Truth
-        Its space has to be enumerable.
+        Of a space that can be listed.
     device : str
         A known one.
     cost : str
-        Name of the limit beside the latency.
+        Name of the limit beside that of the device's quantity.
 
     Returns
     -------
@@ -283,8 +291,8 @@ def two_limits(
         ``infeasible`` pairs drawn, and the shares ``infeasible_refused`` and ``feasible_answered``.
     """
     values = truth.objectives(truth.choices)
-    error, latency_ms = values.T
-    needs = np.column_stack([latency_ms, generator.space.needs(truth.choices)[cost]])
+    error, of_device = values.T
+    needs = np.column_stack([of_device, generator.space.needs(truth.choices)[cost]])
     row_of = {text: row for row, text in enumerate(generator.space.to_text(truth.choices))}
     low, high = LOWEST_SHARE * needs.min(axis=0), needs[error.argmin()]
     rng = np.random.default_rng(generator.seed)
@@ -294,7 +302,7 @@ def two_limits(
     answered: list[bool] = []
     while len(answered) < n:
         limits = low + (high - low) * rng.random(2)
-        asked = {"latency_ms": limits[0], cost: limits[1]}
+        asked = {truth.quantity: limits[0], cost: limits[1]}
         (answer,) = generator.answers([asked], device=device, confidence=confidence)
         holding = (needs <= limits).all(axis=1)
         if not holding.any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -95,13 +96,14 @@ class Oracle:
         (limits,) = asked
         error, latency_ms = self.truth.objectives(self.truth.choices).T
         parameters = SPACE.costs(self.truth.choices)["parameters"]
-        holding = (latency_ms <= limits["latency_ms"]) & (parameters <= limits["parameters"])
+        holding = (latency_ms <= limits[self.truth.quantity]) & (parameters <= limits["parameters"])
         row = error.argmin() if self.careless else np.where(holding, error, np.inf).argmin()
         return [SimpleNamespace(architecture=SPACE.to_text(self.truth.choices[row : row + 1])[0])]
 
 
-def test_the_best_answers_to_two_limits_have_no_regret(truth):
-    exact = truth("exact")
+@pytest.mark.parametrize("quantity", ["latency_ms", "energy_mj"])
+def test_the_best_answers_to_two_limits_have_no_regret(truth, quantity):
+    exact = replace(truth("exact"), quantity=quantity)
     best, careless = (
         two_limits(Oracle(exact, careless=c), exact, "exact", "parameters", 20, 0.9) for c in (False, True)
     )
@@ -129,3 +131,13 @@ def test_the_command_writes_known_and_new_devices_and_leaves_the_bundle(bundle, 
     assert table[table["device"] == "exact"]["method"].tolist()[-1] == "generator, parameters limited too"
     assert set(table[table["device"] == "slow"]["probes"]) == {3}
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_no_pairs_of_limits_are_asked_where_the_space_cannot_be_listed(bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr("nagevo.evaluate.comparison.ENUMERABLE", 10)
+    monkeypatch.setattr("nagevo.evaluate.benchmark.REFERENCE", {"population": 20, "generations": 3})
+    arguments = ["--bundle", str(bundle[0] / "generator"), "--probes", "3", "--output", str(tmp_path / "b.csv")]
+    result = CliRunner().invoke(app, ["benchmark", "--config", str(bundle[0] / "truth.yaml"), *arguments])
+    assert result.exit_code == 0, result.output
+    assert "exact: no pairs of limits are asked" in result.stderr
+    assert not pd.read_csv(tmp_path / "b.csv")["method"].str.contains("limited too").any()
