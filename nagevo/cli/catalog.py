@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nagevo.cli.options import Confidence
-from nagevo.cli.printing import table_console
+from nagevo.cli.printing import answer_line, table_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -54,7 +54,6 @@ def run(
     ] = None,
 ) -> None:
     """Measure a list of finished networks and say which one to deploy, without any search or training."""
-    from nagevo.cli.generate import line
     from nagevo.experiment.catalog import answer_from_measurements
     from nagevo.foundation.errors import InfeasibleBudget
     from nagevo.foundation.writing import check_folder
@@ -76,7 +75,7 @@ def run(
         if isinstance(result, InfeasibleBudget):
             typer.echo(f"nagevo: {result}", err=True)
         else:
-            typer.echo(line(result))
+            typer.echo(answer_line(result))
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
 

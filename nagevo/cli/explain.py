@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nagevo.cli.options import Budget, Bundle, Confidence, Device
-from nagevo.cli.printing import table_console
+from nagevo.cli.printing import answer_line, table_console
 from nagevo.foundation.quantities import QUANTITIES
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ def run(
 ) -> None:
     """Explain an answer's latency: time its layers, and compare it with the next faster and more accurate answers."""
     from nagevo import load
-    from nagevo.cli.generate import line
     from nagevo.experiment.config import load_config
     from nagevo.experiment.explaining import device_of, explain
 
@@ -46,7 +45,7 @@ def run(
     if json:
         typer.echo(dumps(found))
         return
-    typer.echo(line(answer))
+    typer.echo(answer_line(answer))
     quantity = QUANTITIES[answer.quantity]
     for sentence in _sentences(found, answer.budget, quantity):
         typer.echo(sentence)

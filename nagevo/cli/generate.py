@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nagevo.cli.options import Bundle, Confidence, Device, Untrained, warn_untrained, writable_onnx
+from nagevo.cli.printing import answer_line
 
 if TYPE_CHECKING:
     from nagevo.foundation.errors import InfeasibleBudget
@@ -71,7 +72,7 @@ def run(
             continue
         given += result
         for answer in result:
-            typer.echo(dumps(answer.describe()) if json else line(answer))
+            typer.echo(dumps(answer.describe()) if json else answer_line(answer))
     if any(isinstance(result, InfeasibleBudget) for result in results):
         raise typer.Exit(InfeasibleBudget.exit_code)
     if onnx is not None and given[0].onnx_file is not None:
@@ -130,23 +131,3 @@ def _refusal(error: InfeasibleBudget, experiment: str) -> str:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def line(answer: Answer) -> str:
-    """Return an answer as one line for people."""
-    from nagevo.foundation.machine import stated
-    from nagevo.foundation.quantities import QUANTITIES
-    from nagevo.foundation.rounding import rounded_up
-
-    own, entry = answer.quantity, answer.networks.condition(answer.device)
-    unit = QUANTITIES[own].unit
-    limited = own in answer.limits and math.isfinite(answer.budget)
-    asked = [f"{answer.budget:g} {unit}"] if limited else []
-    asked += [f"{name} {limit:g}" for name, limit in answer.limits.items() if name != own]
-    others = [f", {name} {rounded_up(bound, 6)}" for name, bound in answer.bounds.items() if name != own]
-    return (
-        f"{' and '.join(asked) or 'any budget'} on {answer.device}: {answer.architecture}  "
-        f"{answer.accuracy:.2f} %, {answer.value:.3g} {unit}, "
-        f"at most {rounded_up(answer.bound, 3)} {unit} at confidence {answer.confidence:g}{''.join(others)}"
-        f"{'' if entry is None else f' ({stated(entry)})'}"
-    )

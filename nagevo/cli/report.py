@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nagevo.cli.options import BundleFolder, Config, Measurements, Output
+from nagevo.cli.results import EVALUATION, VALIDATION
 
 
 def run(
@@ -27,7 +28,6 @@ def run(
     import pandas as pd
 
     from nagevo import load
-    from nagevo.cli.show import EVALUATION, VALIDATION
     from nagevo.deploy.config import INDEX
     from nagevo.evaluate.verdict import verdicts
     from nagevo.experiment.config import load_config

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nagevo.cli.printing import table_console
+from nagevo.cli.results import EVALUATION, VALIDATION
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from nagevo.generator.generator import Generator
-
-EVALUATION = "an evaluation of this nagevo"
-VALIDATION = "validate_supernet.csv"
-"""Table that the rule ``validate_supernet`` writes beside a bundle."""
 
 
 def run(

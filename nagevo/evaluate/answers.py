@@ -53,8 +53,8 @@ def _generated(result: Answer | InfeasibleBudget) -> dict[str, object]:
     return {
         "architecture": result.architecture,
         "accuracy": result.accuracy,
-        "expected": result.latency_ms,
-        "promised": result.latency_bound_ms,
+        "expected": result.value,
+        "promised": result.bound,
     }
 
 

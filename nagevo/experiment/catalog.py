@@ -186,18 +186,18 @@ def _table(
     if failed.all():
         raise DeviceError(f"every network failed on {name} when it was measured again")
     return DeviceTable(
-        quantity,
-        exact,
-        False,
-        repeated.highest_confidence,
-        np.where(failed, np.nanmax(repeated.expected), repeated.expected),
-        repeated.spread,
-        repeated.expected,
-        failed,
-        np.zeros(len(texts), dtype=bool),
-        ~failed,
-        repeated.residuals,
-        repeated.residuals,
+        quantity=quantity,
+        exact=exact,
+        adapted=False,
+        highest_confidence=repeated.highest_confidence,
+        expected=np.where(failed, np.nanmax(repeated.expected), repeated.expected),
+        spread=repeated.spread,
+        measured=repeated.expected,
+        excluded=failed,
+        proposed=np.zeros(len(texts), dtype=bool),
+        verified=~failed,
+        residuals=repeated.residuals,
+        repeats=repeated.residuals,
     )
 
 

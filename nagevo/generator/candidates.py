@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nagevo.spaces.base import SearchSpace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DeviceTable:
     """The candidates' values of what one device measures: its quantity, such as the latency.
 

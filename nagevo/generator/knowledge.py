@@ -136,18 +136,18 @@ class Knowledge:
             verified, repeats = np.isfinite(of_rows), repeated.residuals
             expected, spread = np.where(verified, of_rows, expected), np.where(verified, 1.0, spread)
         return DeviceTable(
-            predictor.measurements.quantities[device],
-            device in predictor.exact,
-            device not in predictor.known,
-            float(predictor.highest_confidence(device)),
-            expected,
-            spread,
-            measured,
-            ~predictor.feasible(device, choices),
-            among(choices, self.proposals[device]),
-            verified,
-            predictor.latency_surrogates[device].residuals,
-            repeats,
+            quantity=predictor.measurements.quantities[device],
+            exact=device in predictor.exact,
+            adapted=device not in predictor.known,
+            highest_confidence=float(predictor.highest_confidence(device)),
+            expected=expected,
+            spread=spread,
+            measured=measured,
+            excluded=~predictor.feasible(device, choices),
+            proposed=among(choices, self.proposals[device]),
+            verified=verified,
+            residuals=predictor.latency_surrogates[device].residuals,
+            repeats=repeats,
         )
 
     def write(self, folder: Path) -> None:
