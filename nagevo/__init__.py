@@ -48,7 +48,11 @@ __all__ = [
 
 
 def load(bundle: str | os.PathLike | None = None) -> Generator:
-    """Return the generator in a bundle, by default the one below ``results/`` that was distilled last."""
+    """Return the generator in a bundle, by default the one below ``results/`` that was distilled last.
+
+    A bundle names Python code (its space, functions that build networks), which is imported and called when it is used:
+    load bundles only from people whom you trust.
+    """
     from nagevo.generator.generator import Generator
 
     return Generator.open(bundle)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nagevo.measure.latency.base import Device
 
 PROFILING_BACKENDS = ("onnxruntime", "torch")
-"""Backends that profile layers. A bundle may name only one of these to be opened, because bundles may be untrusted."""
+"""Backends that profile layers, which a bundle may name to be opened; any other device is named by the user."""
 MOST_LAYERS = 5
 """Number of layers that are shown of each network."""
 

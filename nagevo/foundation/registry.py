@@ -52,7 +52,8 @@ class Kind(Mapping[str, str]):
     def resolve(self, name: str) -> Any:
         """Return the class or function called ``name``: a built-in name, or ``package.module:Class``.
 
-        Names come from bundles too, whose authors must not get to call anything that is installed: hence ``base``.
+        A class is checked against ``base`` before it is called. A function cannot be: a config or a bundle that names
+        one can call anything that is installed, and has to come from someone who is trusted.
 
         Raises
         ------

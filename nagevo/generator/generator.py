@@ -68,6 +68,8 @@ class Generator:
     def open(cls, folder: str | os.PathLike | None = None) -> Generator:
         """Return the generator in a bundle, by default the one below ``results/`` that was distilled last.
 
+        See :func:`nagevo.load` for whose bundles to open.
+
         Raises
         ------
         BundleError

@@ -334,7 +334,7 @@ def test_a_manifest_cannot_name_files_outside_of_the_bundle(copy):
         nagevo.load(copy)
 
 
-def test_a_bundle_cannot_name_anything_but_a_space_to_be_called(copy, tmp_path):
+def test_a_bundle_whose_space_is_no_space_is_refused_before_any_call(copy, tmp_path):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["space"] = {"name": "subprocess:Popen", "args": ["touch", str(tmp_path / "owned")]}
     (copy / "manifest.json").write_text(json.dumps(manifest))
