@@ -16,7 +16,7 @@ from pathlib import Path
 from nagevo.foundation.errors import OutputError
 
 STAGING, EARLIER = ".nagevo-new-", ".nagevo-old-"
-"""Beginnings of the names of temporary files and folders."""
+"""Beginnings of the names of temporary files and folders; a folder of earlier files is named like that of the new."""
 SNAKEMAKE = ".snakemake_timestamp"
 """File that Snakemake puts into the folders that rules declare as outputs."""
 MANIFESTS = ("manifest.json", "network.json", "comparison.json", "figures.json")
@@ -73,7 +73,7 @@ def replacing_folder(folder: str | os.PathLike, manifest: str) -> Iterator[Path]
     with _made(target), _staging(target) as new:
         yield new
         _seal(new, manifest)
-        _exchange(new, target, check_folder(target, manifest), last=manifest)
+        _exchange(new, target, check_folder(target, manifest), manifest)
 
 
 @contextmanager
@@ -138,8 +138,41 @@ def check_onnx_name(path: str | os.PathLike) -> None:
     check_not_listed(path)
 
 
+def recover(folder: str | os.PathLike, manifest: str) -> None:
+    """Undo a replacement of a folder's files that was begun by a process which was killed.
+
+    Parameters
+    ----------
+    manifest : str
+        As :func:`replacing_folder` takes it.
+    """
+    target = Path(os.path.realpath(folder))
+    for kept in target.glob(f"{EARLIER}*"):
+        new = kept.with_name(kept.name.replace(EARLIER, STAGING))
+        with suppress(OSError), _locked(new):
+            if kept.is_dir():  # the process did not end it meanwhile
+                listed = _listed(new / manifest)
+                own = [name for name, digest in listed.items() if _is_own(name, digest, new, target)]
+                _settle(new, target, kept, own)
+
+
+def _is_own(name: str, digest: str, new: Path, folder: Path) -> bool:
+    """Return whether a new file is where it was written, or has moved into the folder and is the same there."""
+    if os.path.lexists(new / name):
+        return True
+    place = folder / name
+    return _is_inside(place, folder) and place.is_file() and checksum(place) == digest
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Return whether a path is below a folder with all symbolic links followed, as the folder's own are."""
+    return path.resolve().is_relative_to(folder)
+
+
 def check_folder(folder: str | os.PathLike, manifest: str) -> list[str]:
     """Return the names of the files that nagevo wrote into a folder, which may be absent.
+
+    A replacement by a process that was killed is undone.
 
     Parameters
     ----------
@@ -155,6 +188,7 @@ def check_folder(folder: str | os.PathLike, manifest: str) -> list[str]:
     _check_is_folder(target)
     if not target.is_dir():
         return []
+    recover(target, manifest)
     listed, names = _listed(target / manifest), []
     for name in _file_names(target):
         if name not in listed:
@@ -235,13 +269,15 @@ def _staging(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder in a folder; those that killed processes left there are removed."""
     for left in folder.glob(f"{STAGING}*"):
         with suppress(OSError), _locked(left):
-            shutil.rmtree(left)
+            if not _earlier(left).exists():  # else it is needed to recover what it was to replace
+                shutil.rmtree(left)
     new = Path(tempfile.mkdtemp(dir=folder, prefix=STAGING))
     try:
         with _locked(new):
             yield new
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        if not _earlier(new).exists():
+            shutil.rmtree(new, ignore_errors=True)
 
 
 @contextmanager
@@ -261,27 +297,52 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _exchange(new: Path, folder: Path, earlier: Sequence[str], last: str | None = None) -> None:
-    """Move the files of ``new`` into a folder, in the place of earlier ones; an error undoes all of it."""
-    kept = Path(tempfile.mkdtemp(dir=folder, prefix=EARLIER))
-    names = sorted(_file_names(new), key=lambda name: (name == last, name))
-    moves = [(folder / name, kept / name) for name in earlier] + [(new / name, folder / name) for name in names]
-    begun: list[tuple[Path, Path]] = []
+def _earlier(new: Path) -> Path:
+    """Return the folder in which files are kept while those of a temporary folder take their place."""
+    return new.with_name(new.name.replace(STAGING, EARLIER))
+
+
+def _exchange(new: Path, folder: Path, earlier: Sequence[str], manifest: str | None = None) -> None:
+    """Move the files of ``new`` into a folder, in the place of earlier ones; an error before the last move undoes all.
+
+    The manifest moves last, over the earlier one: from then on the folder is that of the new files. A process that is
+    killed leaves the earlier files beside the new ones, for :func:`recover`.
+    """
+    kept = _earlier(new)
+    if manifest is not None:
+        kept.mkdir(mode=0o700)
+    names = sorted(_file_names(new), key=lambda name: (name == manifest, name))
+    away = [name for name in earlier if name != manifest]
+    overwritten = {folder / name for name in earlier if name == manifest}
+    moves = [(folder / name, kept / name) for name in away] + [(new / name, folder / name) for name in names]
     try:
         for source, place in moves:
-            begun.append((source, place))
             place.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(place):
+            if os.path.lexists(place) and place not in overwritten:
                 raise OutputError(f"{place} exists already: choose another folder")
             os.rename(source, place)
-    except BaseException:
-        for source, place in reversed(begun):
-            if not os.path.lexists(source):
-                os.rename(place, source)
+    finally:
+        _settle(new, folder, kept, names)
+
+
+def _settle(new: Path, folder: Path, kept: Path, names: Sequence[str]) -> None:
+    """Undo an exchange, or end it if all files are in their place, as the last one is.
+
+    It can be interrupted and done again, since ``new`` stays as long as ``kept`` is there.
+    """
+    if names and os.path.lexists(new / names[-1]):
+        for name in names:
+            if not os.path.lexists(new / name):
+                os.rename(folder / name, new / name)
+        for name in list(_file_names(kept)):
+            if not os.path.lexists(folder / name) and _is_inside(folder / name, folder):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                os.rename(kept / name, folder / name)
         _remove_empty(folder, names)
-        shutil.rmtree(kept)
-        raise
-    _remove_empty(folder, earlier)
+        if any(_file_names(kept)):  # what is in their place is not nagevo's
+            return
+    else:
+        _remove_empty(folder, list(_file_names(kept)))
     shutil.rmtree(kept, ignore_errors=True)
 
 

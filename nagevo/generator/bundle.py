@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nagevo.foundation.errors import BundleError, DataError, MissingDependency, NagevoError
 from nagevo.foundation.files import one_line, read_json, write_json
-from nagevo.foundation.writing import checksum, replacing_folder
+from nagevo.foundation.writing import EARLIER, checksum, recover, replacing_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,9 @@ class Bundle:
         BundleError
             If there is none, it is of another format, or a file except for the trained weights is absent or changed.
         """
+        if any(Path(folder).glob(f"{EARLIER}*")):
+            with locked(folder):
+                recover(folder, MANIFEST)
         with locked(folder, shared=True):
             return cls.read(folder)
 

@@ -343,6 +343,18 @@ def test_a_bundle_whose_space_is_no_space_is_refused_before_any_call(copy, tmp_p
     assert not (tmp_path / "owned").exists()
 
 
+def test_a_bundle_whose_change_was_killed_is_as_before(copy, generator):
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    shutil.copytree(copy, copy / ".nagevo-new-x")  # all that was to take its place
+    (copy / ".nagevo-old-x").mkdir()
+    (copy / "answers.safetensors").rename(copy / ".nagevo-old-x/answers.safetensors")
+    (copy / ".nagevo-new-x/answers.safetensors").rename(copy / "answers.safetensors")
+    (copy / "model.safetensors").rename(copy / ".nagevo-old-x/model.safetensors")
+    assert nagevo.load(copy).generate(7.0, device="exact") == generator.generate(7.0, device="exact")
+    assert {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before
+    assert not (copy / ".nagevo-old-x").exists()
+
+
 def test_a_bundle_that_is_not_there_is_named(tmp_path):
     with pytest.raises(nagevo.BundleError, match="does not exist"):
         nagevo.load(tmp_path / "nothing")
