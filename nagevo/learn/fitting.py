@@ -87,7 +87,7 @@ def fit_accuracy(
     if prior is None:
         return fitted
     inputs = np.column_stack([features, prior.scaled(features)])
-    informed = _fitted_accuracy(inputs, accuracy, uncertain, surrogate, seed, alone=1)
+    informed = _fitted_accuracy(inputs, accuracy, uncertain, surrogate, seed, n_prior=1)
     errors = [np.abs(each.left_out[0] - each.left_out[1]).mean() for each in (fitted, informed)]
     return replace(informed, prior=prior) if errors[1] < errors[0] else fitted
 
@@ -98,15 +98,15 @@ def _fitted_accuracy(
     uncertain: np.ndarray,
     surrogate: SurrogateName,
     seed: int,
-    alone: int = 0,
+    n_prior: int = 0,
 ) -> AccuracySurrogate:
-    """Return a surrogate of accuracies, all known; for ``alone`` see :func:`.regression.fit_smooth`."""
+    """Return a surrogate of accuracies, all known; for ``n_prior`` see :func:`.regression.fit_smooth`."""
     folds = make_folds(len(accuracy), seed)
-    scale, by_pairs = _best_scale(features, accuracy, uncertain, folds, alone)
+    scale, by_pairs = _best_scale(features, accuracy, uncertain, folds, n_prior)
     target, noise = scale.transformed(accuracy), (uncertain / scale.slope(accuracy)) ** 2
     fits: list[Fit] = []
     if surrogate in ("mix", "evidence"):
-        fits.append(regression.fit_smooth(features, target, folds, noise, alone=alone))
+        fits.append(regression.fit_smooth(features, target, folds, noise, n_prior=n_prior))
     if surrogate in ("pairs", "evidence"):
         fits.append(by_pairs)
     if surrogate != "pairs":
@@ -153,7 +153,7 @@ def fit_latency(
     DataError
         If fewer than two latencies are known.
     """
-    apart = accuracy is not None
+    refit = accuracy is not None
     accuracy = np.full(len(latency_ms), np.nan) if accuracy is None else accuracy
     occasions = np.zeros(len(latency_ms), dtype=int) if occasions is None else occasions
     rows = _rows(latency_ms, "latencies", seed)
@@ -166,10 +166,10 @@ def fit_latency(
     fits: list[tuple[Member | trees.Boosters, np.ndarray]] = []
     if surrogate != "xgboost":  # the latency itself adds up over layers
         fit = regression.fit_pairs if surrogate == "pairs" else regression.fit_smooth
-        additive, additive_ms, _ = fit(features, latency_ms, folds, apart=apart)
+        additive, additive_ms, _ = fit(features, latency_ms, folds, refit=refit)
         fits.append((LogOf(additive, floor), np.log(np.maximum(additive_ms, floor))))
     if surrogate in ("mix", "evidence"):
-        fits.append(regression.fit_smooth(features, logarithm, folds, apart=apart)[:2])
+        fits.append(regression.fit_smooth(features, logarithm, folds, refit=refit)[:2])
     if surrogate != "pairs":
         fits.append(trees.fit(features, logarithm, folds, seed=seed)[:2])
     members, out_of_fold = zip(*fits, strict=True)
@@ -188,7 +188,7 @@ def fit_latency(
 
 
 def _best_scale(
-    features: np.ndarray, accuracy: np.ndarray, uncertain: np.ndarray, folds: Sequence[np.ndarray], alone: int
+    features: np.ndarray, accuracy: np.ndarray, uncertain: np.ndarray, folds: Sequence[np.ndarray], n_prior: int
 ) -> tuple[ErrorScale, Fit]:
     """Return the scale on which the better half of the accuracies is predicted best, and the fit of pairs on it.
 
@@ -207,7 +207,7 @@ def _best_scale(
     found: list[tuple[float, ErrorScale, Fit]] = []
     for scale in (ErrorScale.of(accuracy), ErrorScale()):
         target, slope = scale.transformed(accuracy), scale.slope(accuracy)
-        fit = regression.fit_pairs(features, target, folds, (uncertain / slope) ** 2, alone=alone)
+        fit = regression.fit_pairs(features, target, folds, (uncertain / slope) ** 2, n_prior=n_prior)
         _, predicted, deviation = fit
         density = -0.5 * ((target - predicted) / deviation) ** 2 - np.log(deviation * slope * np.sqrt(2 * np.pi))
         below = log_ndtr((scale.transformed(median) - predicted) / deviation)

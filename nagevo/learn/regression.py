@@ -99,10 +99,10 @@ def fit_smooth(
     features: np.ndarray,
     target: np.ndarray,
     folds: Sequence[np.ndarray],
-    known: np.ndarray | float = 0.0,
+    known_noise: np.ndarray | float = 0.0,
     *,
-    apart: bool = False,
-    alone: int = 0,
+    refit: bool = False,
+    n_prior: int = 0,
 ) -> Fit:
     """Return a process with a linear and a smooth part, in which each feature has a length of its own.
 
@@ -112,26 +112,26 @@ def fit_smooth(
     target : ndarray, shape (n,)
     folds : sequence of ndarray of int
         Row numbers of each fold; they cover the rows.
-    known : ndarray, shape (n,), or float
+    known_noise : ndarray, shape (n,), or float
         Variance of each row's noise as far as it is known; the rest of it is learned.
-    apart : bool
+    refit : bool
         Whether the cross-validated predictions use hyperparameters in which the row's fold had no part either. A bound
         needs it: with those of all rows, residuals are smaller than for architectures that were not measured.
-    alone : int
+    n_prior : int
         Number of last features each of which weighs as much as all others together, such as a prior's prediction.
     """
-    scale = _with_alone(feature_scale(_others(features, alone)), features, alone)
-    return _fit(features, target, folds, known, scale, _smooth_kernel, apart)
+    scale = _with_prior(feature_scale(_others(features, n_prior)), features, n_prior)
+    return _fit(features, target, folds, known_noise, scale, _smooth_kernel, refit)
 
 
 def fit_pairs(
     features: np.ndarray,
     target: np.ndarray,
     folds: Sequence[np.ndarray],
-    known: np.ndarray | float = 0.0,
+    known_noise: np.ndarray | float = 0.0,
     *,
-    apart: bool = False,
-    alone: int = 0,
+    refit: bool = False,
+    n_prior: int = 0,
 ) -> Fit:
     """Return a process with linear parts of choices and of costs, and a part of the products of all pairs of choices.
 
@@ -140,27 +140,27 @@ def fit_pairs(
 
     Parameters
     ----------
-    features, target, folds, known, apart, alone
+    features, target, folds, known_noise, refit, n_prior
         As of :func:`fit_smooth`.
     """
-    others = _others(features, alone)
+    others = _others(features, n_prior)
     choices = is_binary(others)
     (center, of_choices), (_, of_costs) = (_normalized(others, columns) for columns in (choices, ~choices))
-    scale = _with_alone((center, np.where(choices, of_choices, of_costs)), features, alone)
-    kernel = partial(_pairs_kernel, np.append(choices, np.zeros(alone, dtype=bool)))
-    return _fit(features, target, folds, known, scale, kernel, apart)
+    scale = _with_prior((center, np.where(choices, of_choices, of_costs)), features, n_prior)
+    kernel = partial(_pairs_kernel, np.append(choices, np.zeros(n_prior, dtype=bool)))
+    return _fit(features, target, folds, known_noise, scale, kernel, refit)
 
 
-def _others(features: np.ndarray, alone: int) -> np.ndarray:
+def _others(features: np.ndarray, n_prior: int) -> np.ndarray:
     """Return all features but some last ones."""
-    return features[:, : features.shape[1] - alone]
+    return features[:, : features.shape[1] - n_prior]
 
 
-def _with_alone(
-    scale: tuple[np.ndarray, np.ndarray], features: np.ndarray, alone: int
+def _with_prior(
+    scale: tuple[np.ndarray, np.ndarray], features: np.ndarray, n_prior: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a scale of the other features, extended by the last ones, which it scales to a variance of 1 each."""
-    last = features[:, features.shape[1] - alone :].astype(float)
+    last = features[:, features.shape[1] - n_prior :].astype(float)
     deviation = last.std(axis=0)
     spread = np.where(deviation > 0, deviation, np.inf)
     return np.append(scale[0], last.mean(axis=0)), np.append(scale[1], spread)
@@ -170,35 +170,35 @@ def _fit(
     features: np.ndarray,
     target: np.ndarray,
     folds: Sequence[np.ndarray],
-    known: np.ndarray | float,
+    known_noise: np.ndarray | float,
     scale: tuple[np.ndarray, np.ndarray],
     most_probable: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[Kernel, float]],
-    apart: bool,
+    refit: bool,
 ) -> Fit:
     """Return the process on scaled features with the kernel and noise that are most probable."""
     center, spread = scale
     points = (features - center) / spread
     target_center, target_spread = float(target.mean()), float(target.std()) or 1.0
     standardized = (target - target_center) / target_spread
-    known = np.broadcast_to(known, target.shape) / target_spread**2
+    known_noise = np.broadcast_to(known_noise, target.shape) / target_spread**2
 
     def conditioned(fitted: np.ndarray) -> tuple[GaussianProcess, float]:
         """Return the process given all values, with hyperparameters of some rows, and the variance of the noise."""
         some = fitted[:: -(-len(fitted) // MAX_FITTED_ROWS)]
-        kernel, noise = most_probable(points[some], standardized[some], known[some])
-        return GaussianProcess.conditioned(kernel, points, standardized, noise + known), noise
+        kernel, noise = most_probable(points[some], standardized[some], known_noise[some])
+        return GaussianProcess.conditioned(kernel, points, standardized, noise + known_noise), noise
 
     rows = np.arange(len(points))
     process, noise = conditioned(rows)
     residual, deviation = process.left_out(folds)
-    groups = [folds[number::MAX_GROUPS] for number in range(min(MAX_GROUPS, len(folds)))] if apart else []
+    groups = [folds[number::MAX_GROUPS] for number in range(min(MAX_GROUPS, len(folds)))] if refit else []
     for group in groups:
         left = np.concatenate(group)
         if len(left) < len(rows):
             without, _ = conditioned(np.delete(rows, left))
             residuals, deviations = without.left_out(folds)
             residual[left], deviation[left] = residuals[left], deviations[left]
-    noise += float(known.mean())
+    noise += float(known_noise.mean())
     regression = ProcessRegression(process, center, spread, noise, target_center, target_spread)
     return regression, target - target_spread * residual, target_spread * deviation
 
@@ -227,7 +227,7 @@ def _normalized(features: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, 
     return center, np.where(varies, spread * norm, np.inf)
 
 
-def _smooth_kernel(points: np.ndarray, target: np.ndarray, known: np.ndarray) -> tuple[Kernel, float]:
+def _smooth_kernel(points: np.ndarray, target: np.ndarray, known_noise: np.ndarray) -> tuple[Kernel, float]:
     """Return the kernel and the variance of the noise beyond the known one with the largest posterior density."""
     from scipy.optimize import minimize
 
@@ -238,7 +238,7 @@ def _smooth_kernel(points: np.ndarray, target: np.ndarray, known: np.ndarray) ->
     found = minimize(
         loss,
         expected,
-        (points[:, varying], target, known, expected, spread),
+        (points[:, varying], target, known_noise, expected, spread),
         jac=True,
         method="L-BFGS-B",
         bounds=[RANGE[name] for name in names],
@@ -252,7 +252,7 @@ def _smooth_kernel(points: np.ndarray, target: np.ndarray, known: np.ndarray) ->
 
 
 def _pairs_kernel(
-    choices: np.ndarray, points: np.ndarray, target: np.ndarray, known: np.ndarray
+    choices: np.ndarray, points: np.ndarray, target: np.ndarray, known_noise: np.ndarray
 ) -> tuple[Kernel, float]:
     """Return the most probable kernel of linear parts and pairs, and the variance of the noise beyond the known one."""
     from scipy.optimize import minimize
@@ -263,7 +263,7 @@ def _pairs_kernel(
     found = minimize(
         additive_loss,
         np.log(PAIRS_EXPECTED),
-        (parts, target, known),
+        (parts, target, known_noise),
         jac=True,
         method="L-BFGS-B",
         bounds=[RANGE["linear"], RANGE["linear"], RANGE["linear"], RANGE["noise"]],
@@ -278,7 +278,7 @@ def _pairs_kernel(
 
 
 def additive_loss(
-    hyperparameters: np.ndarray, parts: np.ndarray, target: np.ndarray, known: np.ndarray
+    hyperparameters: np.ndarray, parts: np.ndarray, target: np.ndarray, known_noise: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Return the negative logarithm of the posterior density of the variances of a sum of kernels, and its gradient.
 
@@ -288,12 +288,12 @@ def additive_loss(
         Logarithms of the variances of the parts; the last one is the noise.
     parts : ndarray, shape (4, n, n)
     target : ndarray, shape (n,)
-    known : ndarray, shape (n,)
+    known_noise : ndarray, shape (n,)
         Variance of each row's noise that is known beforehand.
     """
     variances = np.exp(hyperparameters)
     covariance = np.tensordot(variances, parts, axes=1)
-    covariance[np.diag_indices(len(target))] += known + JITTER
+    covariance[np.diag_indices(len(target))] += known_noise + JITTER
     factor = np.linalg.cholesky(covariance)
     whitener = inverse_of_lower(factor)
     precision = whitener.T @ whitener
@@ -309,7 +309,7 @@ def loss(
     hyperparameters: np.ndarray,
     points: np.ndarray,
     target: np.ndarray,
-    known: np.ndarray,
+    known_noise: np.ndarray,
     expected: np.ndarray,
     spread: np.ndarray,
 ) -> tuple[float, np.ndarray]:
@@ -320,7 +320,7 @@ def loss(
     hyperparameters : ndarray, shape (3 + n_features,)
         Logarithms: see :data:`LINEAR`.
     points : ndarray, shape (n, n_features)
-    target, known : ndarray, shape (n,)
+    target, known_noise : ndarray, shape (n,)
         Values, and the variance of each one's noise that is known beforehand.
     expected, spread : ndarray, shape (3 + n_features,)
         Centers and standard deviations of their normal prior.
@@ -332,7 +332,7 @@ def loss(
     correlation, slope = matern_and_slope(squared)
     smooth = variance * correlation
     covariance = products + smooth
-    covariance[np.diag_indices(len(target))] += noise + known + JITTER
+    covariance[np.diag_indices(len(target))] += noise + known_noise + JITTER
     factor = np.linalg.cholesky(covariance)
     whitener = inverse_of_lower(factor)
     precision = whitener.T @ whitener

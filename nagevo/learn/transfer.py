@@ -64,8 +64,8 @@ class MetaTrainingSet:
     def _held_out(self, number: int, n: int) -> HeldOutDevice:
         measured = np.isfinite(self.latency_ms[number])
         described, basis = self.described, self.basis
-        known = number < self.n_known
-        if known:
+        real = number < self.n_known
+        if real:
             described = np.delete(described, described.shape[1] - self.n_known + number, axis=1)
             basis = basis.without(number)
         probes = self.order[measured[self.order]][:n]
@@ -73,7 +73,7 @@ class MetaTrainingSet:
         tested[probes] = False
         latency_ms = self.latency_ms[number]
         return HeldOutDevice(
-            known,
+            real,
             basis,
             described[probes],
             latency_ms[probes],
@@ -89,7 +89,7 @@ class HeldOutDevice:
 
     Attributes
     ----------
-    known : bool
+    real : bool
         Whether it is a real device.
     basis : Basis
         Made without it.
@@ -99,7 +99,7 @@ class HeldOutDevice:
         Other architectures: their description, latency and accuracy in percent.
     """
 
-    known: bool
+    real: bool
     basis: Basis
     described: np.ndarray
     latency_ms: np.ndarray
@@ -184,7 +184,7 @@ def adapt_latency(described: np.ndarray, latency_ms: np.ndarray, training: MetaT
         raise DataError(f"a device needs at least {MIN_LATENCIES} latencies to be adapted to, got {len(latency_ms)}")
     held_out = training.held_out(len(latency_ms))
     evidence = log_evidence(training.basis, described, latency_ms)
-    shares = learned_shares([*(device.evidence for device in held_out if device.known), evidence])
+    shares = learned_shares([*(device.evidence for device in held_out if device.real), evidence])
     process = DeviceProcesses.of(training.basis, described, latency_ms, posterior(evidence, shares))
     residuals = [device.residuals(shares) for device in held_out]
     left_out = np.array([latency_ms, process.left_out(latency_ms)[0]])

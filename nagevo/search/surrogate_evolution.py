@@ -93,7 +93,7 @@ class SurrogateEvolution(Strategy):
         self.ending = None if self.stop is None else StopConfig(**cast(dict[str, Any], self.stop))
         limits = {name: each for name, each in (self.range or {}).items() if each is not None}
         self.limits = {name: _limits(name, each) for name, each in limits.items()}
-        self.known = None if self.prior is None else read_prior(self.prior, self.space)
+        self.earlier = None if self.prior is None else read_prior(self.prior, self.space)
         self._cheap: tuple[Measurements | None, AccuracySurrogate | None] | None = None
         self.allowed: np.ndarray | None = None
         if self.candidates is not None:
@@ -116,7 +116,7 @@ class SurrogateEvolution(Strategy):
     def ask(self, n: int) -> np.ndarray:
         rng = self.round_rng()
         told = self.measurements
-        informed = self.known is not None or told.cheap is not None
+        informed = self.earlier is not None or told.cheap is not None
         n_needed = max(MIN_COMPLETE, 0 if informed else self.space.n_choices)
         if min(len(told.complete(device)) for device in self.devices) < n_needed:
             return self._proposed(self._design(n, rng), n, rng)
@@ -149,8 +149,8 @@ class SurrogateEvolution(Strategy):
     def _design(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Return architectures that cover the space, first those of which no known latency is out of range."""
         design = initial_design(self.space, n, rng=rng) if self.allowed is None else rng.permutation(self.allowed)
-        if self.known is not None:
-            best = best_known(self.known, n // 2)
+        if self.earlier is not None:
+            best = best_known(self.earlier, n // 2)
             best = best if self.allowed is None else best[among(best, self.allowed)]
             design = unique(np.concatenate([best, design]))
         if not self.limits:
@@ -207,9 +207,9 @@ class SurrogateEvolution(Strategy):
     @cached_property
     def _prior_surrogate(self) -> AccuracySurrogate | None:
         """The surrogate of the prior's accuracies."""
-        if self.known is None:
+        if self.earlier is None:
             return None
-        return fit_readings(self.space, self.known, surrogate=self.surrogate, seed=self.seed)
+        return fit_readings(self.space, self.earlier, surrogate=self.surrogate, seed=self.seed)
 
     def _error(self, predictor: Predictor, choices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the predicted error and its standard deviation times the optimism, in percent, both of shape (n,)."""

@@ -439,7 +439,7 @@ def test_a_prior_that_says_nothing_is_dropped():
 def test_a_feature_alone_has_variance_one_and_leaves_the_others_their_scale(fit):
     features = np.column_stack([FEATURES, 5.0 * accuracy(CHOICES)])
     target, folds = accuracy(CHOICES), make_folds(len(CHOICES), 0)
-    with_one, without_it = fit(features, target, folds, alone=1)[0], fit(FEATURES, target, folds)[0]
+    with_one, without_it = fit(features, target, folds, n_prior=1)[0], fit(FEATURES, target, folds)[0]
     np.testing.assert_allclose(with_one.scaled(features)[:, :-1], without_it.scaled(FEATURES))
     assert with_one.scaled(features)[:, -1].std() == pytest.approx(1.0)
 
