@@ -10,7 +10,7 @@ if not workflow.config_settings.configfiles:  # --configfile replaces the defaul
 container: "workflow/nagevo.sif"
 
 
-plan = Plan(config)
+plan = Plan(config, workflow.configfiles)
 RESULTS = f"results/{plan.experiment.name}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -24,7 +23,7 @@ from nagevo.experiment.sections import (
     VerifyConfig,
 )
 from nagevo.foundation.errors import ConfigError, unknown
-from nagevo.foundation.files import load_yaml
+from nagevo.foundation.files import load_json, load_yaml
 from nagevo.foundation.options import signature
 from nagevo.generator.config import GeneratorConfig
 from nagevo.measure.accuracy import EVALUATORS
@@ -286,10 +285,7 @@ def load_config(source: str | Path) -> Experiment:
         raise ConfigError("expected the configuration as a YAML file or as JSON text, got an empty text")
     inline = str(source).lstrip().startswith("{")
     where, text = ("the given configuration", str(source)) if inline else (str(source), _read(Path(source)))
-    try:
-        raw = _parsed(text)
-    except ValueError as error:
-        raise ConfigError(f"{where} is not YAML: {error}") from None
+    raw = _parsed(text, where)
     if raw is None:
         raise ConfigError(f"{where}: the file is empty")
     try:
@@ -345,12 +341,25 @@ def parse_config(raw: Any, *, partial: bool = False) -> Experiment:
     )
 
 
-def _parsed(text: str) -> Any:
-    """Return the value of a text in JSON, or else in YAML."""
+def check_file(path: str | Path) -> None:
+    """Check that a config that Snakemake read is YAML or JSON without a key twice, of which Snakemake takes the last.
+
+    Raises
+    ------
+    ConfigError
+    """
+    _parsed(_read(Path(path)), str(path))
+
+
+def _parsed(text: str, where: str) -> Any:
+    """Return the value of a text in JSON, or else in YAML, whose reader also says in which line a mistake is."""
     try:
-        return json.loads(text)
+        return load_json(text)
     except (ValueError, RecursionError):
-        return load_yaml(text)
+        try:
+            return load_yaml(text)
+        except ValueError as error:
+            raise ConfigError(f"{where} is not YAML: {error}") from None
 
 
 def _read(path: Path) -> str:

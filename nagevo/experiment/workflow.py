@@ -21,7 +21,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from nagevo.experiment.config import Component, Experiment, parse_config
+from nagevo.experiment.config import Component, Experiment, check_file, parse_config
 from nagevo.experiment.sections import Sections, named_code, named_files
 from nagevo.foundation.errors import ConfigError, NagevoError
 from nagevo.foundation.machine import describe_machine
@@ -55,6 +55,8 @@ class Plan:
     ----------
     config : mapping
         The workflow's config. A mistake in it ends the workflow with one line and exit code 2.
+    files : iterable of path
+        The files that Snakemake read it from.
 
     Attributes
     ----------
@@ -82,8 +84,10 @@ class Plan:
         Resources of the jobs that read accuracies.
     """
 
-    def __init__(self, config: Mapping[str, Any]):
+    def __init__(self, config: Mapping[str, Any], files: Iterable[str | os.PathLike] = ()):
         try:
+            for file in files:
+                check_file(Path(file))
             self.experiment = parse_config(dict(config))
             self.rounds = range(len(self.experiment.round_sizes()))
             self.experiment.check_size()

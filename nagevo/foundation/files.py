@@ -21,7 +21,8 @@ EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+\Z")
 def load_yaml(text: str | bytes) -> object:
     """Return the value of a YAML text; only plain values, never an object that runs code.
 
-    Numbers with an exponent are numbers in every spelling, as in YAML 1.2: ``3e-4``, which YAML 1.1 takes for text.
+    Numbers with an exponent are numbers in every spelling, as in YAML 1.2: ``3e-4``, which YAML 1.1 takes for text. A
+    key that stands twice in a mapping is refused, as there; PyYAML takes the last one.
 
     Raises
     ------
@@ -41,7 +42,18 @@ def _yaml_loader() -> type:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """PyYAML's safe loader with the numbers of YAML 1.2."""
+        """PyYAML's safe loader with the numbers of YAML 1.2, and its different keys."""
+
+        def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+            node = super().compose_mapping_node(anchor)
+            lines: dict[str, int] = {}
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    line = key.start_mark.line + 1
+                    if key.value in lines:
+                        raise ValueError(f'line {line} repeats the key "{key.value}" of line {lines[key.value]}')
+                    lines[key.value] = line
+            return node
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:float", EXPONENT, list("-+.0123456789"))
     return Loader
@@ -57,6 +69,18 @@ def write_json(value: object, path: str | os.PathLike) -> None:
     text = json.dumps(value, indent=2, allow_nan=False) + "\n"
     with replacing(path) as temporary:
         temporary.write_text(text)
+
+
+def load_json(text: str) -> Any:
+    """Return the value of a JSON text, in which no object has a key twice; ValueError where it is none."""
+
+    def different(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            raise ValueError("an object has a key twice")
+        return value
+
+    return json.loads(text, object_pairs_hook=different)
 
 
 @contextmanager

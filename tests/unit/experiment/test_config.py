@@ -14,7 +14,7 @@ from separable import SeparableSpace
 from nagevo.experiment.config import load_config, parse_config
 from nagevo.experiment.schema import KINDS, reference, schema, schema_text
 from nagevo.foundation.errors import ConfigError
-from nagevo.foundation.files import project_root
+from nagevo.foundation.files import load_yaml, project_root
 from nagevo.foundation.options import Option, Signature
 
 MINIMAL = {
@@ -119,6 +119,25 @@ def test_a_number_with_an_exponent_is_a_number_in_every_form(tmp_path, text, for
         assert own.space.options["anything"] == [float(text)]
         return
     assert experiment.generator.learning_rate == float(text)
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path, form):
+    path = tmp_path / f"config.{form}"
+    if form == "yaml":
+        path.write_text("seed: 1\ndevices: {a: {backend: table, path: t.csv}}\ndevices: {}\n")
+    else:
+        path.write_text('{"seed": 1,\n"devices": {},\n"devices": {}}\n')
+    with pytest.raises(ConfigError, match=r'line 3 repeats the key "devices" of line 2'):
+        load_config(path)
+
+
+def test_a_key_in_a_merged_mapping_of_yaml_may_be_replaced():
+    assert load_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\nc: {<<: *a, y: 4}") == {
+        "a": {"x": 1, "y": 2},
+        "b": {"x": 3, "y": 2},
+        "c": {"x": 1, "y": 4},
+    }
 
 
 def test_a_text_that_looks_like_a_number_stays_text_where_text_is_asked_for():

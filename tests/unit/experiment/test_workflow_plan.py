@@ -93,6 +93,13 @@ def test_a_mistake_in_the_config_ends_the_workflow_with_one_line(capsys):
     )
 
 
+def test_a_key_that_stands_twice_in_a_file_of_snakemakes_is_refused(tmp_path, capsys):
+    (tmp_path / "c.yaml").write_text("seed: 1\nseed: 2\n")
+    with pytest.raises(SystemExit):
+        Plan({**CONFIG, "seed": 2}, [tmp_path / "c.yaml"])
+    assert 'c.yaml is not YAML: line 2 repeats the key "seed" of line 1' in capsys.readouterr().err
+
+
 def test_more_evaluations_than_the_space_has_are_refused(capsys):
     with pytest.raises(SystemExit):
         Plan({**CONFIG, "search": {"strategy": "random", "evaluations": 15_626}})
