@@ -12,6 +12,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from nagevo.cli.options import check_outputs
+
 
 class Commands(MutableMapping[str, Any]):
     """Commands by name, in order; each is made when it is looked up for the first time.
@@ -71,14 +73,15 @@ def command(module: str, panel: str | None = None) -> Callable[[], Any]:
         name, run = module.rpartition(".")[2].replace("_", "-"), importlib.import_module(module).run
         paragraphs = [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(run) or "").split("\n\n")]
         single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        single.command(name, help="\n\n".join(paragraphs), rich_help_panel=panel)(_with_home(run))
+        single.command(name, help="\n\n".join(paragraphs), rich_help_panel=panel)(_with_paths(run))
         return typer.main.get_command(single)
 
     return made
 
 
-def _with_home(run: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that takes ``~`` at the beginning of a path for the home folder, as ``--output=~/net`` needs."""
+def _with_paths(run: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that refuses to write what it reads, and takes ``~`` at the beginning of a path, as in
+    ``--output=~/net``, for the home folder."""
 
     def expanded(value: Any) -> Any:
         if isinstance(value, list):
@@ -87,6 +90,8 @@ def _with_home(run: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(run)
     def command(**values: Any) -> None:
-        run(**{name: expanded(value) for name, value in values.items()})
+        values = {name: expanded(value) for name, value in values.items()}
+        check_outputs(run, values)
+        run(**values)
 
     return command

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from nagevo.foundation.errors import ConfigError
+from nagevo.foundation.errors import ConfigError, OutputError
 from nagevo.foundation.writing import check_not_listed, check_onnx_name, writable_file
 
 
@@ -36,6 +37,49 @@ def writable_onnx(path: Path | None) -> Path | None:
     if path is not None:
         check_onnx_name(path)
     return path
+
+
+def check_outputs(run: Callable[..., None], values: Mapping[str, Any]) -> None:
+    """Check that no file that a command writes is one that it reads, or that it writes under another option too.
+
+    Parameters
+    ----------
+    run : callable
+        The command. It writes the files of the options that :func:`writable` and its siblings check.
+    values : mapping of str to object
+        Its arguments; the command also reads the files that its config names.
+
+    Raises
+    ------
+    OutputError
+    """
+    checks, outputs = {writable, writable_table, writable_onnx}, dict[str, str]()
+    hints = {name: get_args(hint) for name, hint in get_type_hints(run, include_extras=True).items()}
+    names = [name for name, parts in hints.items() if any(getattr(part, "callback", None) in checks for part in parts)]
+    for name in names:
+        if values.get(name) is not None:
+            option, target = f"--{name.replace('_', '-')}", os.path.realpath(values[name])
+            if target in outputs:
+                raise OutputError(f"{option}: expected another file than that of {outputs[target]}, got {values[name]}")
+            outputs[target] = option
+    if any(map(os.path.exists, outputs)):
+        for path in _inputs({name: value for name, value in values.items() if name not in names}):
+            option = outputs.get(os.path.realpath(path), "")
+            if option:
+                raise OutputError(f"{option}: expected another file than {path}, which the command reads")
+
+
+def _inputs(values: Mapping[str, Any]) -> Iterator[str | Path]:
+    """Yield the files and folders that arguments of a command name, and those that the config among them names."""
+    for value in values.values():
+        yield from [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, Path)]
+    if values.get("config") is not None:
+        from nagevo.experiment.config import load_config
+        from nagevo.experiment.sections import Sections
+        from nagevo.foundation.options import signature
+
+        yield Path(values["config"]).expanduser()
+        yield from signature(Sections).paths(load_config(values["config"]).raw)
 
 
 def warn_untrained(description: Mapping[str, Any]) -> None:

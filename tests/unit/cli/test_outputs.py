@@ -1,7 +1,9 @@
 """Commands that write: what is there and is not theirs stays, and is named at once."""
 
+import json
+
 import pytest
-from made_up import run
+from made_up import CONFIG, run
 
 from nagevo.foundation.errors import OutputError
 from nagevo.foundation.writing import replacing_folder
@@ -64,6 +66,26 @@ def test_no_single_file_is_written_over_a_part_of_a_folder_of_nagevos(tmp_path, 
 def test_a_network_is_written_as_onnx_under_no_other_ending(tmp_path, monkeypatch, capsys, name):
     code, _, err = run(monkeypatch, capsys, "generate", "--budget", "1", "--onnx", str(tmp_path / name))
     assert (code, err) == (2, f"nagevo: expected a name that ends in .onnx, got {tmp_path / name}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("search --config {config} --output ./t.csv", "--output: expected another file than t.csv, which the command"),
+        ("train --config {config} --output c.json", "--output: expected another file than c.json, which"),
+        ("search --config {config} --output h.csv --cheap ./h.csv", "--cheap: expected another file than that of --ou"),
+        ("score --config {config} --architectures t.csv --output t.csv", "--output: expected another file than t.csv"),
+        ("compare --config {config} t.csv --output o --page t.csv", "--page: expected another file than t.csv, which"),
+    ],
+)
+def test_an_output_over_an_input_or_another_output_is_refused(tmp_path, monkeypatch, capsys, arguments, message):
+    (tmp_path / "t.csv").write_text("mine")
+    (tmp_path / "c.json").write_text(json.dumps(CONFIG | {"accuracy": {**CONFIG["accuracy"], "path": "t.csv"}}))
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(monkeypatch, capsys, *arguments.format(config="c.json").split())
+    assert (code, err.count("\n")) == (2, 1)
+    assert message in err
+    assert (tmp_path / "t.csv").read_text() == "mine"
 
 
 STEPS = {
