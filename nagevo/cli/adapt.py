@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,18 +105,24 @@ def _probes(generator: Generator, device: str, n: int | None, afresh: bool) -> l
 
 def _read(path: Path, space: SearchSpace) -> tuple[dict[str, list[float]], dict[str, Any]]:
     """Return all readings of each architecture in a table, NaN for a failure, and options of ``Generator.adapt``."""
+    import numpy as np
+    import pandas as pd
+
     from nagevo.foundation.errors import DataError
-    from nagevo.foundation.quantities import measured_quantity
-    from nagevo.foundation.tables import number_column, read_table, refuse, text_column
+    from nagevo.foundation.quantities import measured_quantity, value_column
+    from nagevo.foundation.tables import read_table, refuse, text_column
+    from nagevo.measure.status import OK, UNKNOWN
     from nagevo.measure.tables import parse_architectures
 
     table = read_table(path, ("architecture",))
     quantity = measured_quantity(table, f"table {path}")
     texts = text_column(table, "architecture", f"table {path}")
     parse_architectures(table, space, f"table {path}")
-    read = number_column(table, quantity, f"table {path}")
-    refuse(table, quantity, (read <= 0) | (read == math.inf), "a positive finite number", f"table {path}")
-    tried = table["status"].notna().tolist() if "status" in table else [False] * len(table)
+    read = value_column(table, quantity, f"table {path}")
+    status = table["status"].fillna("").astype(str) if "status" in table else pd.Series("", table.index)
+    contradicting = ~np.isnan(read) & ~status.isin(["", OK]).to_numpy()
+    refuse(table, "status", contradicting, f"{OK} or nothing beside a value of {quantity}", f"table {path}")
+    tried = (status != "") & ~status.str.startswith(UNKNOWN)
     known: dict[str, list[float]] = {}
     for text, value, failed in zip(texts, read.tolist(), tried, strict=True):
         if value == value or failed:

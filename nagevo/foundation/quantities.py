@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from nagevo.foundation.errors import ConfigError, DataError, unknown
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 LATENCY: Final = "latency_ms"
@@ -30,6 +31,10 @@ QUANTITIES = {
     FILE_SIZE: Quantity("file size", "kB", "smaller"),
 }
 """Quantities by name, which is also the name of the limit and of the column of a table."""
+LEAST, MOST = 1e-12, 1e12
+"""Values of any quantity: from a femtosecond to thirty years, which no network takes. Their products stay finite."""
+RANGE = f"a number from {LEAST:g} to {MOST:g}"
+"""The description of a possible value."""
 
 
 def checked(name: str) -> str:
@@ -65,6 +70,26 @@ def split_column_name(column: str) -> tuple[str, str]:
         if device and device != column:
             return quantity, device
     return "", ""
+
+
+def possible(values: np.ndarray) -> np.ndarray:
+    """Return which numbers a device can have measured of a quantity: bool, of the same shape; NaN is none."""
+    return (values >= LEAST) & (values <= MOST)
+
+
+def value_column(table: pd.DataFrame, column: str, where: str) -> np.ndarray:
+    """Return a column of values of a quantity, shape (n_rows,); NaN where a cell is empty.
+
+    Raises
+    ------
+    DataError
+        If a cell is no value that can have been measured; ``where`` is the table's name in the message.
+    """
+    from nagevo.foundation.tables import number_column, refuse
+
+    values = number_column(table, column, where)
+    refuse(table, column, ~possible(values) & (values == values), RANGE, where)
+    return values
 
 
 def measured_quantity(table: pd.DataFrame, where: str) -> str:

@@ -73,6 +73,7 @@ class Answering:
 
     def others(self, device: str) -> list[str]:
         """Return the devices that measure another quantity than this one."""
+        device, _ = self.table(device)
         of_device = self.quantities.of_device
         return [other for other, quantity in of_device.items() if quantity != of_device[device]]
 

@@ -58,6 +58,7 @@ class Bundle:
         BundleError
             If there is none, it is of another format, or a file except for the trained weights is absent or changed.
         """
+        _check_exists(Path(folder))
         if any(Path(folder).glob(f"{EARLIER}*")):
             with locked(folder):
                 recover(folder, MANIFEST)
@@ -196,10 +197,14 @@ def _distilled(folder: Path) -> float:
     return (model if model.exists() else folder / MANIFEST).stat().st_mtime
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    if not folder.exists():
+def _check_exists(folder: Path) -> None:
+    if not os.path.exists(folder):  # nor does a path that no file can have
         near = _suggestion(folder.parent) or "; run `snakemake --cores 8 all` to make one"
         raise BundleError(f"bundle {folder} does not exist{near}")
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    _check_exists(folder)
     if not folder.is_dir():
         raise BundleError(f"expected the folder of a bundle, got the file {folder}{_suggestion(folder)}")
     if not (folder / MANIFEST).exists():
@@ -223,6 +228,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def _suggestion(folder: Path) -> str:
     """Return a question that names the bundles nearby, below or above a folder that is none; else nothing."""
-    near = [*folder.glob(f"generator/{MANIFEST}"), *folder.glob(f"*/generator/{MANIFEST}")]
-    near += [parent / MANIFEST for parent in folder.absolute().parents if (parent / MANIFEST).is_file()]
+    below = (f"generator/{MANIFEST}", f"*/generator/{MANIFEST}") if os.path.isdir(folder) else ()
+    near = [path for pattern in below for path in folder.glob(pattern)]
+    near += [parent / MANIFEST for parent in folder.absolute().parents if os.path.isfile(parent / MANIFEST)]
     return f"; did you mean {' or '.join(str(path.parent) for path in near[:3])}?" if near else ""

@@ -71,7 +71,8 @@ class DeviceTable:
         predicted, repeated = self.residuals.margin(confidence), self.repeats.margin(confidence)
         if confidence > self.repeats.highest_confidence:
             repeated = max(repeated, predicted)
-        return self.expected * np.exp(self.spread * np.where(self.verified, repeated, predicted))
+        with np.errstate(over="ignore"):  # an infinite bound holds no budget
+            return self.expected * np.exp(self.spread * np.where(self.verified, repeated, predicted))
 
     def measured_at(self, rows: np.ndarray, values: np.ndarray, failed: np.ndarray) -> DeviceTable:
         """Return the table with values of some candidates that a second measurement repeats.
@@ -243,10 +244,11 @@ class Candidates:
         texts = arrays["texts"].tobytes().decode().split("\n")
         costs = {name.removeprefix("cost."): values for name, values in arrays.items() if name.startswith("cost.")}
         table = cls(**{name: arrays[name] for name in ARRAYS}, texts=texts, costs=costs, devices=devices)
-        table._check()
+        table.check()
         return table
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Check that the columns fit one another and hold possible values; raise ValueError otherwise."""
         if not self.devices:
             raise ValueError("it knows no device")
         columns = [self.choices[:, 0], self.accuracy, self.evaluated, self.searched, self.network, self.resolution]

@@ -24,6 +24,7 @@ from nagevo.generator.bundle import Bundle, find_bundle, locked
 from nagevo.generator.candidates import Candidates
 from nagevo.generator.networks import Networks
 from nagevo.generator.requests import Quantities, Request
+from nagevo.measure.status import ACCURACY
 
 if TYPE_CHECKING:
     import torch
@@ -412,12 +413,20 @@ class Generator:
             raise DeviceError(
                 f'expected letters, digits, "_" and "-" as name of a device, at most 100 of them, got {device!r}'
             )
+        if device == ACCURACY:
+            raise DeviceError(f'"{ACCURACY}" cannot be the name of a device')
         known = self.candidates.devices.get(device)
         if known is not None and not known.adapted:
             raise DeviceError(f'device "{device}" was measured in the experiment; give the new one another name')
 
     def with_device(self, device: str, readings: Readings) -> Generator:
-        """Return the generator with a device that has exactly these readings; nothing is written."""
+        """Return the generator with a device that has exactly these readings; nothing is written.
+
+        Raises
+        ------
+        DataError
+            If they are too few, or so far apart that what is predicted from them is no number.
+        """
         from nagevo.generator.adaptation import adapted
 
         self._check_name(device)
@@ -427,6 +436,12 @@ class Generator:
         if readings.condition is not None:
             conditions[device] = dict(readings.condition)
         description = {**self.description, "conditions": conditions}
+        with np.errstate(over="ignore"):
+            try:
+                knowledge.check()
+                candidates.check()
+            except ValueError as error:
+                raise DataError(f"nothing can be predicted from the values of {device}: {error}") from None
         return replaced(self, candidates=candidates, description=description, learned=knowledge)
 
     def probes_for(self, name: str, n: int | None = None, *, afresh: bool = False) -> list[str]:

@@ -212,10 +212,10 @@ class Knowledge:
                 _whole(bundle.manifest, "candidates", 1, MAX_CANDIDATES),
                 Decoder(space.n_options, weights) if weights else None,
             )
-            knowledge._check()
+            knowledge.check()
         return knowledge
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Check on a few architectures that the parts fit one another; whatever is raised says that they do not."""
         choices = self.space.sample(4, rng=np.random.default_rng(0))
         predicted = [self.predictor.accuracy(choices)]

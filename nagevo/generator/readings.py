@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.quantities import checked, measured_quantity
+from nagevo.foundation.quantities import RANGE, checked, measured_quantity, possible, value_column
+from nagevo.generator.requests import as_number, shown
 from nagevo.measure.latency.condition import checked_entry
 from nagevo.spaces.base import RowIndex, SearchSpace, unique
 
@@ -32,7 +33,7 @@ class Readings:
     choices : ndarray of int8, shape (n, n_choices)
         In normal form.
     values : ndarray, shape (n,)
-        Positive; NaN where the architecture failed.
+        NaN where the architecture failed.
     condition : mapping, optional
         Condition in which the latest readings were timed, as in ``conditions.json``; None where it is not known.
     """
@@ -58,7 +59,7 @@ class Readings:
         Raises
         ------
         DataError
-            If a reading is neither a positive finite number nor NaN.
+            If a reading is neither a number that can have been measured nor NaN.
         ArchitectureError
             If a text is not an architecture of the space.
         """
@@ -67,8 +68,8 @@ class Readings:
         texts, values = [], []
         for text, read in measurements.items():
             for value in _numbers(text, read):
-                if value <= 0 or math.isinf(value):
-                    raise DataError(f"expected positive finite latencies, got {value} for {text}")
+                if not (possible(np.array(value)) or math.isnan(value)):
+                    raise DataError(f"expected {RANGE} as {quantity}, got {value} for {text}")
                 texts.append(text)
                 values.append(value)
         choices = space.normal(space.from_text(texts))
@@ -111,14 +112,13 @@ class Readings:
         DataError
             If there is no such file, or it holds something else.
         """
-        from nagevo.foundation.tables import number_column, read_table, refuse
+        from nagevo.foundation.tables import read_table, refuse
         from nagevo.measure.tables import parse_architectures
 
         table = read_table(path, ("architecture", "exact"))
         quantity = measured_quantity(table, f"table {path}")
         choices = space.normal(parse_architectures(table, space, f"table {path}"))
-        values = number_column(table, quantity, f"table {path}")
-        refuse(table, quantity, (values <= 0) | np.isinf(values), "a positive finite number", f"table {path}")
+        values = value_column(table, quantity, f"table {path}")
         refuse(table, "exact", ~table["exact"].isin([True, False]).to_numpy(), "true or false", f"table {path}")
         for column in ("exact", "condition"):  # of the device, not of a row
             told = table[column].map(str).to_numpy() if column in table else np.empty(0)
@@ -151,10 +151,9 @@ def _condition(text: Any, path: Path) -> dict[str, Any]:
 
 
 def _numbers(text: str, read: float | Iterable[float]) -> list[float]:
-    several = [read] if isinstance(read, Real | str) or not isinstance(read, Iterable) else [*read]
+    alone = isinstance(read, Real | str | bytes | Mapping) or not isinstance(read, Iterable)
+    several: Any = [read] if alone else read
     try:
-        if any(isinstance(value, bool) for value in several):
-            raise TypeError("a boolean is not a latency")
-        return [float(value) for value in several]
+        return [as_number(value) for value in several]
     except (TypeError, ValueError):
-        raise DataError(f"expected latencies in ms by architecture, got {read!r} for {text}"[:300]) from None
+        raise DataError(f"expected latencies in ms by architecture, got {shown(read)} for {text}"[:300]) from None

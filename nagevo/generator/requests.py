@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from nagevo.foundation.errors import BudgetError
 from nagevo.foundation.quantities import LATENCY
@@ -19,7 +22,7 @@ def parse(requests: Iterable[Request], budget: str = LATENCY) -> list[dict[str, 
     Raises
     ------
     BudgetError
-        If one is neither a number nor a mapping from names to numbers, or holds NaN.
+        If one is neither a number nor a mapping from names to numbers, or holds NaN. Texts are no numbers.
 
     Examples
     --------
@@ -27,15 +30,35 @@ def parse(requests: Iterable[Request], budget: str = LATENCY) -> list[dict[str, 
     [{'latency_ms': 5.0}, {'parameters': 1000000.0}]
     """
     try:
+        if isinstance(requests, str | bytes):
+            raise TypeError("a text holds no requests")
         parsed = [_limits(request, budget) for request in requests]
     except (TypeError, ValueError):
-        raise BudgetError(f"expected budgets in ms or limits by name, got {requests!r}"[:200]) from None
+        raise BudgetError(f"expected budgets in ms or limits by name, got {shown(requests)}") from None
     for limits in parsed:
         if not limits:
             raise BudgetError("expected at least one limit in a request")
         if any(math.isnan(limit) for limit in limits.values()):
             raise BudgetError("expected budgets in ms or limits by name, got NaN")
     return parsed
+
+
+def as_number(value: Any) -> float:
+    """Return a number as a float; raise TypeError or ValueError if it is none, as texts and booleans are."""
+    if isinstance(value, str | bytes | bool | np.bool_):
+        raise TypeError(f"{value!r} is not a number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+
+
+def shown(value: object) -> str:
+    """Return a value as a message quotes it."""
+    try:
+        return repr(value)[:200]
+    except ValueError:  # an integer of more digits than Python writes
+        return "a number of very many digits"
 
 
 def tightest(limits: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -115,6 +138,4 @@ class Quantities:
 
 def _limits(request: Request, budget: str) -> dict[str, float]:
     limits = request if isinstance(request, Mapping) else {budget: request}
-    if any(isinstance(limit, bool) for limit in limits.values()):
-        raise TypeError("a boolean is not a limit")
-    return {name: float(limit) for name, limit in limits.items()}
+    return {name: as_number(limit) for name, limit in limits.items()}

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nagevo.foundation.errors import DataError
-from nagevo.foundation.quantities import LATENCY, QUANTITIES, column_name, split_column_name
+from nagevo.foundation.quantities import (
+    LATENCY,
+    QUANTITIES,
+    RANGE,
+    column_name,
+    possible,
+    split_column_name,
+    value_column,
+)
 from nagevo.foundation.tables import number_column, read_table, refuse, require
 from nagevo.measure.expectation import expected_accuracy
 from nagevo.measure.latency.condition import Condition
@@ -287,17 +295,17 @@ class Measurements:
         Raises
         ------
         DataError
-            If it names an architecture twice, an accuracy is not a percentage, or a device's value is not positive and
-            finite (NaN, for what failed or was not measured, is allowed). ``where`` is the table's name in the message.
+            If it names an architecture twice, an accuracy is not a percentage, or a device's value cannot have been
+            measured (NaN, for what failed or was not measured, is allowed). ``where`` is the table's name in errors.
         """
         if len(unique(self.choices)) < len(self):
             raise DataError(f"{where} name an architecture twice (texts with the same normal form count as one)")
         if ((self.accuracy < 0) | (self.accuracy > 100)).any():
             raise DataError(f"{where} hold an accuracy that is not between 0 and 100 percent")
         for device, values in self.values.items():
-            if ((values <= 0) | np.isinf(values)).any():
+            if not (possible(values) | np.isnan(values)).all():
                 words = QUANTITIES[self.quantities[device]].words
-                raise DataError(f"{where} hold a {words} on {device} that is not a positive finite number")
+                raise DataError(f"{where} hold a {words} on {device} that is not {RANGE}")
 
 
 def _device_again(column: str, where: str) -> str:
@@ -322,8 +330,7 @@ def _with_numbers(frame: pd.DataFrame, where: str) -> pd.DataFrame:
             refuse(frame, column, (values < least) | np.isinf(values), f"a finite number from {least}", where)
     for column in map(str, frame.columns):
         if split_column_name(column)[0] or column.startswith(AGAIN):
-            columns[column] = values = number_column(frame, column, where)
-            refuse(frame, column, (values <= 0) | np.isinf(values), "a positive finite number", where)
+            columns[column] = value_column(frame, column, where)
     return frame.assign(**columns)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import DeviceError
-from nagevo.foundation.quantities import LATENCY
+from nagevo.foundation.quantities import LATENCY, RANGE, possible
 from nagevo.measure.latency.layers import Layer
 from nagevo.measure.status import OK, UNKNOWN
 from nagevo.spaces.base import SearchSpace
@@ -72,6 +72,6 @@ class Device(ABC):
 
 def known_values(values: np.ndarray, path: str | os.PathLike, quantity: str = LATENCY) -> pd.DataFrame:
     """Return the table of a device that read ``values``, shape (n,), in a file: NaN where the file has none."""
-    valid = np.isfinite(values) & (values > 0)
-    status = np.select([valid, np.isnan(values)], [OK, f"{UNKNOWN}not in {path}"], "not a positive finite number")
+    valid = possible(values)
+    status = np.select([valid, np.isnan(values)], [OK, f"{UNKNOWN}not in {path}"], f"not {RANGE}")
     return pd.DataFrame({quantity: np.where(valid, values, np.nan), "status": status})

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from nagevo.deploy.models import model_for_timing
 from nagevo.foundation.errors import ConfigError, DeviceError
 from nagevo.foundation.options import Option
-from nagevo.foundation.quantities import LATENCY, QUANTITIES, Quantity
+from nagevo.foundation.quantities import LATENCY, LEAST, MOST, QUANTITIES, Quantity
 from nagevo.measure.latency.timing import Burst, Prepare, TimedDevice
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def parse_quantity(output: str, quantity: Quantity = QUANTITIES[LATENCY]) -> flo
     Raises
     ------
     DeviceError
-        If the line is anything but a positive finite number, with or without the unit.
+        If the line is anything but a number that can have been measured, with or without the unit.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def parse_quantity(output: str, quantity: Quantity = QUANTITIES[LATENCY]) -> flo
         value = float(line.removesuffix(quantity.unit))
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
+    if not LEAST <= value <= MOST:
         expected = f"{quantity.words} in {quantity.unit}"
         raise DeviceError(f"expected the {expected} in the last line of the output, got {line[:80]!r}")
     return value

@@ -24,7 +24,7 @@ from nagevo.deploy.models import built
 from nagevo.foundation.machine import QUIET, describe_machine
 from nagevo.foundation.options import Option
 from nagevo.foundation.progress import track
-from nagevo.foundation.quantities import LATENCY
+from nagevo.foundation.quantities import LATENCY, RANGE, possible
 from nagevo.measure.latency.base import Device
 from nagevo.measure.latency.condition import REFERENCES, RUNS, Condition, Reading, quiet_speed, runs_needed, timed
 from nagevo.measure.status import OK, reason
@@ -304,8 +304,8 @@ def _measured(burst: Burst) -> Sequence[float] | str:
         measured = burst()
     except Exception as error:  # whatever a network or a runtime raises is the row's status
         return reason(error)
-    if not (np.isfinite(measured) & (np.asarray(measured) > 0)).all():
-        return f"expected positive finite values, got {measured}"
+    if not possible(np.asarray(measured)).all():
+        return f"expected {RANGE} for each run, got {measured}"
     return measured
 
 

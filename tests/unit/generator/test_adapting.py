@@ -214,15 +214,45 @@ def test_what_cannot_be_read_leaves_the_bundle_as_it_was(bundle):
         (DataError, {probes[0]: [1.0, 2.0]}),
         (DataError, {probes[0]: [1.0, -2.0], probes[1]: 3.0}),
         (DataError, dict.fromkeys(probes, float("inf"))),
+        (DataError, latencies(probes) | {probes[0]: 1.7976931348623157e308}),
+        (DataError, latencies(probes) | {probes[0]: 5e-324}),
         (DataError, dict.fromkeys(probes, float("nan"))),
         (DataError, dict.fromkeys(probes, None)),
         (DataError, dict.fromkeys(probes, True)),
+        (DataError, {text: str(value) for text, value in latencies(probes).items()}),
+        (DataError, dict.fromkeys(probes, b"5")),
+        (DataError, {text: {value: value} for text, value in latencies(probes).items()}),
+        (DataError, dict.fromkeys(probes, 10**400)),
         (DataError, list(latencies(probes).items())),
         (DataError, {}),
         (ArchitectureError, {"nothing": 1.0, **latencies(probes)}),
     ]:
         with pytest.raises(error):
             generator.adapt("board", measurements)
+    assert content == {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    assert not (bundle.parent / "adapted").exists()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n", [2, 10])
+def test_the_most_absurd_latencies_that_are_allowed_leave_a_bundle(bundle, n):
+    generator = nagevo.load(bundle)
+    probes = generator.probes_for("board", n)
+    for values in ([1e-12, 1e12, 1.0], [2.0, 2.0, 1e12]):
+        generator.adapt("board", dict(zip(probes, (values * 5)[:n], strict=True)), replace=True)
+        loaded = nagevo.load(bundle)
+        highest = loaded.highest_confidence("board")
+        assert np.isfinite([step.bound for step in loaded.steps(device="board", confidence=highest)]).all()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_predicts_no_number_is_refused_before_anything_is_written(bundle, monkeypatch):
+    content = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    generator = nagevo.load(bundle)
+    probes = latencies(generator.probes_for("board", 6))
+    monkeypatch.setattr("nagevo.generator.readings.possible", np.isfinite)
+    with pytest.raises(DataError, match="nothing can be predicted from the values of board: "):
+        generator.adapt("board", {**probes, next(iter(probes)): 1.7976931348623157e308})
     assert content == {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
     assert not (bundle.parent / "adapted").exists()
 
@@ -246,6 +276,10 @@ def test_names_and_numbers_of_probes_that_are_none_are_refused(bundle):
     for name in (None, 5, ["board"], ""):
         with pytest.raises(DeviceError, match='expected letters, digits, "_" and "-" as name of a device'):
             generator.adapt(name, latencies(generator.probes_for("board")))
+    with pytest.raises(DeviceError, match='"accuracy" cannot be the name of a device'):
+        generator.adapt("accuracy", latencies(generator.probes_for("board")))
+    with pytest.raises(nagevo.BudgetError, match='device "nope" is unknown'):
+        generator.others("nope")
     for n in (0, -1, 2.5, "three"):
         with pytest.raises(DataError, match="expected a whole number of probes, at least 1, got"):
             generator.probes_for("board", n)
@@ -261,12 +295,28 @@ def test_failures_in_a_table_are_counted_among_what_was_tried(bundle, monkeypatc
     assert "1 of 6 failed on board" in run(monkeypatch, capsys, "show", str(bundle), "--confidence", "0.5")[1]
 
 
+def test_a_row_that_was_not_measured_is_no_failure_and_one_that_was_did_not_fail(bundle, monkeypatch, capsys, tmp_path):
+    probes = latencies(nagevo.load(bundle).probes_for("board", 6))
+    table = pd.DataFrame({"architecture": probes.keys(), "latency_ms": probes.values(), "status": "ok"})
+    arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--measurements", str(tmp_path / "t.csv"))
+    table.assign(status=["ok", "crash"] * 3).to_csv(tmp_path / "t.csv", index=False)
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    message = 'row 2, column status: expected ok or nothing beside a value of latency_ms, got "crash"'
+    assert (code, message in err) == (2, True), err
+    table.loc[2, ["latency_ms", "status"]] = [None, "unknown: not in t.csv"]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    code, _, err = run(monkeypatch, capsys, *arguments)
+    assert (code, "board adapted to 5 measurements" in err) == (0, True), err
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
         ("a,5", "row 2: "),
-        ("{},-5", "row 2, column latency_ms: expected a positive finite number, got -5"),
-        ("{},inf", "row 2, column latency_ms: expected a positive finite number, got inf"),
+        ("{},-5", "row 2, column latency_ms: expected a number from 1e-12 to 1e+12, got -5"),
+        ("{},inf", "row 2, column latency_ms: expected a number from 1e-12 to 1e+12, got inf"),
+        ("{},1.7976931348623157e308", "row 2, column latency_ms: expected a number from 1e-12 to 1e+12, got 1.79"),
+        ("{},5e-324", "row 2, column latency_ms: expected a number from 1e-12 to 1e+12, got 5e-324"),
         ("{},5 ms", 'row 2, column latency_ms: expected a number, got "5 ms"'),
     ],
 )
@@ -419,7 +469,7 @@ def test_the_rows_of_a_file_of_readings_are_of_one_device(bundle, column, cells,
 @pytest.mark.parametrize(
     ("column", "cell", "message"),
     [
-        ("latency_ms", -1.0, "row 1, column latency_ms: expected a positive finite number, got -1.0"),
+        ("latency_ms", -1.0, r"row 1, column latency_ms: expected a number from 1e-12 to 1e\+12, got -1.0"),
         ("exact", "no", 'row 1, column exact: expected true or false, got "no"'),
     ],
 )

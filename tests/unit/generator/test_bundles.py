@@ -81,6 +81,13 @@ def test_a_path_beside_a_bundle_is_refused_with_the_bundle(results, name, messag
     assert str(results / "old/generator") in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["a\0b", "a\0/b", "x" * 300, "x" * 300 + "/b"])
+def test_a_path_that_no_file_can_have_does_not_exist(tmp_path, name):
+    for load in (nagevo.load, lambda folder: nagevo.generate(1.0, bundle=folder)):
+        with pytest.raises(nagevo.BundleError, match="does not exist"):
+            load(tmp_path / name)
+
+
 def test_a_folder_far_from_any_bundle_is_named(tmp_path):
     with pytest.raises(nagevo.BundleError, match=r"is not a bundle: it has no manifest\.json$"):
         nagevo.load(tmp_path)

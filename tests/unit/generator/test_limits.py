@@ -149,8 +149,12 @@ def test_any_kind_of_number_is_a_budget(generator, budget):
     assert generator.generate(budget, device="exact") == generator.generate([7.5], device="exact")[0]
 
 
-@pytest.mark.parametrize("budget", [True, {"latency_ms": True}, [False], {"latency_ms": None}, {"latency_ms": "x"}])
-def test_truth_values_and_nothing_are_no_budgets(generator, budget):
+BAD_BUDGETS = [True, {"latency_ms": True}, [False], np.bool_(True), {"latency_ms": None}, {"latency_ms": "x"}]
+BAD_BUDGETS += ["12", b"5", ["12"], {"latency_ms": "5"}, {"latency_ms": b"5"}, 10**400, 10**5000]
+
+
+@pytest.mark.parametrize("budget", BAD_BUDGETS, ids=range(len(BAD_BUDGETS)))
+def test_what_is_no_number_is_no_budget(generator, budget):
     with pytest.raises(nagevo.BudgetError, match="expected budgets in ms or limits by name"):
         generator.generate(budget, device="exact")
 

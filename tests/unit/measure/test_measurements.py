@@ -1,5 +1,6 @@
 """The measurements table: joining, extra latencies, and what is refused."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -89,7 +90,7 @@ def test_an_architecture_that_stands_in_a_table_twice_is_refused(space, measured
 
 @pytest.mark.parametrize("latency", [0.0, -1.0, np.inf])
 def test_a_latency_that_is_not_positive_and_finite_is_refused(space, measured, latency):
-    with pytest.raises(DataError, match=r"row 1, column latency_ms_a: expected a positive finite number, got"):
+    with pytest.raises(DataError, match=r"row 1, column latency_ms_a: expected a number from 1e-12 to 1e\+12, got"):
         Measurements.from_frame(measured.to_frame(space).assign(latency_ms_a=latency), space)
 
 
@@ -101,9 +102,9 @@ def test_a_latency_that_is_not_positive_and_finite_is_refused(space, measured, l
         ("accuracy", 150.0, "expected percent from 0 to 100, got 150.0"),
         ("accuracy", "high", 'expected a number, got "high"'),
         ("latency_ms_a", True, 'expected a number, got "True"'),
-        ("energy_mj_b", -1.0, "expected a positive finite number, got -1.0"),
+        ("energy_mj_b", -1.0, "expected a number from 1e-12 to 1e+12, got -1.0"),
         ("again_0_a", "fast", 'expected a number, got "fast"'),
-        ("again_0_a", -1.0, "expected a positive finite number, got -1.0"),
+        ("again_0_a", -1.0, "expected a number from 1e-12 to 1e+12, got -1.0"),
     ],
 )
 def test_a_wrong_cell_is_named_with_its_file_row_and_column(tmp_path, space, measured, column, value, message):
@@ -113,7 +114,7 @@ def test_a_wrong_cell_is_named_with_its_file_row_and_column(tmp_path, space, mea
     frame[column] = frame[column].astype(object)
     frame.loc[1, column] = value
     write_table(frame, tmp_path / "wrong.csv")
-    with pytest.raises(DataError, match=rf"^table [^,]*wrong\.csv, row 2, column {column}: {message}"):
+    with pytest.raises(DataError, match=rf"^table [^,]*wrong\.csv, row 2, column {column}: {re.escape(message)}"):
         Measurements.from_files([tmp_path / "fine.csv", tmp_path / "wrong.csv"], space)
 
 
