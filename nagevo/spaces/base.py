@@ -20,6 +20,9 @@ from nagevo.spaces.memory import PEAK, WEIGHTS
 if TYPE_CHECKING:
     import torch
 
+MOST_OPTIONS = 128
+"""Options that a choice can have: their indices are of the type int8."""
+
 
 class SearchSpace(ABC):
     """A categorical space of architectures.
@@ -58,7 +61,13 @@ class SearchSpace(ABC):
 
     @property
     def n_choices(self) -> int:
-        """Number of choices of an architecture."""
+        """Number of choices of an architecture; a ConfigError where one has more than :data:`MOST_OPTIONS` options."""
+        most = max(self.n_options, default=0)
+        if most > MOST_OPTIONS:
+            place = self.n_options.index(most) + 1
+            raise ConfigError(
+                f"{self}: expected at most {MOST_OPTIONS} options of a choice, got {most} of choice {place}"
+            )
         return len(self.n_options)
 
     @property
@@ -216,7 +225,8 @@ class SearchSpace(ABC):
 
     def enumerate(self) -> np.ndarray:
         """Return every architecture once, in normal form, shape (size, n_choices); only for spaces that fit."""
-        grid = np.indices(self.n_options, dtype=np.int8).reshape(self.n_choices, -1).T
+        shape = self.n_choices, prod(self.n_options)
+        grid = np.indices(self.n_options, dtype=np.int8).reshape(shape).T
         return unique(self.normal(grid))
 
     @property
@@ -326,6 +336,8 @@ def unique(choices: np.ndarray) -> np.ndarray:
 
 def row_keys(choices: np.ndarray) -> np.ndarray:
     """Return one hashable key for each row, shape (n,), dtype void: equal keys if and only if equal rows."""
+    if not choices.shape[1]:  # without a choice there is one architecture
+        return np.zeros(len(choices), dtype="V1")
     choices = np.ascontiguousarray(choices, dtype=np.int8)
     return choices.view(np.dtype((np.void, choices.shape[1]))).ravel()
 

@@ -21,9 +21,6 @@ from nagevo.spaces.memory import PEAK, WEIGHTS
 if TYPE_CHECKING:
     from torch import nn
 
-MOST_NETWORKS = 127
-"""Options that a choice can have."""
-
 
 class CatalogSpace(SearchSpace):
     """A list of finished networks.
@@ -67,8 +64,8 @@ class CatalogSpace(SearchSpace):
         self.names = tuple(self.files) if self.files is not None else tuple(map(str, networks or ()))
         if len(set(self.names)) < len(self.names):
             raise ConfigError("space.networks: expected different names")
-        if not 2 <= len(self.names) <= MOST_NETWORKS:
-            raise ConfigError(f"space: expected 2 to {MOST_NETWORKS} networks, got {len(self.names)}")
+        if len(self.names) < 2:
+            raise ConfigError(f"space: expected at least 2 networks, got {len(self.names)}")
         self.n_options = (len(self.names),)
 
     def to_text(self, choices: np.ndarray) -> list[str]:

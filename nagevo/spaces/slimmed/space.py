@@ -223,7 +223,13 @@ class SlimmedSpace(SearchSpace):
     def n_options(self) -> tuple[int, ...]:  # type: ignore[override]
         """Number of options of each choice."""
         resolutions = [len(self.resolutions)] if len(self.resolutions) > 1 else []
-        return (*(len(choice.options) for choice in self._choices), *(2 for _ in self._blocks), *resolutions)
+        found = (*(len(choice.options) for choice in self._choices), *(2 for _ in self._blocks), *resolutions)
+        if not found:
+            raise ConfigError(
+                f"space.shares: no part of {self.model} can be removed: rounded to {self.round_to} channels, each of "
+                f"{list(self.shares)} keeps all"
+            )
+        return found
 
     @cached_property
     def choice_names(self) -> tuple[str, ...]:  # type: ignore[override]

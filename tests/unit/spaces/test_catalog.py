@@ -70,7 +70,7 @@ def test_a_table_of_accuracies_may_list_more_networks_than_the_catalog(folder, t
         ({}, "expected either path"),
         ({"path": "absent"}, "expected a folder of ONNX files, got absent"),
         ({"path": "{folder}", "networks": ["wide", "huge"]}, "has no huge.onnx"),
-        ({"path": "{folder}", "networks": ["wide"]}, "expected 2 to 127 networks, got 1"),
+        ({"path": "{folder}", "networks": ["wide"]}, "expected at least 2 networks, got 1"),
         ({"build": "test_catalog:network"}, "expected networks"),
         ({"build": "test_catalog:network", "networks": ["wide", "wide"], "input_shape": [1, 8, 8]}, "different names"),
     ],
