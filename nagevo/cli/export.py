@@ -9,6 +9,9 @@ import typer
 
 from nagevo.cli.options import Bundle, Confidence, Device, OutputFolder, Untrained, warn_untrained
 
+MOST_BATCH = 65_536
+"""Largest batch of exported files: they are checked on inputs of one, which need memory."""
+
 
 def run(
     output: OutputFolder,
@@ -88,6 +91,6 @@ def _batch(text: str) -> int | None:
 
     if text == "any":
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"expected --batch as a whole number above 0, or any, got {text}")
+    if not text.isdecimal() or len(text) > len(str(MOST_BATCH)) or not 1 <= int(text) <= MOST_BATCH:
+        raise ConfigError(f"expected --batch as a whole number from 1 to {MOST_BATCH}, or any, got {text[:80]}")
     return int(text)

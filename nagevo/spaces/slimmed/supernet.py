@@ -49,7 +49,7 @@ class SlimmedSupernet(nn.Module):
         version = self._versions(choices.tobytes())
         with version.lock:
             for module in version.network.modules():
-                module.training = self.training and (dropout or not _drops(module))
+                module.training = self.training and (dropout or isinstance(module, nn.modules.batchnorm._NormBase))
             with safe_gradients(version.network):
                 return functional_call(version.network, self._slices(version), (x,))
 
@@ -80,8 +80,3 @@ class _Version:
     def __init__(self, network: nn.Module, kept: Mapping[Axis, torch.Tensor]):
         self.network, self.kept, self.lock = network, kept, Lock()
         self.names = [*dict(network.named_parameters()), *dict(network.named_buffers())]
-
-
-def _drops(module: nn.Module) -> bool:
-    """Return whether a layer drops features or whole paths at random in training."""
-    return isinstance(module, nn.modules.dropout._DropoutNd) or type(module).__name__ == "DropPath"

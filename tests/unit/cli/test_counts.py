@@ -41,6 +41,10 @@ ARCHITECTURES = ("--architectures", "a.csv", "--output", "o.csv")
             "--round from 0 to 1, got 2",
         ),
         (("sample", "--config", "{}", "--output", "o.csv"), "the section space is missing"),
+        (
+            ("export", "--budget", "5", "--output", "o.csv", "--batch", "9" * 20),
+            f"expected --batch as a whole number from 1 to 65536, or any, got {'9' * 20}",
+        ),
         (("train", "--config", "{}", "--output", "o"), "the section space is missing"),
         (("score", "--config", '{"space": {"name": "dag"}}', *ARCHITECTURES), "the section accuracy is missing"),
         (("profile", "--config", "{}", "--device", "phone", *ARCHITECTURES), "the section devices is missing"),

@@ -134,6 +134,7 @@ def test_weights_are_read_from_both_kinds_of_files(tmp_path, images):
         ({"input_shape": [5, 16, 16]}, ConfigError, "does not run on inputs of shape"),
         ({"weights": "absent.safetensors"}, DataError, "does not exist"),
         ({"model": "test_slimmed:linear", "input_shape": [4]}, ConfigError, "no part of .* can be removed"),
+        ({"shares": [1.0], "blocks": False}, ConfigError, "no part of .* can be removed: rounded to 4 channels"),
         ({"input_shape": [4], "resolutions": [8]}, ConfigError, "expected none for inputs of shape"),
     ],
 )
@@ -146,6 +147,28 @@ def test_weights_of_another_network_are_refused(tmp_path):
     save_file(resnets.resnet(blocks=1).state_dict(), tmp_path / "w.safetensors")
     with pytest.raises(DataError, match="are not those of resnets:resnet"):
         create_space("slimmed", **OPTIONS, weights=str(tmp_path / "w.safetensors")).trained()
+
+
+class StochasticDepth(nn.Module):
+    """Leaves its input out at random in training, as torchvision's layer of this name does."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * torch.bernoulli(torch.full((len(x), 1), 0.5)) if self.training else x
+
+
+def dropping() -> nn.Module:
+    """A network with a layer that drops, of a kind that nagevo does not know."""
+    return nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU(), StochasticDepth(), nn.Linear(16, 3))
+
+
+def test_nothing_is_dropped_at_random_in_smaller_versions():
+    space = create_space("slimmed", model="test_slimmed:dropping", input_shape=[4])
+    supernet, row = space.supernet().train(), space.extremes()[0]
+    inputs = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(supernet(inputs, row), supernet(inputs, row))
+    assert not torch.equal(supernet(inputs, row), supernet.eval()(inputs, row))  # the statistics are of the batch
+    supernet.train()
+    assert not torch.equal(supernet(inputs, row, dropout=True), supernet(inputs, row, dropout=True))
 
 
 def linear() -> nn.Module:
