@@ -295,7 +295,7 @@ def test_failures_in_a_table_are_counted_among_what_was_tried(bundle, monkeypatc
     assert "1 of 6 failed on board" in run(monkeypatch, capsys, "show", str(bundle), "--confidence", "0.5")[1]
 
 
-def test_a_row_that_was_not_measured_is_no_failure_and_one_that_was_did_not_fail(bundle, monkeypatch, capsys, tmp_path):
+def test_only_a_row_that_was_tried_and_has_no_latency_failed(bundle, monkeypatch, capsys, tmp_path):
     probes = latencies(nagevo.load(bundle).probes_for("board", 6))
     table = pd.DataFrame({"architecture": probes.keys(), "latency_ms": probes.values(), "status": "ok"})
     arguments = ("adapt", "--bundle", str(bundle), "--device", "board", "--measurements", str(tmp_path / "t.csv"))
