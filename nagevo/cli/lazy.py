@@ -12,8 +12,6 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from nagevo.cli.options import check_outputs
-
 
 class Commands(MutableMapping[str, Any]):
     """Commands by name, in order; each is made when it is looked up for the first time.
@@ -90,6 +88,8 @@ def _with_paths(run: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(run)
     def command(**values: Any) -> None:
+        from nagevo.cli.options import check_outputs
+
         values = {name: expanded(value) for name, value in values.items()}
         check_outputs(run, values)
         run(**values)
