@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nagevo.cli.lazy import command, group
-from nagevo.foundation.errors import NagevoError, optional_packages
+from nagevo.foundation.errors import NagevoError, in_own_code, optional_packages
 
 COMMANDS = {
     "Begin": ("init", "list"),
@@ -84,7 +84,10 @@ def _help(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake is one line on stderr and exit code 2 (3: infeasible budget)."""
+    """Run the command line; a mistake is one line on stderr and exit code 2 (3: infeasible budget).
+
+    What code of the user's own raises is one too: its class, its text and its place.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -107,6 +110,11 @@ def main() -> None:
     except OSError as error:
         reason = error.strerror or str(error) or type(error).__name__
         _end(f"{error.filename}: {reason}" if error.filename else reason)
+    except (Exception, SystemExit) as error:
+        line = in_own_code(error)
+        if not line:
+            raise
+        _end(f"code of your own raised {line}")
     sys.exit(code)
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from nagevo.foundation.rounding import rounded_up
 
@@ -163,6 +165,33 @@ def check_installed(package: str) -> None:
     if importlib.util.find_spec(package) is None:
         with optional_packages():
             raise ModuleNotFoundError(name=package)
+
+
+def in_own_code(error: BaseException) -> str:
+    """Return what code of the user's own raised, with its place, in one line; empty where other code raised it.
+
+    The innermost frame counts that is not in an installed package: one of nagevo's is a fault of nagevo.
+    """
+    import sysconfig
+    import traceback
+
+    package, library = str(Path(__file__).parents[1]), sysconfig.get_path("stdlib")
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.startswith(f"{package}{os.sep}"):
+            return ""
+        if "-packages" not in frame.filename and not frame.filename.startswith((library, "<")):
+            return f"{described(error)} ({frame.filename}:{frame.lineno}, in {frame.name})"
+    return ""
+
+
+def described(error: BaseException) -> str:
+    """Return the kind of an exception and what it says, in one line.
+
+    >>> described(ValueError("too\\nlong"))
+    'ValueError: too long'
+    """
+    text = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def unknown(what: str, name: object, choices: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nagevo.foundation.errors import ConfigError, MissingDependency, optional_packages, unknown
+from nagevo.foundation.errors import ConfigError, MissingDependency, described, in_own_code, optional_packages, unknown
 from nagevo.foundation.options import Signature, checked, keywords, signature
 
 _TARGET = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
@@ -70,17 +70,23 @@ class Kind(Mapping[str, str]):
         user = f'{self.what} "{name}"'
         try:
             with optional_packages(user):
-                found = getattr(importlib.import_module(module), attribute)
+                found = getattr(importlib.import_module(module), attribute, None)
         except MissingDependency:
             raise
         except ModuleNotFoundError as error:
             if error.name and f"{module}.".startswith(f"{error.name}."):
                 raise MissingDependency(f"{user}: put the module {error.name} on PYTHONPATH") from None
             raise ConfigError(f"{user} cannot be imported: {error}") from None
-        except AttributeError:
-            raise ConfigError(f"{user} cannot be imported: {module} has no {attribute}") from None
         except (ImportError, SyntaxError) as error:
             raise ConfigError(f"{user} cannot be imported: {error}") from None
+        except (Exception, SystemExit) as error:  # which the module itself raised
+            if name in self:
+                raise
+            raise ConfigError(f"{user} cannot be imported: {in_own_code(error) or described(error)}") from error
+        if found is None:
+            raise ConfigError(f"{user} cannot be imported: {module} has no {attribute}")
+        if not callable(found):
+            raise ConfigError(f"{user} is not a class or function, but of the type {type(found).__name__}")
         if self.base is not object and not (isinstance(found, type) and issubclass(found, self.base)):
             raise ConfigError(f"{user} is not a subclass of {self.base.__module__}.{self.base.__name__}")
         return found
@@ -155,5 +161,7 @@ def create(user: str, function: Callable, *args: Any, **options: Any) -> Any:
         inspect.signature(function).bind(*args, **options)
     except TypeError as error:
         raise ConfigError(f"{user}: {error}") from None
+    if inspect.isabstract(function):
+        raise ConfigError(f"{user} lacks {', '.join(sorted(function.__abstractmethods__))}")
     with optional_packages(user):
         return function(*args, **options)

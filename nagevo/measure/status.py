@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nagevo.foundation.errors import DeviceError, NagevoError
+from nagevo.foundation.errors import DeviceError, NagevoError, described
 from nagevo.foundation.tables import read_table, write_table
 from nagevo.measure.tables import parse_architectures
 from nagevo.spaces.base import SearchSpace
@@ -29,8 +29,7 @@ MOST_REASONS = 3
 
 def reason(error: Exception) -> str:
     """Return one line that says what went wrong."""
-    text = " ".join(str(error).split())[:200]
-    return text if isinstance(error, NagevoError) else f"{type(error).__name__}: {text}"
+    return " ".join(str(error).split())[:200] if isinstance(error, NagevoError) else described(error)
 
 
 def outcomes(table: pd.DataFrame, column: str) -> np.ndarray:

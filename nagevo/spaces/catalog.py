@@ -100,7 +100,11 @@ class CatalogSpace(SearchSpace):
         name = self.names[int(choices[0])]
         if self.build is None:
             raise ConfigError(f"{name} is an ONNX file, no torch network; devices onnxruntime and command run it")
-        return Kind("space.build", {}).resolve(self.build)(name, **self.options).eval()
+        network = Kind("space.build", {}).resolve(self.build)(name, **self.options)
+        if not hasattr(network, "eval"):
+            got = type(network).__name__
+            raise ConfigError(f"space.build: expected a torch module from {self.build} for {name}, got {got}")
+        return network.eval()
 
     def features(self, choices: np.ndarray) -> np.ndarray:
         """Return the features that surrogates are fitted to.

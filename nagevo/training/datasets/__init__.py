@@ -117,6 +117,9 @@ def load_dataset(
         If the examples cannot be read, or there are too few.
     """
     source = DATASETS.create(name, **options)
+    if not isinstance(source, Source):
+        expected = f"{Source.__module__}.{Source.__name__}"
+        raise ConfigError(f'dataset "{name}": expected a {expected} from it, got {type(source).__name__}')
     kind, given = KINDS[source.kind], {"crop": crop, "mean": _fixed(mean), "std": _fixed(std)}
     known = {field.name for field in fields(kind)}
     foreign = [key for key, value in given.items() if key not in known and value != DATASET.parameters[key].default]
