@@ -145,7 +145,7 @@ def number_column(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
     series = frame[column]
     if series.dtype.kind in "iuf":
         return series.to_numpy(dtype=float, na_value=float("nan"))
-    values = [_as_number(value) for value in series]
+    values = [as_number(value) for value in series]
     wrong = [(row, cell) for row, cell, value in zip(frame.index, series, values, strict=True) if value is None]
     if wrong:  # first those that would not do with decimal commas either
         row, cell = min(wrong, key=lambda one: bool(_DECIMAL_COMMA.fullmatch(str(one[1]))))
@@ -299,7 +299,7 @@ def _parsed(cells: list[str], *, text: bool, decimal_comma: bool) -> pd.Series:
     return pd.Series([float("nan") if value is None else float(value) for value in values], dtype="float64")
 
 
-def _as_number(value: object) -> float | None:
+def as_number(value: object) -> float | None:
     """Return a cell as a float, NaN where it is empty, and None where it is not a number."""
     import datetime
     from decimal import Decimal

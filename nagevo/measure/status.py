@@ -21,6 +21,8 @@ OK = "ok"
 """Status of a row that was measured; any other status is the reason why it was not."""
 UNKNOWN = "unknown: "
 """Prefix of a status that says that the row was never measured, not that measuring failed."""
+NO_PERCENTAGE = "not between 0 and 100 percent"
+"""Status of an accuracy that cannot be."""
 ACCURACY = "accuracy"
 """Column of accuracies; no device has this name."""
 MOST_REASONS = 3

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError
+from nagevo.measure.returned import checked_evaluate, is_nagevos
 from nagevo.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ class Evaluator(ABC):
     needs_training: ClassVar[bool] = False
     keeps_weights: ClassVar[bool] = False
     exact: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **settings: Any):
+        """Let a class of the user's own be checked wherever it evaluates."""
+        super().__init_subclass__(**settings)
+        if "evaluate" in vars(cls) and not is_nagevos(cls):
+            cls.evaluate = checked_evaluate(cls.evaluate)  # type: ignore[method-assign]
 
     def __init__(self, space: SearchSpace, *, seed: int = 0):
         self.space, self.seed = space, seed

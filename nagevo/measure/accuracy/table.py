@@ -10,7 +10,7 @@ import pandas as pd
 
 from nagevo.foundation.options import Option
 from nagevo.measure.accuracy.base import Evaluator
-from nagevo.measure.status import OK, UNKNOWN
+from nagevo.measure.status import NO_PERCENTAGE, OK, UNKNOWN
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces.base import SearchSpace
 
@@ -54,5 +54,5 @@ class TableEvaluator(Evaluator):
         values = table.values(self.space, choices)
         valid = (values >= 0) & (values <= 100)
         absent = f"{UNKNOWN}not in {table.path}"
-        status = np.select([valid, np.isnan(values)], [OK, absent], "not between 0 and 100 percent")
+        status = np.select([valid, np.isnan(values)], [OK, absent], NO_PERCENTAGE)
         return pd.DataFrame({"accuracy": np.where(valid, values, np.nan), "status": status})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.quantities import LATENCY, RANGE, possible
 from nagevo.measure.latency.layers import Layer
+from nagevo.measure.returned import checked_measure, is_nagevos
 from nagevo.measure.status import OK, UNKNOWN
 from nagevo.spaces.base import SearchSpace
 
@@ -32,6 +33,12 @@ class Device(ABC):
     measures: str = LATENCY
     exact: ClassVar[bool] = False
     free: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **settings: Any):
+        """Let a class of the user's own be checked wherever it measures."""
+        super().__init_subclass__(**settings)
+        if "measure" in vars(cls) and not is_nagevos(cls):
+            cls.measure = checked_measure(cls.measure)  # type: ignore[method-assign]
 
     @abstractmethod
     def measure(self, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
