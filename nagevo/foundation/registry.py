@@ -162,6 +162,7 @@ def create(user: str, function: Callable, *args: Any, **options: Any) -> Any:
     except TypeError as error:
         raise ConfigError(f"{user}: {error}") from None
     if inspect.isabstract(function):
-        raise ConfigError(f"{user} lacks {', '.join(sorted(function.__abstractmethods__))}")
+        missing = sorted(vars(function)["__abstractmethods__"])
+        raise ConfigError(f"{user} lacks {', '.join(missing)}")
     with optional_packages(user):
         return function(*args, **options)
