@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nagevo.cli.options import Bundle, Config, TableOutput
+from nagevo.cli.options import Bundle, Confidence, Config, TableOutput
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
         ),
     ] = 400,
     cost: Annotated[str, typer.Option(help="Cost that is limited together with the latency.")] = "parameters",
-    confidence: Annotated[float, typer.Option(help="Probability with which a latency has to keep its limit.")] = 0.9,
+    confidence: Confidence = 0.9,
 ) -> None:
     """Compare answers with the true optimum on each device of an experiment whose accuracies and latencies are tables.
 
@@ -49,6 +49,8 @@ def run(
             raise ValueError
     except ValueError:
         raise ConfigError(f"expected --probes as whole numbers separated by commas, got {probes}") from None
+    if numbers[-1] > generator.space.size:
+        raise ConfigError(f"expected --probes up to {generator.space.size}, the size of the space, got {numbers[-1]}")
     if not experiment.devices:
         raise ConfigError("the section devices is missing from the given configuration")
     if cost not in (costs := generator.space.needs(generator.space.extremes())):

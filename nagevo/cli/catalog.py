@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nagevo.cli.options import Confidence
+from nagevo.cli.options import Confidence, finite
 from nagevo.cli.printing import answer_line, table_console
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def run(
     ] = None,
     confidence: Confidence = 0.9,
     seconds: Annotated[
-        float, typer.Option(min=1, help="Approximate duration of the measurements on a device, in seconds.")
+        float,
+        typer.Option(min=1, callback=finite, help="Approximate duration of the measurements on a device, in seconds."),
     ] = 60.0,
     output: Annotated[
         Path | None, typer.Option(help="Folder of the bundle; by default results/catalog-<folder>/generator.")
@@ -58,7 +59,9 @@ def run(
     from nagevo.foundation.errors import InfeasibleBudget
     from nagevo.foundation.writing import check_folder
     from nagevo.generator.bundle import MANIFEST
+    from nagevo.generator.requests import parse
 
+    parse(budget or [])
     experiment = _experiment(folder, accuracies, device, config)
     place = output or Path("results") / experiment.name / "generator"
     check_folder(place, MANIFEST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,8 +10,22 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from nagevo.foundation.errors import ConfigError, OutputError
+from nagevo.foundation.errors import BudgetError, ConfigError, OutputError
 from nagevo.foundation.writing import check_not_listed, check_onnx_name, writable_file
+
+
+def probability(value: float) -> float:
+    """Refuse a confidence that is none before the command does anything else."""
+    if not 0 < value < 1:
+        raise BudgetError(f"expected --confidence between 0 and 1, got {value:g}")
+    return value
+
+
+def finite(value: float) -> float:
+    """Refuse a duration that is no number, or has no end."""
+    if not math.isfinite(value):
+        raise ConfigError(f"expected a finite number of seconds, got {value:g}")
+    return value
 
 
 def writable(path: Path | None) -> Path | None:
@@ -109,7 +124,9 @@ Surrogates = Annotated[Path, typer.Option(help="Folder of the fitted surrogates.
 Weights = Annotated[Path | None, typer.Option(help="File written by `nagevo train`, if the evaluator needs weights.")]
 Budget = Annotated[float, typer.Option(help="Largest allowed latency of one inference in ms.")]
 Device = Annotated[str | None, typer.Option(help="Name of the device; may be left out if there is only one.")]
-Confidence = Annotated[float, typer.Option(help="Probability with which the network has to keep the budget.")]
+Confidence = Annotated[
+    float, typer.Option(callback=probability, help="Probability with which the network has to keep the budget.")
+]
 Untrained = Annotated[
     bool,
     typer.Option("--untrained", help="Use random weights if the experiment has no trained weights of the network."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nagevo.cli.options import Confidence
 from nagevo.cli.printing import table_console
 from nagevo.cli.results import EVALUATION, VALIDATION
 
@@ -21,7 +22,7 @@ def run(
     bundle: Annotated[
         Path | None, typer.Argument(help="Folder of the generator; by default the latest below results/.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="Probability with which a network has to keep its budget.")] = 0.9,
+    confidence: Confidence = 0.9,
 ) -> None:
     """Show the devices of a generator, the range of budgets that matters on each, and the metrics of its answers."""
     from nagevo import load

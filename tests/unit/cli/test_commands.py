@@ -109,3 +109,18 @@ def test_the_home_folder_is_expanded_in_every_path(monkeypatch, capsys, tmp_path
     assert (tmp_path / "project/Snakefile").is_file()
     code, _, err = run(monkeypatch, capsys, "sample", "--config", "{}", "--output=~/project")
     assert (code, err) == (2, f"nagevo: expected a file to write, got the folder {tmp_path / 'project'}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("catalog nowhere --seconds nan", "expected a finite number of seconds, got nan"),
+        ("catalog nowhere --seconds inf", "expected a finite number of seconds, got inf"),
+        ("catalog nowhere --confidence 2", "expected --confidence between 0 and 1, got 2"),
+        ("catalog nowhere --budget nan", "expected budgets in ms or limits by name, got NaN"),
+        ("benchmark --config c --output o.csv --confidence 7", "expected --confidence between 0 and 1, got 7"),
+        ("show --confidence nan", "expected --confidence between 0 and 1, got nan"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_before_the_work(monkeypatch, capsys, arguments, message):
+    assert run(monkeypatch, capsys, *arguments.split()) == (2, "", f"nagevo: {message}\n")
