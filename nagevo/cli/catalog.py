@@ -94,6 +94,8 @@ def _experiment(folder: Path | None, accuracies: Path | None, device: str | None
     given = None if config is None else load_config(config)
     sections: dict[str, Any] = {} if given is None else dict(given.raw)
     if folder is not None:
+        if not folder.is_dir():
+            raise ConfigError(f"expected a folder of ONNX files, got {folder}")
         name = re.sub("[^A-Za-z0-9_.-]", "-", folder.resolve().name)
         sections |= {"experiment": f"catalog-{name}", "space": {"name": "catalog", "path": str(folder)}}
         beside = folder / TABLE

@@ -52,6 +52,9 @@ def run(
     if figures is not None:
         check_installed("matplotlib")
         check_folder(figures, FIGURES)
+    named = {path: _named(path) for path in histories}
+    if benchmarks is not None and not benchmarks.is_dir():
+        typer.echo(f"there is no folder {benchmarks}: how long searches took stays unknown", err=True)
     experiment = load_config(config)
     space = experiment.create_space()
     searches = {path: Measurements.from_files([path], space) for path in track(histories, "reading histories")}
@@ -61,17 +64,17 @@ def run(
         spread = partial(comparison.neighborhood_spread, space, experiment.create_evaluator(space))
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "hypervolume": [], "regret": []}
     for path, history in track(searches.items(), "measuring searches", total=len(searches)):
-        strategy, (evaluations, seed) = path.parent.name, path.stem.split("-")
-        keys: dict[str, Any] = {"strategy": strategy, "evaluations": int(evaluations), "seed": int(seed)}
+        keys = named[path]
+        strategy, evaluations, seed = keys.values()
         seconds = float("nan") if benchmarks is None else job_seconds(benchmarks.joinpath(*path.parts[-3:]))
         metrics = comparison.search_metrics(history, references, spread=spread)
         tables["metrics"].append(metrics.assign(**keys, seconds=seconds))
         cost: float = 0
         if experiment.raw["accuracy"]["fidelities"]:
-            cost = experiment.with_search(strategy=strategy, evaluations=int(evaluations)).cheap_cost
+            cost = experiment.with_search(strategy=strategy, evaluations=evaluations).cheap_cost
         tables["hypervolume"].append(
             comparison.hypervolume_curve(history, references, cheap_cost=cost).assign(
-                strategy=strategy, seed=int(seed), effort=int(evaluations)
+                strategy=strategy, seed=seed, effort=evaluations
             )
         )
         tables["regret"].append(comparison.regret_curve(history, references).assign(**keys))
@@ -86,3 +89,15 @@ def run(
         write_page("compare", f"nagevo: {experiment.name}, strategies compared", shown, page)
     if figures is not None:
         write_figures(shown, figures, COMPARED)
+
+
+def _named(path: Path) -> dict[str, Any]:
+    """Return strategy, evaluations and seed from the name of a history."""
+    import re
+
+    from nagevo.foundation.errors import DataError
+
+    numbers = re.fullmatch(r"(\d+)-(\d+)\..+", path.name)
+    if numbers is None or not path.parent.name:
+        raise DataError(f"history {path}: expected a name like <strategy>/<evaluations>-<seed>.parquet")
+    return {"strategy": path.parent.name, "evaluations": int(numbers[1]), "seed": int(numbers[2])}

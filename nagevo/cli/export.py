@@ -64,6 +64,7 @@ def run(
 def _export_probes(architectures: Path, output: Path, bundle: Path | None) -> None:
     from nagevo import load
     from nagevo.deploy.probes import INDEX, LISTING, export_probes
+    from nagevo.foundation.errors import DataError
     from nagevo.foundation.writing import check_folder
     from nagevo.measure.tables import read_architectures
     from nagevo.spaces.base import unique
@@ -71,6 +72,8 @@ def _export_probes(architectures: Path, output: Path, bundle: Path | None) -> No
     check_folder(output, LISTING)
     space = load(bundle).space
     asked = read_architectures(architectures, space)
+    if not len(asked):
+        raise DataError(f"table {architectures}: expected architectures to export, got none")
     choices = unique(space.normal(asked))
     index = export_probes(space, choices, output)
     failed = index[index["status"].notna()]

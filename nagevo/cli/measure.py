@@ -111,10 +111,13 @@ def _failed(config: str, device: str | None) -> None:
     from functools import partial
 
     from nagevo.experiment.config import load_config
+    from nagevo.foundation.errors import DataError
     from nagevo.measure.status import measure_failed_again
 
     experiment = load_config(config)
     space, folder = experiment.create_space(), Path("results") / experiment.name
+    if not folder.is_dir():
+        raise DataError(f"--failed: there is no folder {folder}: the experiment was not run here")
     lines: list[str] = []
     for name in [device] if device else experiment.devices:
         settings = experiment.device(name)

@@ -39,12 +39,17 @@ EXTRAS = {
 
 
 class NagevoError(Exception):
-    """Root of all errors that a user can cause; ``str(error)`` is always one line."""
+    """Root of all errors that a user can cause; ``str(error)`` is always one line of characters that can be shown.
+
+    >>> str(NagevoError("got \\0\\x1b[31m:\\nred"))
+    'got \\\\x00\\\\x1b[31m: red'
+    """
 
     exit_code = 2
 
     def __str__(self) -> str:
-        return " ".join(super().__str__().splitlines())
+        line = " ".join(super().__str__().splitlines())
+        return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in line)
 
 
 class ConfigError(NagevoError, ValueError):

@@ -191,7 +191,7 @@ def _from_parquet(content: bytes, path: Path) -> pd.DataFrame:
     header = frame.attrs.pop(HEADER, None)
     if header is not None and header != _header(frame):
         raise DataError(f"table {path} cannot be read as Parquet: its columns or rows are not those that were written")
-    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    return frame.reset_index(drop=isinstance(frame.index, pd.RangeIndex))
 
 
 def _header(frame: pd.DataFrame) -> list[list[str | int]]:

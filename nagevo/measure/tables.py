@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from nagevo.spaces.suffixes import at_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+log = logging.getLogger(__name__)
 
 
 class ArchitectureTable:
@@ -77,7 +81,10 @@ def read_architectures(path: str | os.PathLike, space: SearchSpace) -> np.ndarra
         If the file is absent, damaged, lacks the column, or holds a text that is not an architecture of the space.
     """
     where = f"table {path}"
-    return parse_architectures(at_resolution(read_table(path, ("architecture",)), space, where), space, where)
+    table = read_table(path, ("architecture",))
+    if not len(table):
+        log.warning(f"{where} has no rows")
+    return parse_architectures(at_resolution(table, space, where), space, where)
 
 
 def at_resolution(frame: pd.DataFrame, space: SearchSpace, where: str) -> pd.DataFrame:

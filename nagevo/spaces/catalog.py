@@ -161,7 +161,7 @@ def _files(folder: Path, names: Sequence[str] | None) -> dict[str, Path]:
     """Return the ONNX files of a folder by name, the smallest first."""
     if not folder.is_dir():
         raise ConfigError(f"space.path: expected a folder of ONNX files, got {folder}")
-    found = {path.stem: path for path in sorted(folder.glob("*.onnx"))}
+    found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".onnx"}
     if not found:
         raise ConfigError(f"space.path: found no file *.onnx in {folder}")
     missing = [name for name in names or () if name not in found]

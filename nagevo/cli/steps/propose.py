@@ -38,6 +38,10 @@ def run(
     experiment = load_config(config)
     space = experiment.create_space()
     names = tuple(devices.split(","))
+    if not all(names):
+        raise ConfigError(f'expected --devices as names separated by commas, got "{devices}"')
+    for name in names if experiment.devices else ():  # which the rule does not hand over
+        experiment.device(name)
     strategy = experiment.create_strategy(space, names)
     if rounds:
         told = read_rounds(rounds, space).for_devices(names).expected()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
 import sys
 
 import pytest
-from made_up import run
+from made_up import CONFIG, config, run
 
 import nagevo
 from nagevo import cli
@@ -124,3 +125,38 @@ def test_the_home_folder_is_expanded_in_every_path(monkeypatch, capsys, tmp_path
 )
 def test_a_number_that_cannot_be_is_refused_before_the_work(monkeypatch, capsys, arguments, message):
     assert run(monkeypatch, capsys, *arguments.split()) == (2, "", f"nagevo: {message}\n")
+
+
+GIVEN = json.dumps(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            "compare --config {config} h/best.csv --output o",
+            "history h/best.csv: expected a name like <strategy>/",
+        ),
+        ("catalog nowhere", "expected a folder of ONNX files, got nowhere"),
+        ("catalog empty.csv", "expected a folder of ONNX files, got empty.csv"),
+        ("measure --failed --config {config}", "there is no folder results/made-up: the experiment was not run here"),
+        ("step propose --config {config} --output o.csv --devices=", "expected --devices as names separated by commas"),
+        ("step propose --config {config} --output o.csv --devices nope", 'device "nope" is unknown'),
+    ],
+)
+def test_what_is_not_there_is_named_before_the_work(monkeypatch, capsys, tmp_path, arguments, message):
+    (tmp_path / "empty.csv").write_text("architecture,accuracy\n")
+    monkeypatch.chdir(tmp_path)
+    words = [word.replace("{config}", GIVEN) for word in arguments.split()]
+    code, out, err = run(monkeypatch, capsys, *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_a_table_without_architectures_is_said_to_have_no_rows(monkeypatch, capsys, tmp_path, caplog):
+    (tmp_path / "empty.csv").write_text("architecture,accuracy,latency_ms\n")
+    given = config("exact") | {"devices": {"exact": {"backend": "table", "path": str(tmp_path / "empty.csv")}}}
+    monkeypatch.chdir(tmp_path)
+    words = ("--config", json.dumps(given), "--architectures", "empty.csv", "--output", "o.csv")
+    assert run(monkeypatch, capsys, "profile", "--device", "exact", *words)[0] == 0
+    assert caplog.messages == ["table empty.csv has no rows"]

@@ -47,6 +47,13 @@ def test_probes_are_exported_filled_in_and_taken_back(bundle, tmp_path, monkeypa
     assert "was changed since nagevo wrote it" in said
 
 
+def test_a_table_without_architectures_is_one_line(bundle, tmp_path, monkeypatch, capsys):
+    (tmp_path / "a.csv").write_text("architecture\n")
+    arguments = ("--architectures", str(tmp_path / "a.csv"), "--output", str(tmp_path / "o"), "--bundle", str(bundle))
+    code, _, said = run(monkeypatch, capsys, "export", *arguments)
+    assert (code, "a.csv: expected architectures to export, got none" in said) == (2, True)
+
+
 def test_an_unknown_architecture_is_one_line(bundle, tmp_path, monkeypatch, capsys):
     (tmp_path / "probes.csv").write_text("architecture\nnonsense\n")
     arguments = ("--architectures", str(tmp_path / "probes.csv"), "--output", str(tmp_path / "o"))

@@ -214,3 +214,9 @@ def test_an_architecture_that_is_empty_or_not_text_is_named_with_its_row(tmp_pat
 def test_an_index_that_pandas_stored_is_a_column(tmp_path):
     pd.DataFrame({"architecture": ["a"], "latency_ms": [1.0]}).set_index("architecture").to_parquet(tmp_path / "t.pq")
     assert list(read_table(tmp_path / "t.pq", ("architecture", "latency_ms"))) == ["architecture", "latency_ms"]
+
+
+def test_rows_of_a_part_of_a_table_in_parquet_are_counted_from_1(tmp_path):
+    pd.DataFrame({"a": ["x", None, "y"]})[1:].to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(DataError, match="row 1, column a: expected text, got an empty cell"):
+        text_column(read_table(tmp_path / "t.parquet"), "a", "table")

@@ -35,6 +35,12 @@ def folder(tmp_path_factory):
     return folder
 
 
+def test_the_ending_of_a_file_may_be_in_capitals(folder, tmp_path):
+    for path in folder.glob("*.onnx"):
+        (tmp_path / f"{path.stem}.ONNX").write_bytes(path.read_bytes())
+    assert create_space("catalog", path=tmp_path).names == create_space("catalog", path=folder).names
+
+
 def test_files_of_a_folder_are_architectures_the_smallest_first(folder):
     space = create_space("catalog", path=str(folder))
     assert space.to_text(space.enumerate()) == ["narrow", "middle", "wide"]
