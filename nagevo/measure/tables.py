@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,12 @@ class ArchitectureTable:
         _, by_normal, by_canonical = self._found_for
         exact, equal = by_normal.of(space.normal(choices)), by_canonical.of(space.canonical(choices))
         return np.where(np.isnan(exact), equal, exact)
+
+    @property
+    def largest(self) -> float:
+        """The largest number that was read of the table; NaN where there is none."""
+        numbers = np.empty(0) if self._found_for is None else self._found_for[1].given
+        return float(np.nanmax(numbers)) if np.isfinite(numbers).any() else math.nan
 
     def _read(self, space: SearchSpace) -> tuple[_Numbers, _Numbers]:
         """Return the numbers by the normal and by the canonical form."""
@@ -127,6 +134,10 @@ class _Numbers:
     def __init__(self, form: np.ndarray, written: np.ndarray, values: np.ndarray):
         order = np.argsort(~(form == written).all(axis=1), kind="stable")[::-1]  # of equal rows the last is found
         self._index, self._values = RowIndex(form[order]), np.append(values[order], np.nan)
+
+    @property
+    def given(self) -> np.ndarray:
+        return self._values[:-1]
 
     def of(self, choices: np.ndarray) -> np.ndarray:
         return self._values[self._index.rows(choices)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Annotated
 
@@ -13,6 +14,8 @@ from nagevo.measure.accuracy.base import Evaluator
 from nagevo.measure.status import NO_PERCENTAGE, OK, UNKNOWN
 from nagevo.measure.tables import ArchitectureTable
 from nagevo.spaces.base import SearchSpace
+
+log = logging.getLogger(__name__)
 
 
 class TableEvaluator(Evaluator):
@@ -48,6 +51,8 @@ class TableEvaluator(Evaluator):
         }
         for table in self.tables.values():
             table.values(space, space.extremes())  # a table that cannot be used shows itself now
+        if 0 < self.tables["validation"].largest <= 1:
+            log.warning(f"table {path}, column {column}: expected accuracies in percent, got none above 1: fractions?")
 
     def evaluate(self, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
         table = self.tables[split]

@@ -35,6 +35,13 @@ def test_each_split_reads_its_column_and_what_cannot_be_read_has_a_status(path):
     assert evaluator.evaluate(choices[[0, 2]], split="test")["accuracy"].tolist() == [21.0, 13.0]
 
 
+@pytest.mark.parametrize(("accuracies", "warned"), [((0.1, 0.9), True), ((0.1, 90.0), False), ((0.0, 0.0), False)])
+def test_accuracies_that_look_like_fractions_are_said_to(tmp_path, caplog, accuracies, warned):
+    write_table(pd.DataFrame({"architecture": [DEAD, POOL], "accuracy": accuracies}), tmp_path / "t.csv")
+    create_evaluator("table", NASBench201Space(), path=tmp_path / "t.csv", column="accuracy")
+    assert ("expected accuracies in percent, got none above 1: fractions?" in caplog.text) == warned
+
+
 def test_without_a_column_for_the_test_split_both_splits_read_the_same(path):
     space = NASBench201Space()
     evaluator = create_evaluator("table", space, path=path, column="test")
