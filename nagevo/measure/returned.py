@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -24,8 +25,9 @@ def checked_measure(measure: Callable) -> Callable:
 
     @wraps(measure)
     def checked_one(self: Any, space: SearchSpace, choices: np.ndarray) -> pd.DataFrame:
-        table = measure(self, space, choices.copy())
-        return valid_rows(table, len(choices), checked(self.measures), f"{type(self).__qualname__}.measure")
+        user = f"{type(self).__qualname__}.measure"
+        table = _called(user, measure, self, space, choices.copy())
+        return valid_rows(table, len(choices), checked(self.measures), user)
 
     return checked_one
 
@@ -35,10 +37,20 @@ def checked_evaluate(evaluate: Callable) -> Callable:
 
     @wraps(evaluate)
     def checked_one(self: Any, choices: np.ndarray, *, split: str = "validation") -> pd.DataFrame:
-        table = evaluate(self, choices.copy(), split=split)
-        return valid_rows(table, len(choices), ACCURACY, f"{type(self).__qualname__}.evaluate")
+        user = f"{type(self).__qualname__}.evaluate"
+        table = _called(user, evaluate, self, choices.copy(), split=split)
+        return valid_rows(table, len(choices), ACCURACY, user)
 
     return checked_one
+
+
+def _called(user: str, method: Callable, *args: Any, **options: Any) -> Any:
+    """Return what a method returns, or raise a DataError where it does not take what nagevo gives it."""
+    try:
+        inspect.signature(method).bind(*args, **options)
+    except TypeError as error:
+        raise DataError(f"{user} does not take what nagevo gives it: {error}") from None
+    return method(*args, **options)
 
 
 def is_nagevos(kind: type) -> bool:

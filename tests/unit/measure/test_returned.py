@@ -78,6 +78,15 @@ def test_a_table_of_another_form_is_one_line_that_names_the_class(returned, mess
     assert message in str(caught.value)
 
 
+def test_an_evaluator_that_does_not_take_the_split_is_named():
+    class Mine(Evaluator):
+        def evaluate(self, choices):
+            return rows("accuracy", [1, 2, 3, 4])
+
+    with pytest.raises(DataError, match=r"Mine\.evaluate does not take .* unexpected keyword argument 'split'"):
+        score(SPACE, Mine(SPACE), CHOICES)
+
+
 def test_an_unknown_quantity_of_a_device_of_ones_own_is_refused():
     mine = device(rows("watts", [1, 2, 3, 4]))
     mine.measures = "watts"
