@@ -86,7 +86,7 @@ class SupernetEvaluator(DatasetEvaluator):
         from nagevo.training.tensors import save_tensors
 
         path, supernet = Path(path), self._untrained()
-        about = self.about(supernet) | {"content": self.content, "random_networks": self.random_networks}
+        about = self.about(supernet) | {"random_networks": self.random_networks}
         if self.checkpoint is None:
             self._train(supernet, path.with_name(f".{path.name}.checkpoint"), about)
         else:
@@ -112,7 +112,7 @@ class SupernetEvaluator(DatasetEvaluator):
                 seed=self.seed,
                 description="Training the supernet",
                 checkpoint=checkpoint,
-                about=about,
+                about={**about, "content": self.content},
             )
         if not all(bool(parameter.isfinite().all()) for parameter in supernet.parameters()):
             rate = self.recipe.learning_rate
