@@ -86,7 +86,7 @@ def _help(context: typer.Context) -> None:
 def main() -> None:
     """Run the command line; a mistake is one line on stderr and exit code 2 (3: infeasible budget).
 
-    What code of the user's own raises is one too: its class, its text and its place.
+    An exception in the user's own code is one line too: its class, its text and its place.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

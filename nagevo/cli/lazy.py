@@ -78,8 +78,7 @@ def command(module: str, panel: str | None = None) -> Callable[[], Any]:
 
 
 def _with_paths(run: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that refuses to write what it reads, and takes ``~`` at the beginning of a path, as in
-    ``--output=~/net``, for the home folder."""
+    """Return a command that refuses to write over its inputs, and whose paths may begin with ``~``, the home folder."""
 
     def expanded(value: Any) -> Any:
         if isinstance(value, list):

@@ -43,9 +43,7 @@ def run(
 
     experiment = load_config(config)
     space = experiment.create_space()
-    evaluator = experiment.open_evaluator(space, weights, cheap=cheap)
-    if trained is not None and evaluator.keeps_weights:
-        evaluator.keep(trained)
+    evaluator = experiment.open_evaluator(space, weights, trained=trained, cheap=cheap)
     check_shard(shard, shards)
     choices = read_architectures(architectures, space)[shard::shards]
     write_table(score(space, evaluator, choices, split=split.value, first=first and shards == 1), output)

@@ -45,7 +45,7 @@ class Truth:
     Attributes
     ----------
     quantity : str
-        What the device measures.
+        Name of the quantity that the device measures, such as ``latency_ms``.
     objectives : callable
         From choices to true error (percent) and value (in the unit of the quantity), shape (n, 2).
     listed : bool
@@ -277,7 +277,7 @@ def two_limits(
     Parameters
     ----------
     truth : Truth
-        Of a space that can be listed.
+        Its space has to be enumerable.
     device : str
         A known one.
     cost : str

@@ -197,9 +197,21 @@ class Experiment:
         return EVALUATORS.create(self.accuracy.name, space, seed=self.seed, **options)
 
     def open_evaluator(
-        self, space: SearchSpace, weights: str | os.PathLike | None = None, *, cheap: bool = False
+        self,
+        space: SearchSpace,
+        weights: str | os.PathLike | None = None,
+        *,
+        trained: str | os.PathLike | None = None,
+        cheap: bool = False,
     ) -> Evaluator:
         """Return the evaluator for the space, or the one that reads cheaply, with its trained weights.
+
+        Parameters
+        ----------
+        weights : path, optional
+            File written by the evaluator's :meth:`train`, where it has to be trained.
+        trained : path, optional
+            Folder in which the evaluator keeps the weights of the networks that it trains, if it does.
 
         Raises
         ------
@@ -214,6 +226,8 @@ class Experiment:
                 f"evaluator {self.accuracy.name} has to be trained first: write its weights by `nagevo train` and give"
                 " them with --weights"
             )
+        if trained is not None and evaluator.keeps_weights:
+            evaluator.keep(trained)
         return evaluator
 
     def create_strategy(self, space: SearchSpace, devices: tuple[str, ...]) -> Strategy:

@@ -70,21 +70,13 @@ def search_experiment(
 
     Parameters
     ----------
-    weights : path, optional
-        File written by the evaluator's :meth:`train`, where it has to be trained.
-    trained : path, optional
-        Folder in which the evaluator keeps the weights of the networks that it trains, if it does.
+    weights, trained : path, optional
+        As for :meth:`Experiment.open_evaluator`.
     kept : Path, optional
         As for :func:`run_search`.
     """
     space, (n_full, n_cheap) = experiment.create_space(), experiment.effort
-
-    def opened(*, cheap: bool) -> Evaluator:
-        evaluator = experiment.open_evaluator(space, weights, cheap=cheap)
-        if trained is not None and evaluator.keeps_weights:
-            evaluator.keep(trained)
-        return evaluator
-
+    opened = partial(experiment.open_evaluator, space, weights, trained=trained)
     return run_search(
         space,
         opened(cheap=False),

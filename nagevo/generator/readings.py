@@ -15,7 +15,7 @@ import numpy as np
 
 from nagevo.foundation.errors import DataError
 from nagevo.foundation.quantities import RANGE, checked, measured_quantity, possible, value_column
-from nagevo.generator.requests import as_number, shown
+from nagevo.generator.requests import real_number, shown
 from nagevo.measure.latency.condition import checked_entry
 from nagevo.spaces.base import RowIndex, SearchSpace, unique
 
@@ -154,6 +154,6 @@ def _numbers(text: str, read: float | Iterable[float]) -> list[float]:
     alone = isinstance(read, Real | str | bytes | Mapping) or not isinstance(read, Iterable)
     several: Any = [read] if alone else read
     try:
-        return [as_number(value) for value in several]
+        return [real_number(value) for value in several]
     except (TypeError, ValueError):
         raise DataError(f"expected latencies in ms by architecture, got {shown(read)} for {text}"[:300]) from None

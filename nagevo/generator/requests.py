@@ -43,7 +43,7 @@ def parse(requests: Iterable[Request], budget: str = LATENCY) -> list[dict[str, 
     return parsed
 
 
-def as_number(value: Any) -> float:
+def real_number(value: Any) -> float:
     """Return a number as a float; raise TypeError or ValueError if it is none, as texts and booleans are."""
     if isinstance(value, str | bytes | bool | np.bool_):
         raise TypeError(f"{value!r} is not a number")
@@ -138,4 +138,4 @@ class Quantities:
 
 def _limits(request: Request, budget: str) -> dict[str, float]:
     limits = request if isinstance(request, Mapping) else {budget: request}
-    return {name: as_number(limit) for name, limit in limits.items()}
+    return {name: real_number(limit) for name, limit in limits.items()}

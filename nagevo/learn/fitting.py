@@ -158,11 +158,8 @@ def fit_latency(
     occasions = np.zeros(len(latency_ms), dtype=int) if occasions is None else occasions
     rows = _rows(latency_ms, "latencies", seed)
     features, latency_ms, accuracy, occasions = features[rows], latency_ms[rows], accuracy[rows], occasions[rows]
-    folds, logarithm, floor = (
-        make_folds(len(latency_ms), seed, occasions),
-        np.log(latency_ms),
-        LATENCY_FLOOR * latency_ms.min(),
-    )
+    folds = make_folds(len(latency_ms), seed, occasions)
+    logarithm, floor = np.log(latency_ms), LATENCY_FLOOR * latency_ms.min()
     fits: list[tuple[Member | trees.Boosters, np.ndarray]] = []
     if surrogate != "xgboost":  # the latency itself adds up over layers
         fit = regression.fit_pairs if surrogate == "pairs" else regression.fit_smooth

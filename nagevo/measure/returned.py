@@ -1,4 +1,4 @@
-"""What devices and evaluators of the user's own return: checked where it comes from, before anything is made of it."""
+"""Checks of the tables that users' own devices and evaluators return, before they are used."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def _called(user: str, method: Callable, *args: Any, **options: Any) -> Any:
     return method(*args, **options)
 
 
-def is_nagevos(kind: type) -> bool:
-    """Return whether a class is one of nagevo's, which returns valid rows and is not checked."""
+def is_builtin(kind: type) -> bool:
+    """Return whether a class is part of nagevo: it returns valid rows and is not checked."""
     return kind.__module__.startswith("nagevo.")
 
 

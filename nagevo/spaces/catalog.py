@@ -134,7 +134,7 @@ class CatalogSpace(SearchSpace):
 
     @cached_property
     def _memory_of_files(self) -> list[dict[str, float]]:
-        """What is known of the memory of each file, in order, read when first needed."""
+        """Memory needs of each file, in order; computed at the first access."""
         from nagevo.spaces.onnx_graph import memory_of_file
 
         return [memory_of_file(path) for path in (self.files or {}).values()]

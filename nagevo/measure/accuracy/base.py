@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nagevo.foundation.errors import ConfigError
-from nagevo.measure.returned import checked_evaluate, is_nagevos
+from nagevo.measure.returned import checked_evaluate, is_builtin
 from nagevo.spaces.base import SearchSpace
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Evaluator(ABC):
     def __init_subclass__(cls, **settings: Any):
         """Let a class of the user's own be checked wherever it evaluates."""
         super().__init_subclass__(**settings)
-        if "evaluate" in vars(cls) and not is_nagevos(cls):
+        if "evaluate" in vars(cls) and not is_builtin(cls):
             cls.evaluate = checked_evaluate(cls.evaluate)  # type: ignore[method-assign]
 
     def __init__(self, space: SearchSpace, *, seed: int = 0):

@@ -12,7 +12,7 @@ import pandas as pd
 from nagevo.foundation.errors import DeviceError
 from nagevo.foundation.quantities import LATENCY, RANGE, possible
 from nagevo.measure.latency.layers import Layer
-from nagevo.measure.returned import checked_measure, is_nagevos
+from nagevo.measure.returned import checked_measure, is_builtin
 from nagevo.measure.status import OK, UNKNOWN
 from nagevo.spaces.base import SearchSpace
 
@@ -37,7 +37,7 @@ class Device(ABC):
     def __init_subclass__(cls, **settings: Any):
         """Let a class of the user's own be checked wherever it measures."""
         super().__init_subclass__(**settings)
-        if "measure" in vars(cls) and not is_nagevos(cls):
+        if "measure" in vars(cls) and not is_builtin(cls):
             cls.measure = checked_measure(cls.measure)  # type: ignore[method-assign]
 
     @abstractmethod

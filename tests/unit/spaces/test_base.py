@@ -1,4 +1,4 @@
-"""What all spaces share: distinct architectures, and how many options a choice may have."""
+"""The base class of spaces: distinct architectures, and the limit on the options of a choice."""
 
 from __future__ import annotations
 
